@@ -1,0 +1,76 @@
+package health
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Listener is told of each published snapshot and of the one before it, in order, on the goroutine that caused it (ctx
+// is the observation's). It must return quickly: the next observation waits for it.
+type Listener func(ctx context.Context, before, after *Snapshot)
+
+// Monitor owns the Machine: it takes in observations from any goroutine, publishes a Snapshot for each, and publishes
+// anew when a deadline of the verdict comes.
+type Monitor struct {
+	listeners []Listener
+	current   atomic.Pointer[Snapshot]
+	replan    chan struct{} // holds a token when Until may have changed
+
+	mu      sync.Mutex
+	machine *Machine
+}
+
+// NewMonitor returns a Monitor whose current snapshot holds no verdict yet. Its deadlines are kept only while Run runs.
+func NewMonitor(cfg Config, listeners ...Listener) *Monitor {
+	m := &Monitor{machine: NewMachine(cfg), listeners: listeners, replan: make(chan struct{}, 1)}
+	m.current.Store(m.machine.snapshot(Verdict{}))
+	return m
+}
+
+// Current returns the latest snapshot; never nil, and without locks.
+func (m *Monitor) Current() *Snapshot { return m.current.Load() }
+
+// Observe derives and publishes what follows from an observation. When it returns, every reader sees the result.
+func (m *Monitor) Observe(ctx context.Context, o Observation) {
+	m.publish(ctx, func(machine *Machine) Verdict { return machine.Observe(o) })
+}
+
+// Run publishes a new snapshot at each deadline of the verdict, until ctx ends. It returns nil.
+func (m *Monitor) Run(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		var deadline <-chan time.Time
+		if until := m.Current().Verdict.Until; !until.IsZero() {
+			timer.Reset(time.Until(until))
+			deadline = timer.C
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-m.replan:
+		case <-deadline:
+			m.publish(ctx, func(machine *Machine) Verdict { return machine.Advance(time.Now()) })
+		}
+	}
+}
+
+// publish replaces the current snapshot by what step makes of the machine.
+func (m *Monitor) publish(ctx context.Context, step func(*Machine) Verdict) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before, after := m.current.Load(), m.machine.snapshot(step(m.machine))
+	m.current.Store(after)
+	close(before.superseded)
+	if !after.Verdict.Until.Equal(before.Verdict.Until) {
+		select {
+		case m.replan <- struct{}{}:
+		default:
+		}
+	}
+	for _, listen := range m.listeners {
+		listen(ctx, before, after)
+	}
+}

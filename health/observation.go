@@ -1,0 +1,131 @@
+package health
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Observation is what one collector saw at one moment. Exactly one of its four parts is set, and a part
+// never changes once it has been handed on.
+type Observation struct {
+	// At is the moment at which the answer (or its absence) was known.
+	At time.Time `json:"at"`
+
+	Jicofo     *Jicofo     `json:"jicofo,omitempty"`
+	Prosody    *Prosody    `json:"prosody,omitempty"`
+	StatusFile *StatusFile `json:"status_file,omitempty"`
+	Census     *Census     `json:"census,omitempty"`
+}
+
+// Failure names why a probe got no complete HTTP answer. The values are few and fixed: they are metric labels
+// and the error.type of spans.
+type Failure string
+
+// The failures of a probe. The zero value, NoFailure, says that a complete answer came.
+const (
+	NoFailure         Failure = ""
+	FailureTimeout    Failure = "timeout"            // nothing complete within PROBE_TIMEOUT
+	FailureRefused    Failure = "connection_refused" // nobody listens
+	FailureReset      Failure = "connection_reset"   // the peer, or the network, broke the connection
+	FailureResolve    Failure = "name_resolution"    // the host name has no address
+	FailureTLS        Failure = "tls"                // handshake or certificate
+	FailureProtocol   Failure = "malformed_response" // not HTTP
+	FailureBodySize   Failure = "body_too_large"     // over the bound of spec section 2
+	FailureRedirects  Failure = "too_many_redirects" // more than 5
+	FailureUnexpected Failure = "transport"          // any other transport error
+)
+
+// Answer is the outcome of one HTTP probe.
+type Answer struct {
+	// Code is the HTTP status code of a complete answer, 0 without one.
+	Code int `json:"code"`
+	// Failure is set exactly when Code is 0.
+	Failure Failure `json:"failure,omitempty"`
+	// Detail says in words what failed; for people.
+	Detail string `json:"detail,omitempty"`
+}
+
+// Reachable reports whether a complete HTTP answer came, whatever its code.
+func (a Answer) Reachable() bool { return a.Code != 0 }
+
+// OK reports whether the answer was 200.
+func (a Answer) OK() bool { return a.Code == 200 }
+
+// TimedOut reports whether the time allowed for the probe ran out.
+func (a Answer) TimedOut() bool { return a.Failure == FailureTimeout }
+
+// Jicofo is what a poll of jicofo found: GET /about/health and GET /stats, together.
+type Jicofo struct {
+	Health Answer `json:"health"`
+	// Contents is the body of /about/health.
+	Contents string `json:"contents,omitempty"`
+
+	Stats Answer `json:"stats"`
+	// Participants and Conferences are those of /stats; they mean something only when StatsProblem is empty and
+	// Stats is OK.
+	Participants float64 `json:"participants"`
+	Conferences  float64 `json:"conferences"`
+	// StatsProblem says why the body of a 200 from /stats could not be used, "" if it could.
+	StatsProblem string `json:"stats_problem,omitempty"`
+}
+
+// Healthy reports whether both answers were 200 (spec section 3).
+func (j *Jicofo) Healthy() bool { return j != nil && j.Health.OK() && j.Stats.OK() }
+
+// StatsParsed reports whether /stats answered 200 with usable numbers.
+func (j *Jicofo) StatsParsed() bool { return j != nil && j.Stats.OK() && j.StatsProblem == "" }
+
+// SoftDown reports whether jicofo said of itself, with a 503, that it is unwell for the moment.
+func (j *Jicofo) SoftDown() bool { return j != nil && j.Health.Code == 503 }
+
+// Load returns participants and conferences; ok is false unless both answers were 200 and parsed.
+func (j *Jicofo) Load() (participants, conferences float64, ok bool) {
+	if !j.Healthy() || !j.StatsParsed() {
+		return 0, 0, false
+	}
+	return j.Participants, j.Conferences, true
+}
+
+// Prosody is what a poll of prosody found: GET /http-bind.
+type Prosody struct {
+	Health Answer `json:"health"`
+}
+
+// Healthy reports whether the answer was 200.
+func (p *Prosody) Healthy() bool { return p != nil && p.Health.OK() }
+
+// SoftDown reports whether prosody did not answer in time.
+func (p *Prosody) SoftDown() bool { return p != nil && p.Health.TimedOut() }
+
+// StatusFile is what the drain status file held.
+type StatusFile struct {
+	// Found reports whether the file could be read.
+	Found bool `json:"found"`
+	// Contents is the trimmed text, at most 4 KiB.
+	Contents string `json:"contents,omitempty"`
+	// Problem says why the file could not be read, "" if it could.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Word returns what the contents mean; WordUnknown when the file could not be read.
+func (s *StatusFile) Word() Word {
+	if s == nil || !s.Found {
+		return WordUnknown
+	}
+	return ParseWord(s.Contents)
+}
+
+// Census is what a poll of prosody's room census found.
+type Census struct {
+	Answer Answer `json:"answer"`
+	// Problem says why the body of a 200 could not be used, "" if it could.
+	Problem string `json:"problem,omitempty"`
+	// Rooms is the JSON array of rooms as prosody sent it, every field included.
+	Rooms json.RawMessage `json:"rooms,omitempty"`
+	// Participants is the sum over the rooms, SumSquared the sum of each room's participants squared.
+	Participants float64 `json:"participants"`
+	SumSquared   float64 `json:"sum_squared"`
+}
+
+// OK reports whether the census was answered and understood.
+func (c *Census) OK() bool { return c != nil && c.Answer.OK() && c.Problem == "" }

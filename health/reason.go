@@ -1,0 +1,101 @@
+package health
+
+import (
+	"fmt"
+	"time"
+)
+
+// Code identifies a reason. The set is closed: codes are metric labels.
+type Code string
+
+// Every reason there is, root causes first: the order in which a verdict lists those in force.
+const (
+	ReasonStatusFileMissing Code = "status_file_unreadable" // the file is missing or cannot be read
+	ReasonStatusUnhealthy   Code = "status_unhealthy"       // the operator declared the node unhealthy
+	ReasonProsodyTimeout    Code = "prosody_timeout"        // prosody did not answer in time (soft down)
+	ReasonProsodyNoAnswer   Code = "prosody_unreachable"    // prosody gave no HTTP answer
+	ReasonProsodyUnhealthy  Code = "prosody_unhealthy"      // prosody answered, but not 200
+	ReasonJicofoOverloaded  Code = "jicofo_overloaded"      // jicofo answered 503 (soft down)
+	ReasonJicofoTimeout     Code = "jicofo_timeout"         // jicofo did not answer in time
+	ReasonJicofoNoAnswer    Code = "jicofo_unreachable"     // jicofo gave no HTTP answer
+	ReasonJicofoUnhealthy   Code = "jicofo_unhealthy"       // jicofo answered, but neither 200 nor 503
+	ReasonStatsNoAnswer     Code = "jicofo_stats_failed"    // /stats gave no answer, or not 200
+	ReasonStatsInvalid      Code = "jicofo_stats_invalid"   // /stats answered 200 with something unusable
+	ReasonStatusMaint       Code = "status_maint"           // the operator asked for maintenance
+	ReasonStatusDrain       Code = "status_drain"           // the operator asked for drain
+	ReasonStatusUnknown     Code = "status_unknown"         // the status file holds no known word
+	ReasonParticipantsMax   Code = "participants_max"       // more participants than PARTICIPANT_MAX
+	ReasonDampening         Code = "dampening"              // healthy again, but not yet for long enough
+)
+
+// Codes lists every declared reason, in order.
+var Codes = []Code{
+	ReasonStatusFileMissing, ReasonStatusUnhealthy,
+	ReasonProsodyTimeout, ReasonProsodyNoAnswer, ReasonProsodyUnhealthy,
+	ReasonJicofoOverloaded, ReasonJicofoTimeout, ReasonJicofoNoAnswer, ReasonJicofoUnhealthy, ReasonStatsNoAnswer, ReasonStatsInvalid,
+	ReasonStatusMaint, ReasonStatusDrain, ReasonStatusUnknown, ReasonParticipantsMax, ReasonDampening,
+}
+
+// Reason is one cause of a verdict that is not plainly "up ready".
+type Reason struct {
+	Code Code `json:"code"`
+	// Text says it in words, with what was seen.
+	Text string `json:"text"`
+	// Since is when the reason came into force.
+	Since time.Time `json:"since"`
+}
+
+// statusFileReason explains a status file that makes the node unhealthy or keeps users away.
+func statusFileReason(s *StatusFile) (Reason, bool) {
+	if !s.Found {
+		return Reason{Code: ReasonStatusFileMissing, Text: "status file: " + s.Problem}, true
+	}
+	switch s.Word() {
+	case WordUnhealthy:
+		return Reason{Code: ReasonStatusUnhealthy, Text: "the status file says unhealthy"}, true
+	case WordMaint:
+		return Reason{Code: ReasonStatusMaint, Text: "the status file says maint"}, true
+	case WordDrain:
+		return Reason{Code: ReasonStatusDrain, Text: "the status file says drain"}, true
+	case WordUnknown:
+		return Reason{Code: ReasonStatusUnknown, Text: fmt.Sprintf("the status file says %.40q, which is no known word", s.Contents)}, true
+	default:
+		return Reason{}, false
+	}
+}
+
+// prosodyReason explains an unhealthy prosody.
+func prosodyReason(p *Prosody) (Reason, bool) {
+	switch {
+	case p.Healthy():
+		return Reason{}, false
+	case p.SoftDown():
+		return Reason{Code: ReasonProsodyTimeout, Text: "prosody: " + p.Health.Detail}, true
+	case !p.Health.Reachable():
+		return Reason{Code: ReasonProsodyNoAnswer, Text: "prosody: " + p.Health.Detail}, true
+	default:
+		return Reason{Code: ReasonProsodyUnhealthy, Text: fmt.Sprintf("prosody answered %d", p.Health.Code)}, true
+	}
+}
+
+// jicofoReason explains an unhealthy jicofo: its health first, which hides what follows from it for the statistics.
+func jicofoReason(j *Jicofo) (Reason, bool) {
+	switch h, s := j.Health, j.Stats; {
+	case j.SoftDown():
+		return Reason{Code: ReasonJicofoOverloaded, Text: "jicofo answered 503"}, true
+	case h.TimedOut():
+		return Reason{Code: ReasonJicofoTimeout, Text: "jicofo: " + h.Detail}, true
+	case !h.Reachable():
+		return Reason{Code: ReasonJicofoNoAnswer, Text: "jicofo: " + h.Detail}, true
+	case !h.OK():
+		return Reason{Code: ReasonJicofoUnhealthy, Text: fmt.Sprintf("jicofo answered %d", h.Code)}, true
+	case !s.Reachable():
+		return Reason{Code: ReasonStatsNoAnswer, Text: "jicofo statistics: " + s.Detail}, true
+	case !s.OK():
+		return Reason{Code: ReasonStatsNoAnswer, Text: fmt.Sprintf("jicofo statistics answered %d", s.Code)}, true
+	case !j.StatsParsed():
+		return Reason{Code: ReasonStatsInvalid, Text: "jicofo statistics: " + j.StatsProblem}, true
+	default:
+		return Reason{}, false
+	}
+}

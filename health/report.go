@@ -1,0 +1,105 @@
+package health
+
+import "time"
+
+// Report is the answer of /signal/report (spec section 5). Deployment scripts and dashboards read these keys: none is
+// renamed, none changes its meaning, later additions get keys of their own.
+type Report struct {
+	Time         *Time          `json:"time"`
+	Healthy      bool           `json:"healthy"`
+	HealthDamped bool           `json:"healthdamped"`
+	Status       Status         `json:"status"`
+	Weight       string         `json:"weight"`
+	AgentMessage string         `json:"agentmessage"`
+	Services     ReportServices `json:"services"`
+	Statuses     ReportStatuses `json:"statuses"`
+	Stats        ReportStats    `json:"stats"`
+}
+
+// ReportServices is what the probes found. A status code is 0 without an HTTP answer.
+type ReportServices struct {
+	JicofoHealthy        bool   `json:"jicofoHealthy"`
+	JicofoReachable      bool   `json:"jicofoReachable"`
+	JicofoSoftDown       bool   `json:"jicofoSoftDown"`
+	JicofoStatusCode     int    `json:"jicofoStatusCode"`
+	JicofoStatusContents string `json:"jicofoStatusContents"`
+	JicofoStatsReachable bool   `json:"jicofoStatsReachable"`
+	JicofoStatsCode      int    `json:"jicofoStatsStatusCode"`
+	// JicofoStatusStatusCode is the original README's spelling of jicofoStatsStatusCode.
+	JicofoStatusStatusCode int  `json:"jicofoStatusStatusCode"`
+	ProsodyHealthy         bool `json:"prosodyHealthy"`
+	ProsodyReachable       bool `json:"prosodyReachable"`
+	ProsodySoftDown        bool `json:"prosodySoftDown"`
+	ProsodyStatusCode      int  `json:"prosodyStatusCode"`
+}
+
+// ReportStatuses is what the status file held.
+type ReportStatuses struct {
+	StatusFileFound    bool   `json:"statusFileFound"`
+	StatusFileContents string `json:"statusFileContents"`
+}
+
+// ReportStats holds the numbers; null where one is not known.
+type ReportStats struct {
+	JicofoParticipants *float64 `json:"jicofoParticipants"`
+	JicofoConferences  *float64 `json:"jicofoConferences"`
+	*ReportCensusStats          // only when the census is polled
+}
+
+// ReportCensusStats holds the sums over the census; null while the last poll of it failed.
+type ReportCensusStats struct {
+	ProsodyParticipants           *float64 `json:"prosodyParticipants"`
+	ProsodySumSquaredParticipants *float64 `json:"prosodySumSquaredParticipants"`
+}
+
+// Time is a moment that is written in UTC with milliseconds (RFC 3339).
+type Time time.Time
+
+// MarshalText implements encoding.TextMarshaler.
+func (t Time) MarshalText() ([]byte, error) {
+	return time.Time(t).UTC().AppendFormat(nil, "2006-01-02T15:04:05.000Z07:00"), nil
+}
+
+// Report renders the snapshot. Before the first verdict it claims nothing: unhealthy, unknown, and no agent message.
+func (s *Snapshot) Report() Report {
+	v := s.Verdict
+	r := Report{
+		Healthy: v.Healthy, HealthDamped: v.Damped, Status: v.Status,
+		Weight: v.WeightText(), AgentMessage: v.AgentLine(),
+	}
+	if !v.Known {
+		r.Status = StatusUnknown
+	}
+	if !s.ObservedAt.IsZero() {
+		r.Time = new(Time(s.ObservedAt))
+	}
+	s.reportJicofo(&r)
+	if p := s.Prosody; p != nil {
+		r.Services.ProsodyHealthy, r.Services.ProsodyReachable = p.Healthy(), p.Health.Reachable()
+		r.Services.ProsodySoftDown, r.Services.ProsodyStatusCode = p.SoftDown(), p.Health.Code
+	}
+	if f := s.StatusFile; f != nil {
+		r.Statuses = ReportStatuses{StatusFileFound: f.Found, StatusFileContents: f.Contents}
+	}
+	if s.CensusPolled {
+		r.Stats.ReportCensusStats = new(ReportCensusStats)
+	}
+	if c := s.Census; c.OK() {
+		r.Stats.ReportCensusStats = &ReportCensusStats{&c.Participants, &c.SumSquared}
+	}
+	return r
+}
+
+func (s *Snapshot) reportJicofo(r *Report) {
+	j := s.Jicofo
+	if j == nil {
+		return
+	}
+	v := &r.Services
+	v.JicofoHealthy, v.JicofoSoftDown = j.Healthy(), j.SoftDown()
+	v.JicofoReachable, v.JicofoStatusCode, v.JicofoStatusContents = j.Health.Reachable(), j.Health.Code, j.Contents
+	v.JicofoStatsReachable, v.JicofoStatsCode, v.JicofoStatusStatusCode = j.Stats.Reachable(), j.Stats.Code, j.Stats.Code
+	if participants, conferences, ok := j.Load(); ok {
+		r.Stats.JicofoParticipants, r.Stats.JicofoConferences = &participants, &conferences
+	}
+}
