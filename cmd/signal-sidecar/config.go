@@ -1,0 +1,140 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// config is every setting with its type, checked.
+type config struct {
+	httpAddress, tcpAddress string // host:port to bind
+	metrics                 bool
+
+	holdPort int // -1 for off
+	hold     time.Duration
+
+	jicofoOrigin, prosodyOrigin string
+	statusPath                  string
+	interval, timeout           time.Duration
+	retries                     int
+	censusPoll                  bool
+	censusHost                  string
+
+	rules health.Config
+
+	jicofoDump, prosodyDump string
+
+	consul consulConfig
+
+	logLevel slog.Level
+	logText  bool
+
+	// given is the settings as text; notices are those that are not in force as they were given, one sentence each.
+	given   *reader
+	notices []string
+}
+
+type consulConfig struct {
+	host                 string
+	port                 int
+	secure               bool
+	status, reports      bool
+	statusKey, reportKey string
+	interval             time.Duration
+	censusReports        bool
+}
+
+// newConfig reads every setting. The error joins a *settingError for each problem.
+func newConfig(ctx *kong.Context, env *environment) (config, error) {
+	r := newReader(ctx, env)
+	c := config{
+		given:         r,
+		httpAddress:   joinAddress(read(r, "HTTP_ADDR", bindHost), read(r, "HTTP_PORT", port)),
+		tcpAddress:    joinAddress(read(r, "TCP_ADDR", bindHost), read(r, "TCP_PORT", port)),
+		metrics:       read(r, "METRICS", boolean),
+		holdPort:      read(r, "TCP_HOLD_PORT", portOrOff),
+		hold:          read(r, "AGENT_HOLD", positiveSeconds),
+		jicofoOrigin:  read(r, "JICOFO_ORIG", origin),
+		prosodyOrigin: read(r, "PROSODY_ORIG", origin),
+		statusPath:    read(r, "STATUS_PATH", notEmpty),
+		interval:      read(r, "POLLING_INTERVAL", positiveSeconds),
+		timeout:       read(r, "PROBE_TIMEOUT", positiveSeconds),
+		retries:       read(r, "PROBE_RETRIES", retries),
+		censusPoll:    read(r, "CENSUS_POLL", boolean),
+		censusHost:    read(r, "CENSUS_HOST", hostOrNone),
+		rules: health.Config{
+			ParticipantMax:     read(r, "PARTICIPANT_MAX", positiveCount),
+			WeightParticipants: read(r, "WEIGHT_PARTICIPANTS", boolean),
+			HealthDampening:    read(r, "HEALTH_DAMPENING_INTERVAL", seconds),
+			DrainGrace:         read(r, "DRAIN_GRACE_INTERVAL", seconds),
+			DrainGraceScope:    read(r, "DRAIN_GRACE_SCOPE", oneOf(health.ScopeJicofo, health.ScopeSoft)),
+		},
+		jicofoDump:  read(r, "JICOFO_DUMP", anything),
+		prosodyDump: read(r, "PROSODY_DUMP", anything),
+		consul: consulConfig{
+			host:          read(r, "CONSUL_HOST", host),
+			port:          read(r, "CONSUL_PORT", port),
+			secure:        read(r, "CONSUL_SECURE", boolean),
+			status:        read(r, "CONSUL_STATUS", boolean),
+			statusKey:     read(r, "CONSUL_STATUS_KEY", notEmpty),
+			reports:       read(r, "CONSUL_REPORTS", boolean),
+			reportKey:     read(r, "CONSUL_REPORT_KEY", notEmpty),
+			interval:      read(r, "CONSUL_REPORTS_INTERVAL", positiveSeconds),
+			censusReports: read(r, "CENSUS_REPORTS", boolean),
+		},
+		logLevel: read(r, "LOG_LEVEL", logLevel),
+		logText:  read(r, "LOG_FORMAT", oneOf("json", "text")) == "text",
+	}
+	c.rules.Census = c.censusPoll
+	c.participantAlias()
+	if err := errors.Join(r.problems...); err != nil {
+		return config{}, err
+	}
+	c.normalize()
+	return c, nil
+}
+
+// participantAlias lets PARTIPANT_MAX, the original README's spelling, stand for PARTICIPANT_MAX.
+func (c *config) participantAlias() {
+	r := c.given
+	alias, proper := r.values["PARTIPANT_MAX"], r.values["PARTICIPANT_MAX"]
+	if alias.raw == "" {
+		return
+	}
+	n := read(r, "PARTIPANT_MAX", positiveCount)
+	if proper.origin != "default" && n != c.rules.ParticipantMax {
+		r.problem("PARTIPANT_MAX", alias, fmt.Errorf("the same as PARTICIPANT_MAX=%q (%s), of which it is another spelling", proper.raw, proper.origin))
+		return
+	}
+	c.rules.ParticipantMax = n
+	r.values["PARTICIPANT_MAX"] = value{alias.raw, "PARTIPANT_MAX, " + alias.origin}
+}
+
+// normalize brings the settings in line with each other and notes what is not in force as it was given.
+func (c *config) normalize() {
+	r := c.given
+	rules, warnings := c.rules.Normalize()
+	if rules.DrainGrace != c.rules.DrainGrace {
+		r.values["DRAIN_GRACE_INTERVAL"] = value{rules.DrainGrace.String(), "forced above HEALTH_DAMPENING_INTERVAL"}
+	}
+	c.rules, c.notices = rules, warnings
+	if agent := r.values["TCP_PORT"].raw; legacyAgentPort() != "" && legacyAgentPort() != agent {
+		c.notices = append(c.notices, fmt.Sprintf("HA_PORT=%s is not read, and never was: the agent's port is TCP_PORT=%s", legacyAgentPort(), agent))
+	}
+	if c.holdPort >= 0 {
+		c.notices = append(c.notices, "TCP_HOLD_PORT has no effect: this version does not have the held agent port")
+	}
+	if c.consul.status || c.consul.reports {
+		c.notices = append(c.notices, "CONSUL_STATUS and CONSUL_REPORTS have no effect: this version does not speak to Consul")
+	}
+}
+
+// legacyAgentPort is a variable that the original's package ships.
+func legacyAgentPort() string { return os.Getenv("HA_PORT") }

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"text/template"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
+)
+
+// demoCommand runs a sidecar beside a simulated signal node, on loopback only.
+type demoCommand struct{}
+
+var demoGuide = template.Must(template.New("guide").Parse(`
+signal-sidecar watches a simulated signal node. Try, in another terminal:
+
+  what HAProxy hears      curl -s telnet://{{.Agent}} </dev/null
+  the health as a code    curl -i http://{{.HTTP}}/signal/health
+  the whole report        curl -s http://{{.HTTP}}/signal/report
+  the rooms               curl -s http://{{.HTTP}}/signal/census
+  the metrics             curl -s http://{{.HTTP}}/metrics
+
+  drain the node          echo drain > {{.StatusPath}}
+  take it back            echo ready > {{.StatusPath}}
+
+  overload jicofo         curl -d 'code 503' http://{{.Control}}/jicofo
+  kill jicofo             curl -d crash http://{{.Control}}/jicofo
+  hang prosody            curl -d hang http://{{.Control}}/prosody
+  heal them               curl -d recover http://{{.Control}}/jicofo
+                          curl -d recover http://{{.Control}}/prosody
+  fill the node           curl -d 6000 http://{{.Control}}/load
+  all the ways to fail    curl http://{{.Control}}/
+
+End with Ctrl-C. Changes of the verdict are logged here.
+
+`))
+
+// demoPlaces is what the guide names.
+type demoPlaces struct{ HTTP, Agent, Control, StatusPath string }
+
+func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment, std streams) (err error) {
+	c, err := newConfig(line, env)
+	if err != nil {
+		return err
+	}
+	node, err := signalnode.Start()
+	if err != nil {
+		return fmt.Errorf("start the simulated node: %w", err)
+	}
+	defer func() { err = errors.Join(err, node.Close()) }()
+	control, err := serveControl(node)
+	if err != nil {
+		return err
+	}
+	defer control.Close()
+	folder, err := os.MkdirTemp("", "signal-sidecar-demo-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the status file: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	c.statusPath = filepath.Join(folder, "shard-status")
+	if err := os.WriteFile(c.statusPath, []byte("ready\n"), 0o644); err != nil {
+		return fmt.Errorf("write the status file: %w", err)
+	}
+	c.simulate(node)
+
+	log := newLogger(c, std.stderr)
+	return serve(ctx, c, log, func(s *sidecar) {
+		_ = demoGuide.Execute(std.stdout, demoPlaces{
+			HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(), Control: control.Addr, StatusPath: c.statusPath,
+		})
+	})
+}
+
+// simulate points the settings at the simulated node, and at ports that are free.
+func (c *config) simulate(node *signalnode.Node) {
+	c.jicofoOrigin, c.prosodyOrigin = node.Jicofo.Origin(), node.Prosody.Origin()
+	c.censusPoll, c.rules.Census = true, true
+	c.logText = true
+	c.httpAddress, c.tcpAddress = freeAddress(c.httpAddress), freeAddress(c.tcpAddress)
+}
+
+// freeAddress returns the address on loopback if nobody has it, else one with a port that is chosen when it is bound.
+func freeAddress(address string) string {
+	host, port, _ := net.SplitHostPort(address)
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	address = net.JoinHostPort(host, port)
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return net.JoinHostPort(host, "0")
+	}
+	_ = l.Close()
+	return address
+}
+
+// serveControl serves the simulator's control endpoint on a free port of loopback; Addr is where.
+func serveControl(node *signalnode.Node) (*http.Server, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("control of the simulated node: %w", err)
+	}
+	server := &http.Server{Addr: l.Addr().String(), Handler: node.Control(), ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(l) }()
+	return server, nil
+}

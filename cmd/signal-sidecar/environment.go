@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/alecthomas/kong"
+	"github.com/joho/godotenv"
+)
+
+const (
+	defaultEnvFile = ".env"
+	maxEnvFile     = 1 << 20 // bytes
+)
+
+// environment gives settings their values from the process's environment and, for what that lacks, from a file. An empty
+// variable counts as not set, as OpenTelemetry has it. It implements kong.Resolver, which kong asks for the flags that
+// are not on the command line.
+type environment struct {
+	load     func(path string, named bool) error
+	file     string          // the file that was read, "" for none
+	fromFile map[string]bool // the variables that came from it
+}
+
+func newEnvironment() *environment {
+	e := &environment{fromFile: map[string]bool{}}
+	var once sync.Once
+	var err error
+	e.load = func(path string, named bool) error {
+		once.Do(func() { err = e.read(path, named) })
+		return err
+	}
+	return e
+}
+
+// read puts the file's variables into the process's environment where that lacks them, so that OTEL_* and CONSUL_HTTP_*
+// may stand in it too.
+func (e *environment) read(path string, named bool) error {
+	values, err := parseEnvFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !named:
+		return nil
+	case err != nil:
+		return fmt.Errorf("ENV_FILE=%q: cannot be read: %w", path, err)
+	}
+	e.file = path
+	for name, value := range values {
+		if os.Getenv(name) != "" || value == "" {
+			continue
+		}
+		if err := os.Setenv(name, value); err != nil {
+			return fmt.Errorf("%s: variable %q: %w", path, name, err)
+		}
+		e.fromFile[name] = true
+	}
+	return nil
+}
+
+// parseEnvFile reads KEY=value lines. Its errors never quote the file: what stands in it may be secret.
+func parseEnvFile(path string) (map[string]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxEnvFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > maxEnvFile {
+		return nil, fmt.Errorf("larger than %d bytes", maxEnvFile)
+	}
+	values, err := godotenv.UnmarshalBytes(content)
+	if err != nil {
+		what, _, _ := strings.Cut(err.Error(), " near ")
+		return nil, fmt.Errorf("not a list of KEY=value lines: %s", what)
+	}
+	return values, nil
+}
+
+// Validate implements kong.Resolver.
+func (e *environment) Validate(*kong.Application) error { return nil }
+
+// Resolve implements kong.Resolver.
+func (e *environment) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if path := namedEnvFile(ctx); path != "" {
+		if err := e.load(path, true); err != nil {
+			return nil, err
+		}
+	} else if err := e.load(defaultEnvFile, false); err != nil {
+		return nil, err
+	}
+	if value := os.Getenv(variable(flag.Name)); value != "" {
+		return value, nil
+	}
+	return nil, nil
+}
+
+// namedEnvFile is the file that was asked for, by flag or variable.
+func namedEnvFile(ctx *kong.Context) string {
+	for _, path := range ctx.Path {
+		if path.Flag != nil && path.Flag.Name == "env-file" {
+			return fmt.Sprint(ctx.FlagValue(path.Flag))
+		}
+	}
+	return os.Getenv(variable("env-file"))
+}
+
+// origin says where a setting's value came from.
+func (e *environment) origin(ctx *kong.Context, flag *kong.Flag) string {
+	for _, path := range ctx.Path {
+		if path.Flag == flag && !path.Resolved {
+			return "flag"
+		}
+	}
+	return e.originOf(variable(flag.Name))
+}
+
+// originOf says where a variable came from.
+func (e *environment) originOf(name string) string {
+	switch {
+	case e.fromFile[name]:
+		return e.file
+	case os.Getenv(name) != "":
+		return "environment"
+	default:
+		return "default"
+	}
+}

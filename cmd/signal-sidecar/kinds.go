@@ -1,0 +1,183 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The parsers of settings. The error of each is what it accepts, to follow "must be".
+
+const (
+	maxSeconds = 365 * 24 * time.Hour
+	maxRetries = 100
+)
+
+var (
+	errBoolean   = errors.New("a boolean: true/false, t/f, yes/no, on/off or 1/0")
+	errPort      = errors.New("a port: a whole number from 0 to 65535")
+	errPortOrOff = errors.New("a port, a whole number from 0 to 65535, or off")
+	errSeconds   = errors.New("seconds, a number or a duration such as 30s, from 0 to 365 days")
+	errPositive  = errors.New("seconds, a number or a duration such as 30s, above 0 and at most 365 days")
+	errCount     = errors.New("a whole number above 0, at most 1000000000")
+	errOrigin    = errors.New("an origin: http or https, host and optional port, such as http://localhost:8888")
+	errHost      = errors.New("a host name or an IP address")
+	errNotEmpty  = errors.New("not empty")
+	errRetries   = fmt.Errorf("a whole number from 0 to %d", maxRetries)
+	errLogLevel  = errors.New("one of debug, info, warn, error")
+)
+
+func boolean(s string) (bool, error) {
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "true", "t", "yes", "y", "on", "1":
+		return true, nil
+	case "false", "f", "no", "n", "off", "0":
+		return false, nil
+	default:
+		return false, errBoolean
+	}
+}
+
+func port(s string) (int, error) {
+	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 16)
+	if err != nil {
+		return 0, errPort
+	}
+	return int(n), nil
+}
+
+// portOrOff returns -1 for off.
+func portOrOff(s string) (int, error) {
+	if strings.EqualFold(strings.TrimSpace(s), "off") {
+		return -1, nil
+	}
+	n, err := port(s)
+	if err != nil {
+		return 0, errPortOrOff
+	}
+	return n, nil
+}
+
+// seconds reads a number of seconds, fractions allowed, or a Go duration.
+func seconds(s string) (time.Duration, error) {
+	s = strings.TrimSpace(s)
+	d, err := time.ParseDuration(s)
+	if n, notNumber := strconv.ParseFloat(s, 64); notNumber == nil {
+		if !(math.Abs(n) <= maxSeconds.Seconds()) { // not a number, too
+			return 0, errSeconds
+		}
+		d, err = time.Duration(math.Round(n*float64(time.Second))), nil
+	}
+	if err != nil || d < 0 || d > maxSeconds {
+		return 0, errSeconds
+	}
+	return d, nil
+}
+
+func positiveSeconds(s string) (time.Duration, error) {
+	d, err := seconds(s)
+	if err != nil || d == 0 {
+		return 0, errPositive
+	}
+	return d, nil
+}
+
+func positiveCount(s string) (float64, error) {
+	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 64)
+	if err != nil || n == 0 || n > 1e9 {
+		return 0, errCount
+	}
+	return float64(n), nil
+}
+
+func retries(s string) (int, error) {
+	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 8)
+	if err != nil || n > maxRetries {
+		return 0, errRetries
+	}
+	return int(n), nil
+}
+
+// origin reads where a service is: scheme and host, and a path that comes before the service's own.
+func origin(s string) (string, error) {
+	u, err := url.Parse(strings.TrimRight(strings.TrimSpace(s), "/"))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
+		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return "", errOrigin
+	}
+	if p := u.Port(); p != "" {
+		if n, err := port(p); err != nil || n == 0 {
+			return "", errOrigin
+		}
+	}
+	return u.String(), nil
+}
+
+func host(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if s == "" || net.ParseIP(s) == nil && strings.ContainsAny(s, " \t/:?#@[]\"\\") {
+		return "", errHost
+	}
+	return s, nil
+}
+
+// bindHost is a host to bind; none means all interfaces.
+func bindHost(s string) (string, error) {
+	if strings.TrimSpace(s) == "" {
+		return "", nil
+	}
+	return host(s)
+}
+
+// hostOrNone is a Host header: a host and perhaps a port.
+func hostOrNone(s string) (string, error) {
+	name := strings.TrimSpace(s)
+	if h, p, err := net.SplitHostPort(name); err == nil {
+		if _, err := port(p); err != nil {
+			return "", errHost
+		}
+		_, err = host(h)
+		return name, err
+	}
+	return bindHost(name)
+}
+
+func notEmpty(s string) (string, error) {
+	if strings.TrimSpace(s) == "" {
+		return "", errNotEmpty
+	}
+	return s, nil
+}
+
+func anything(s string) (string, error) { return strings.TrimSpace(s), nil }
+
+// oneOf accepts the given words, in any case.
+func oneOf[T ~string](words ...T) func(string) (T, error) {
+	return func(s string) (T, error) {
+		names := make([]string, len(words))
+		for i, w := range words {
+			if strings.EqualFold(strings.TrimSpace(s), string(w)) {
+				return w, nil
+			}
+			names[i] = string(w)
+		}
+		return "", errors.New("one of " + strings.Join(names, ", "))
+	}
+}
+
+func logLevel(s string) (slog.Level, error) {
+	word, err := oneOf("debug", "info", "warn", "error")(s)
+	if err != nil {
+		return 0, errLogLevel
+	}
+	var level slog.Level
+	return level, level.UnmarshalText([]byte(word))
+}
+
+func joinAddress(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }

@@ -1,0 +1,82 @@
+// Command signal-sidecar tells whether users may be sent to a Jitsi signal node: it probes jicofo and prosody, watches
+// the drain status file, and answers HAProxy, Prometheus and people.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// The exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1 // something failed while running, such as a port in use
+	exitUsage   = 2 // a bad command line or setting
+)
+
+const description = "Tells HAProxy, Prometheus and people whether users may be sent to this Jitsi signal node."
+
+// commandLine is everything that may stand on the command line. The settings go with every command.
+type commandLine struct {
+	Serve       serveCommand       `cmd:"" default:"1" help:"Run the sidecar. This is what happens without a command."`
+	Demo        demoCommand        `cmd:"" help:"Run the sidecar beside a simulated signal node, and say what to try."`
+	CheckConfig checkConfigCommand `cmd:"" help:"Print every effective setting and where it came from, or every problem (exit 2)."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
+
+	settings
+}
+
+// streams is where a command reads from and writes to.
+type streams struct{ stdout, stderr io.Writer }
+
+func main() { os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr})) }
+
+// run executes one command line and returns the exit code.
+func run(args []string, std streams) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+
+	var line commandLine
+	env := newEnvironment()
+	exited, code := false, exitOK
+	parser, err := kong.New(&line,
+		kong.Name("signal-sidecar"),
+		kong.Description(description),
+		kong.Writers(std.stdout, std.stderr),
+		kong.Exit(func(c int) { exited, code = true, c }),
+		kong.ValueFormatter(helpWithVariable),
+		kong.ExplicitGroups(settingGroups),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.Resolvers(env),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(std, env))
+	if err != nil {
+		return fail(std, exitFailure, err)
+	}
+	command, err := parser.Parse(args)
+	if exited { // --help was answered
+		return code
+	}
+	if err != nil {
+		return fail(std, exitUsage, fmt.Errorf("%w (see --help)", err))
+	}
+	if err := command.Run(command); err != nil {
+		return fail(std, exitCodeOf(err), err)
+	}
+	return exitOK
+}
+
+// fail says what went wrong, one line for each thing.
+func fail(std streams, code int, err error) int {
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(std.stderr, "signal-sidecar:", strings.TrimSpace(line))
+	}
+	return code
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/signal-sidecar/signal-sidecar/agent"
+	"github.com/signal-sidecar/signal-sidecar/collector"
+	"github.com/signal-sidecar/signal-sidecar/dump"
+	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/otel"
+	"github.com/signal-sidecar/signal-sidecar/rest"
+)
+
+const (
+	// shutdownTime bounds the whole shutdown; what has not ended by then is left behind.
+	shutdownTime = 2 * time.Second
+	// flushTime is the part of it that telemetry has to hand out what is left.
+	flushTime = 500 * time.Millisecond
+)
+
+// serveCommand runs the sidecar.
+type serveCommand struct{}
+
+func (serveCommand) Run(ctx context.Context, line *kong.Context, env *environment, std streams) error {
+	c, err := newConfig(line, env)
+	if err != nil {
+		return err
+	}
+	log := newLogger(c, std.stdout)
+	return serve(ctx, c, log, func(*sidecar) {})
+}
+
+func newLogger(c config, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.logLevel}
+	if c.logText {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// sidecar is everything that runs, wired together.
+type sidecar struct {
+	telemetry  *otel.Telemetry
+	monitor    *health.Monitor
+	agent      *agent.Agent
+	rest       *rest.Server
+	collectors []collector.Collector
+	http, tcp  net.Listener
+	log        *slog.Logger
+}
+
+// serve runs a sidecar until ctx ends; ready is called once its ports are open.
+func serve(ctx context.Context, c config, log *slog.Logger, ready func(*sidecar)) error {
+	for _, notice := range c.notices {
+		log.WarnContext(ctx, "setting is not in force as given", "notice", notice)
+	}
+	s, err := newSidecar(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "signal-sidecar started", "version", otel.ReadBuild().Version,
+		"http", s.http.Addr().String(), "agent", s.tcp.Addr().String(), "status_path", c.statusPath)
+	ready(s)
+	return s.run(ctx)
+}
+
+// newSidecar wires everything and opens the ports.
+func newSidecar(ctx context.Context, c config, log *slog.Logger) (_ *sidecar, err error) {
+	s := &sidecar{log: log}
+	defer func() {
+		if err != nil {
+			s.closeListeners()
+		}
+	}()
+	if s.telemetry, err = otel.New(ctx, otel.Options{Build: otel.ReadBuild(), Prometheus: c.metrics, Logger: log}); err != nil {
+		return nil, err
+	}
+	tp, mp := s.telemetry.TracerProvider, s.telemetry.MeterProvider
+
+	verdicts, err := otel.NewVerdicts(tp, mp, log)
+	if err != nil {
+		return nil, err
+	}
+	dumps := dump.Listener(dump.Options{Jicofo: c.jicofoDump, Prosody: c.prosodyDump, TracerProvider: tp, Logger: log})
+	s.monitor = health.NewMonitor(c.rules, dumps, verdicts.Listen)
+	if err := verdicts.Watch(s.monitor); err != nil {
+		return nil, err
+	}
+	if s.collectors, err = newCollectors(c, s); err != nil {
+		return nil, err
+	}
+	if err := s.listen(ctx, c); err != nil {
+		return nil, err
+	}
+	s.agent, err = agent.New(agent.Options{Listener: s.tcp, Source: s.monitor, MeterProvider: mp, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	s.rest, err = rest.New(rest.Options{
+		Listener: s.http, Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.censusPoll, MeterProvider: mp, Logger: log,
+	})
+	return s, err
+}
+
+func newCollectors(c config, s *sidecar) ([]collector.Collector, error) {
+	o := collector.Options{
+		Interval: c.interval, Timeout: c.timeout, Retries: c.retries, Observe: s.monitor.Observe,
+		TracerProvider: s.telemetry.TracerProvider, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
+	}
+	jicofo, errJ := collector.NewJicofo(c.jicofoOrigin, o)
+	prosody, errP := collector.NewProsody(c.prosodyOrigin, o)
+	status, errS := collector.NewStatusFile(c.statusPath, o)
+	all := []collector.Collector{jicofo, prosody, status}
+	if c.censusPoll {
+		census, err := collector.NewCensus(c.prosodyOrigin, c.censusHost, o)
+		return append(all, census), errors.Join(errJ, errP, errS, err)
+	}
+	return all, errors.Join(errJ, errP, errS)
+}
+
+// listen opens the ports; the error names the one that could not be had.
+func (s *sidecar) listen(ctx context.Context, c config) (err error) {
+	var config net.ListenConfig
+	if s.tcp, err = config.Listen(ctx, "tcp", c.tcpAddress); err != nil {
+		return fmt.Errorf("TCP_PORT: %w", err)
+	}
+	if s.http, err = config.Listen(ctx, "tcp", c.httpAddress); err != nil {
+		return fmt.Errorf("HTTP_PORT: %w", err)
+	}
+	return nil
+}
+
+func (s *sidecar) closeListeners() {
+	for _, l := range []net.Listener{s.tcp, s.http} {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+}
+
+// run runs every part until ctx ends or one fails; then all end, and telemetry last.
+func (s *sidecar) run(ctx context.Context) error {
+	parts, ctx := errgroup.WithContext(ctx)
+	parts.Go(func() error { return s.monitor.Run(ctx) })
+	for _, c := range s.collectors {
+		parts.Go(func() error { return c.Run(ctx) })
+	}
+	parts.Go(func() error { return s.agent.Run(ctx) })
+	parts.Go(func() error { return s.rest.Run(ctx) })
+
+	ended := make(chan struct{})
+	defer close(ended)
+	context.AfterFunc(ctx, func() { s.limitShutdown(ended) })
+	err := parts.Wait()
+	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	defer cancel()
+	if flushErr := s.telemetry.Shutdown(flush); flushErr != nil {
+		s.log.Warn("telemetry not handed out to the end", "error", flushErr)
+	}
+	s.log.Info("signal-sidecar stopped")
+	return err
+}
+
+// limitShutdown ends the process when the shutdown takes too long, as it does where a read of the status file hangs in
+// the kernel.
+func (s *sidecar) limitShutdown(ended <-chan struct{}) {
+	s.log.Info("signal-sidecar is stopping")
+	limit := time.NewTimer(shutdownTime)
+	defer limit.Stop()
+	select {
+	case <-ended:
+	case <-limit.C:
+		s.log.Error("shutdown took too long", "limit", shutdownTime.String())
+		os.Exit(exitFailure)
+	}
+}

@@ -1,0 +1,92 @@
+package collector
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// classify names why there was no complete HTTP answer.
+func classify(err error) health.Failure {
+	var dns *net.DNSError
+	switch {
+	case err == nil:
+		return health.NoFailure
+	case errors.Is(err, errBodySize):
+		return health.FailureBodySize
+	case errors.Is(err, errRedirects):
+		return health.FailureRedirects
+	case isTimeout(err):
+		return health.FailureTimeout
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return health.FailureRefused
+	case errors.As(err, &dns):
+		return health.FailureResolve
+	case isTLS(err):
+		return health.FailureTLS
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return health.FailureReset
+	// net/http has no error types for the following.
+	case strings.Contains(err.Error(), "server closed idle connection"):
+		return health.FailureReset
+	case strings.Contains(err.Error(), "malformed"), strings.Contains(err.Error(), "net/http: "):
+		return health.FailureProtocol
+	default:
+		return health.FailureUnexpected
+	}
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+func isTLS(err error) bool {
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var verify *tls.CertificateVerificationError
+	return errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &verify)
+}
+
+// retryable reports whether another try may help: not after a timeout, which has used up the time, and not after an
+// HTTP answer that was refused for its size or its redirects.
+func retryable(err error) bool {
+	switch classify(err) {
+	case health.FailureTimeout, health.FailureBodySize, health.FailureRedirects:
+		return false
+	default:
+		return !errors.Is(err, context.Canceled)
+	}
+}
+
+// describe says in words what went wrong, without the URL that *url.Error repeats.
+func describe(err error, timeout time.Duration) string {
+	if isTimeout(err) {
+		return fmt.Sprintf("no complete answer within %s", timeout)
+	}
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err
+	}
+	return err.Error()
+}
+
+// problem is an error's text, "" for none.
+func problem(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// text makes bytes from outside fit for reports and logs.
+func text(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }

@@ -1,0 +1,144 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+const (
+	maxRedirects   = 5
+	maxHeaderBytes = 64 << 10
+)
+
+var (
+	errBodySize  = errors.New("the body is larger than this probe reads")
+	errRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
+)
+
+// httpProbe asks one URL with GET. It has connections of its own, so that no other probe's trouble reaches it.
+type httpProbe struct {
+	record  *recorder
+	url     string
+	host    string // Host header, when it differs from the URL's
+	limit   int64  // bytes of the body that are read at most
+	timeout time.Duration
+	retries int
+	client  *http.Client
+}
+
+func newHTTPProbe(name, url string, limit int64, o Options, in instruments) *httpProbe {
+	transport := &http.Transport{
+		Proxy:                  nil, // the node is asked directly, whatever the environment says of proxies
+		DialContext:            o.Dial,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    1,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+	return &httpProbe{
+		record: newRecorder(name, in, o.Logger),
+		url:    url, limit: limit, timeout: o.Timeout, retries: o.Retries,
+		client: &http.Client{
+			CheckRedirect: func(_ *http.Request, via []*http.Request) error {
+				if len(via) > maxRedirects {
+					return errRedirects
+				}
+				return nil
+			},
+			// A span for each attempt. Its metrics would repeat ours, with labels that are not bounded.
+			Transport: otelhttp.NewTransport(transport,
+				otelhttp.WithTracerProvider(o.TracerProvider),
+				otelhttp.WithMeterProvider(noop.MeterProvider{}),
+				otelhttp.WithPropagators(propagation.TraceContext{})),
+		},
+	}
+}
+
+// reply is a complete HTTP answer.
+type reply struct {
+	code int
+	body []byte
+}
+
+// ask probes once, retries included. The body of a 200 is given to use, whose error makes the probe fail as
+// invalid_body and is returned; the body of any other answer is returned as it is.
+func (p *httpProbe) ask(ctx context.Context, use func(body []byte) error) (a health.Answer, body []byte, invalid error) {
+	ctx, done := p.record.begin(ctx, time.Now())
+	r, attempts, err := p.try(ctx)
+	switch {
+	case err != nil:
+		a = health.Answer{Failure: classify(err), Detail: describe(err, p.timeout)}
+	case r.code == http.StatusOK:
+		a = health.Answer{Code: r.code}
+		invalid = use(r.body)
+	default:
+		a = health.Answer{Code: r.code}
+	}
+	done(outcomeOf(a, invalid), attempts)
+	return a, r.body, invalid
+}
+
+// try sends the request until an HTTP answer comes, the time is over, or the retries are. Only transport errors are
+// tried again, each time on a fresh connection.
+func (p *httpProbe) try(ctx context.Context) (r reply, attempts int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	_, _ = backoff.Retry(ctx, func() (struct{}, error) {
+		if attempts++; attempts > 1 {
+			p.client.CloseIdleConnections()
+		}
+		r, err = p.attempt(ctx)
+		if err != nil && !retryable(err) {
+			return struct{}{}, backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	},
+		backoff.WithMaxTries(uint(p.retries)+1),
+		backoff.WithMaxElapsedTime(0), // the context bounds it
+		backoff.WithBackOff(new(retryDelay)))
+	return r, attempts, err
+}
+
+// attempt sends the request once and reads the whole answer.
+func (p *httpProbe) attempt(ctx context.Context) (reply, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
+	if err != nil {
+		return reply{}, err
+	}
+	req.Host = p.host
+	res, err := p.client.Do(req)
+	if err != nil {
+		return reply{}, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, p.limit+1))
+	if err != nil {
+		return reply{}, fmt.Errorf("read the body of a %d: %w", res.StatusCode, err)
+	}
+	if int64(len(body)) > p.limit {
+		return reply{}, fmt.Errorf("answered %d: %w (%d bytes)", res.StatusCode, errBodySize, p.limit)
+	}
+	return reply{code: res.StatusCode, body: body}, nil
+}
+
+// retryDelay waits 0, 20, 40, 80 … ms before the first, second, third … retry (spec section 2).
+type retryDelay struct{ next time.Duration }
+
+func (d *retryDelay) Reset() { d.next = 0 }
+
+func (d *retryDelay) NextBackOff() time.Duration {
+	delay := d.next
+	d.next = max(20*time.Millisecond, 2*delay)
+	return delay
+}

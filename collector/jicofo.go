@@ -1,0 +1,75 @@
+package collector
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+const (
+	healthLimit = 64 << 10 // bytes
+	statsLimit  = 1 << 20  // bytes
+)
+
+// NewJicofo polls jicofo's /about/health and /stats, together, at an origin such as http://localhost:8888.
+func NewJicofo(origin string, o Options) (Collector, error) {
+	in, err := newInstruments(o)
+	if err != nil {
+		return nil, err
+	}
+	j := &jicofo{
+		health: newHTTPProbe("jicofo_health", origin+"/about/health", healthLimit, o, in),
+		stats:  newHTTPProbe("jicofo_stats", origin+"/stats", statsLimit, o, in),
+	}
+	return &poller{name: "jicofo", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: j.look}, nil
+}
+
+type jicofo struct{ health, stats *httpProbe }
+
+func (j *jicofo) look(ctx context.Context) health.Observation {
+	seen := new(health.Jicofo)
+	var both sync.WaitGroup
+	both.Go(func() {
+		var body []byte
+		seen.Health, body, _ = j.health.ask(ctx, func([]byte) error { return nil })
+		seen.Contents = text(body)
+	})
+	both.Go(func() {
+		var invalid error
+		seen.Stats, _, invalid = j.stats.ask(ctx, func(body []byte) (err error) {
+			seen.Participants, seen.Conferences, err = parseStats(body)
+			return err
+		})
+		seen.StatsProblem = problem(invalid)
+	})
+	both.Wait()
+	return health.Observation{Jicofo: seen}
+}
+
+// parseStats reads participants and conferences from jicofo's statistics: numbers, spelled exactly so, in one JSON
+// object whose other keys are none of our business.
+func parseStats(body []byte) (participants, conferences float64, err error) {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(body, &keys); err != nil {
+		return 0, 0, fmt.Errorf("not a JSON object: %w", err)
+	}
+	participants, errP := number(keys, "participants")
+	conferences, errC := number(keys, "conferences")
+	return participants, conferences, errors.Join(errP, errC)
+}
+
+func number(keys map[string]json.RawMessage, key string) (float64, error) {
+	raw, ok := keys[key]
+	if !ok {
+		return 0, fmt.Errorf("%s is missing", key)
+	}
+	var n *float64
+	if err := json.Unmarshal(raw, &n); err != nil || n == nil {
+		return 0, fmt.Errorf("%s is not a number: %.40s", key, raw)
+	}
+	return *n, nil
+}

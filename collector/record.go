@@ -1,0 +1,109 @@
+package collector
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// outcome is how a probe ended: ok, http_error, invalid_body or a health.Failure. Detail says it in words; two outcomes
+// with the same key are the same trouble, however their details differ.
+type outcome struct {
+	label  string
+	key    string
+	detail string
+}
+
+var outcomeOK = outcome{label: "ok", key: "ok"}
+
+// outcomeOf judges an HTTP probe.
+func outcomeOf(a health.Answer, invalid error) outcome {
+	switch {
+	case !a.Reachable():
+		return outcome{string(a.Failure), string(a.Failure), a.Detail}
+	case !a.OK():
+		text := "answered " + strconv.Itoa(a.Code)
+		return outcome{"http_error", text, text}
+	case invalid != nil:
+		return outcome{"invalid_body", "invalid_body", invalid.Error()}
+	default:
+		return outcomeOK
+	}
+}
+
+// recorder gives each run of one probe its span, its metrics, and the lines in the log that a change of its outcome
+// deserves: when it begins to fail, fails differently, and ends to fail; never at every poll.
+type recorder struct {
+	name string
+	in   instruments
+	log  *slog.Logger
+	set  metric.MeasurementOption // attribute probe
+
+	last     outcome
+	failures int // in a row
+	since    time.Time
+}
+
+func newRecorder(name string, in instruments, log *slog.Logger) *recorder {
+	return &recorder{
+		name: name, in: in, log: log.With("probe", name), last: outcomeOK,
+		set: metric.WithAttributeSet(attribute.NewSet(attribute.String("probe", name))),
+	}
+}
+
+// begin starts a run that began at start; done ends it with its outcome and the number of tries. Runs of one recorder do
+// not overlap.
+func (r *recorder) begin(ctx context.Context, start time.Time) (_ context.Context, done func(outcome, int)) {
+	ctx, span := r.in.tracer.Start(ctx, "probe "+r.name,
+		trace.WithTimestamp(start), trace.WithAttributes(attribute.String("signal.probe", r.name)))
+	return ctx, func(o outcome, attempts int) {
+		defer span.End()
+		span.SetAttributes(attribute.String("signal.outcome", o.label), attribute.Int("signal.attempts", attempts))
+		if ctx.Err() != nil {
+			return // broken off by the end of the process: no finding
+		}
+		if o != outcomeOK {
+			span.SetAttributes(attribute.String("error.type", o.label))
+			span.SetStatus(codes.Error, o.detail)
+		}
+		r.measure(ctx, o, attempts, time.Since(start))
+		r.tell(ctx, o)
+	}
+}
+
+func (r *recorder) measure(ctx context.Context, o outcome, attempts int, took time.Duration) {
+	r.in.duration.Record(ctx, took.Seconds(), r.set)
+	r.in.attempts.Add(ctx, int64(attempts), r.set)
+	r.in.results.Add(ctx, 1, metric.WithAttributes(attribute.String("probe", r.name), attribute.String("outcome", o.label)))
+	success := int64(0)
+	if o == outcomeOK {
+		success = 1
+	}
+	r.in.success.Record(ctx, success, r.set)
+}
+
+// tell logs a change of the outcome.
+func (r *recorder) tell(ctx context.Context, o outcome) {
+	failed, failedBefore := o != outcomeOK, r.last != outcomeOK
+	switch {
+	case failed && !failedBefore:
+		r.since, r.failures = time.Now(), 0
+		r.log.WarnContext(ctx, "probe began to fail", "outcome", o.label, "detail", o.detail)
+	case failed && o.key != r.last.key:
+		r.log.WarnContext(ctx, "probe fails differently", "outcome", o.label, "detail", o.detail, "failures", r.failures)
+	case !failed && failedBefore:
+		r.log.InfoContext(ctx, "probe works again", "failures", r.failures, "seconds", time.Since(r.since).Seconds())
+	}
+	if failed {
+		r.failures++
+	}
+	r.last = o
+}

@@ -1,0 +1,201 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+const (
+	statusLimit = 4 << 10 // bytes
+
+	// settleTime is for how long a file must be untouched before it is believed to hold no known word: editors
+	// truncate or rename before they write.
+	settleTime = 100 * time.Millisecond
+	// settleLimit ends the wait for a file that is touched for ever and never holds a known word.
+	settleLimit = time.Second
+)
+
+// NewStatusFile reads the drain status file at each change of it and at every poll.
+func NewStatusFile(path string, o Options) (Collector, error) {
+	in, err := newInstruments(o)
+	if err != nil {
+		return nil, err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, fmt.Errorf("status file: %w", err)
+	}
+	return &statusFile{
+		path: path, interval: o.Interval, tracer: in.tracer, observe: o.Observe,
+		record: newRecorder("status_file", in, o.Logger), log: o.Logger.With("path", path),
+	}, nil
+}
+
+type statusFile struct {
+	path     string
+	interval time.Duration
+	tracer   trace.Tracer
+	observe  func(context.Context, health.Observation)
+	record   *recorder
+	log      *slog.Logger
+
+	believed *health.StatusFile // the latest that was handed on
+	doubt    *doubt             // what was read and not believed yet, nil for nothing
+	confirm  *time.Timer        // when to look at the doubtful again
+}
+
+// doubt is a reading without a known word.
+type doubt struct {
+	reading
+	at    time.Time // when it was first read like this
+	begun time.Time // when the doubt began
+}
+
+// Run watches and polls until ctx ends. It returns nil: where the file cannot be watched, it is polled.
+func (s *statusFile) Run(ctx context.Context) error {
+	watch := newWatch(s.path, s.log)
+	defer watch.close()
+	s.confirm = time.NewTimer(settleTime)
+	s.confirm.Stop()
+	defer s.confirm.Stop()
+	tick := time.NewTicker(s.interval)
+	defer tick.Stop()
+
+	s.look(ctx, "tick")
+	for {
+		trigger := ""
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			trigger = "tick"
+		case event := <-watch.events():
+			if !watch.concerns(event) {
+				continue
+			}
+			trigger = "statusfile"
+		case err := <-watch.errors():
+			s.log.WarnContext(ctx, "status file watch lost events", "error", err)
+			trigger = "statusfile"
+		case <-s.confirm.C:
+			trigger = "statusfile"
+		}
+		s.look(ctx, trigger)
+		// After the reading, which is what is urgent. What changed while a new directory was not watched yet is read now.
+		if watch.follow() {
+			s.look(ctx, "statusfile")
+		}
+	}
+}
+
+// look reads the file and hands on what is to be believed. An event that changes nothing is not an observation.
+func (s *statusFile) look(ctx context.Context, trigger string) {
+	start := time.Now()
+	r := readStatusFile(s.path)
+	if !s.credible(r, start) {
+		return
+	}
+	if trigger != "tick" && s.believed != nil && *s.believed == r.StatusFile {
+		return
+	}
+	s.believed = &r.StatusFile
+
+	ctx, span := s.tracer.Start(ctx, "poll status_file", trace.WithNewRoot(), trace.WithTimestamp(start), trace.WithAttributes(
+		attribute.String("signal.collector", "status_file"), attribute.String("signal.trigger", trigger)))
+	defer span.End()
+	probeCtx, done := s.record.begin(ctx, start)
+	done(outcomeOfFile(&r.StatusFile), 1)
+	s.observe(probeCtx, health.Observation{At: time.Now(), StatusFile: &r.StatusFile})
+}
+
+// credible decides whether a reading counts. A known word does at once, and so does what is believed already; anything
+// else must be found untouched after settleTime, else the timer is set to look again.
+func (s *statusFile) credible(r reading, now time.Time) bool {
+	if r.Word().Known() || s.believed != nil && *s.believed == r.StatusFile {
+		s.doubt = nil
+		s.confirm.Stop()
+		return true
+	}
+	if s.doubt == nil {
+		s.doubt = &doubt{reading: r, at: now, begun: now}
+	} else if !s.doubt.sameAs(r) {
+		s.doubt.reading, s.doubt.at = r, now
+	}
+	remaining := min(settleTime-now.Sub(s.doubt.at), settleLimit-now.Sub(s.doubt.begun))
+	if remaining <= 0 {
+		s.doubt = nil
+		return true
+	}
+	s.confirm.Reset(remaining)
+	return false
+}
+
+func outcomeOfFile(f *health.StatusFile) outcome {
+	switch {
+	case !f.Found:
+		return outcome{"unreadable", f.Problem, f.Problem}
+	case !f.Word().Known():
+		return outcome{"unknown_word", "unknown_word", fmt.Sprintf("%.40q", f.Contents)}
+	default:
+		return outcomeOK
+	}
+}
+
+// reading is one look at the file, with what tells two states of it apart.
+type reading struct {
+	health.StatusFile
+	info fs.FileInfo // nil when the file could not be opened
+}
+
+// sameAs reports whether the file was left untouched between two readings.
+func (r reading) sameAs(q reading) bool {
+	if r.StatusFile != q.StatusFile || (r.info == nil) != (q.info == nil) {
+		return false
+	}
+	return r.info == nil || os.SameFile(r.info, q.info) && r.info.ModTime().Equal(q.info.ModTime())
+}
+
+// readStatusFile reads at most 4 KiB of a regular file; whatever else lies at the path is not even opened, or, where
+// that can only be told afterwards, not waited for.
+func readStatusFile(path string) reading {
+	r, err := openAndRead(path)
+	if err != nil {
+		r.StatusFile = health.StatusFile{Problem: err.Error()}
+	}
+	return r
+}
+
+func openAndRead(path string) (r reading, err error) {
+	if r.info, err = os.Stat(path); err != nil {
+		return reading{}, err
+	}
+	if !r.info.Mode().IsRegular() {
+		return r, fmt.Errorf("%s is not a regular file (%s)", path, r.info.Mode().Type())
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return r, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, statusLimit+1))
+	if err != nil {
+		return r, err
+	}
+	if len(content) > statusLimit {
+		return r, fmt.Errorf("%s is larger than %d bytes", path, statusLimit)
+	}
+	r.StatusFile = health.StatusFile{Found: true, Contents: strings.TrimSpace(text(content))}
+	return r, nil
+}

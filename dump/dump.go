@@ -1,0 +1,83 @@
+// Package dump runs an operator's script when a service turns unhealthy, while the evidence is fresh (spec section 7).
+package dump
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// Options is what the dumps need.
+type Options struct {
+	// Jicofo and Prosody are the command lines to run, a path and its arguments parted by spaces; "" runs nothing.
+	Jicofo, Prosody string
+
+	TracerProvider trace.TracerProvider
+	Logger         *slog.Logger
+}
+
+// Listener returns a health.Listener that runs the script of a service that was healthy and no longer is.
+func Listener(o Options) health.Listener {
+	tracer := o.TracerProvider.Tracer("github.com/signal-sidecar/signal-sidecar/dump")
+	jicofo := &script{service: "jicofo", command: strings.Fields(o.Jicofo), tracer: tracer, log: o.Logger}
+	prosody := &script{service: "prosody", command: strings.Fields(o.Prosody), tracer: tracer, log: o.Logger}
+	return func(ctx context.Context, before, after *health.Snapshot) {
+		if before.Jicofo.Healthy() && !after.Jicofo.Healthy() {
+			jicofo.start(ctx)
+		}
+		if before.Prosody.Healthy() && !after.Prosody.Healthy() {
+			prosody.start(ctx)
+		}
+	}
+}
+
+// script runs one service's command, never twice at a time.
+type script struct {
+	service string
+	command []string
+	tracer  trace.Tracer
+	log     *slog.Logger
+	running atomic.Bool
+}
+
+// start runs the command without a shell, in a session of its own: it outlives the sidecar if it has to. What it
+// prints goes to the sidecar's standard error.
+func (s *script) start(ctx context.Context) {
+	if len(s.command) == 0 {
+		return
+	}
+	log := s.log.With("service", s.service, "command", s.command)
+	if !s.running.CompareAndSwap(false, true) {
+		log.WarnContext(ctx, "dump not started: the previous one is still running")
+		return
+	}
+	ctx, span := s.tracer.Start(context.WithoutCancel(ctx), "dump "+s.service,
+		trace.WithAttributes(attribute.String("process.executable.path", s.command[0])))
+	cmd := exec.Command(s.command[0], s.command[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	began := time.Now()
+	// Starting can take milliseconds, which the caller, on its way to the next observation, does not have.
+	go func() {
+		defer s.running.Store(false)
+		defer span.End()
+		log.InfoContext(ctx, "dump started")
+		if err := cmd.Run(); err != nil {
+			span.SetStatus(codes.Error, err.Error())
+			log.ErrorContext(ctx, "dump failed", "error", err, "seconds", time.Since(began).Seconds())
+			return
+		}
+		log.InfoContext(ctx, "dump finished", "seconds", time.Since(began).Seconds())
+	}()
+}

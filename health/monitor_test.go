@@ -1,0 +1,370 @@
+package health_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// observeWorking makes a monitor see a node on which nothing is wrong.
+func observeWorking(m *health.Monitor) {
+	n, now := workingNode(), time.Now()
+	for _, each := range []part{partJicofo, partProsody, partStatusFile} {
+		m.Observe(context.Background(), n.observe(each, now))
+	}
+}
+
+// overloaded is jicofo's own 503: it qualifies for grace.
+func overloaded(at time.Time) health.Observation {
+	return health.Observation{At: at, Jicofo: &health.Jicofo{Health: health.Answer{Code: 503}, Stats: health.Answer{Code: 200}}}
+}
+
+// runMonitor runs a monitor in the bubble until stop, which returns what Run returned.
+func runMonitor(m *health.Monitor) (stop func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	return func() error {
+		cancel()
+		return <-ended
+	}
+}
+
+// sleepVirtually lets the bubble's time pass, and everything happen that is due by then.
+func sleepVirtually(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func TestMonitorBeforeTheFirstObservation(t *testing.T) {
+	s := health.NewMonitor(defaultConfig()).Current()
+	if s == nil {
+		t.Fatal("Current is nil")
+	}
+	if s.Verdict.Known || s.AgentLine != nil || !s.ObservedAt.IsZero() || s.UnhealthyRuns != 0 {
+		t.Errorf("a monitor that has seen nothing says %+v", s)
+	}
+	if s.Jicofo != nil || s.Prosody != nil || s.StatusFile != nil || s.Census != nil {
+		t.Errorf("a monitor that has seen nothing has observations: %+v", s)
+	}
+}
+
+// TestMonitorAgentLine: the reply of spec section 4 stands ready in the snapshot, line end included.
+func TestMonitorAgentLine(t *testing.T) {
+	m := health.NewMonitor(defaultConfig())
+	observeWorking(m)
+	if got := string(m.Current().AgentLine); got != "up ready 100%\n" {
+		t.Errorf("the agent line is %q", got)
+	}
+	if got, want := m.Current().Verdict.AgentLine()+"\n", string(m.Current().AgentLine); got != want {
+		t.Errorf("the verdict says %q, the snapshot %q", got, want)
+	}
+	if got := (health.Verdict{}).AgentLine(); got != "" {
+		t.Errorf("no verdict says %q", got)
+	}
+}
+
+// TestMonitorPublishesAtDeadlines: nothing is observed, and the verdict changes on the nanosecond all the same.
+func TestMonitorPublishesAtDeadlines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := health.NewMonitor(defaultConfig())
+		stop := runMonitor(m)
+		observeWorking(m)
+		m.Observe(context.Background(), overloaded(time.Now()))
+		sleepVirtually(120*time.Second - 1)
+		if got := m.Current().Verdict.State(); got != "drain" {
+			t.Errorf("1 ns before the grace ends the node is %s", got)
+		}
+		observedAt := m.Current().ObservedAt
+		sleepVirtually(1)
+		if got := m.Current().Verdict.State(); got != "down" {
+			t.Errorf("when the grace ends the node is %s", got)
+		}
+		if got := m.Current().ObservedAt; !got.Equal(observedAt) {
+			t.Errorf("a deadline moved ObservedAt from %s to %s", observedAt, got)
+		}
+		if err := stop(); err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
+// TestMonitorKeepsAnEarlierDeadline: a deadline that an observation brings is kept even though Run already sleeps, first
+// without a deadline (for hours), then for a later one.
+func TestMonitorKeepsAnEarlierDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := health.NewMonitor(defaultConfig())
+		stop := runMonitor(m)
+		observeWorking(m)
+		sleepVirtually(5 * time.Hour) // Run has nothing to wait for
+		m.Observe(context.Background(), overloaded(time.Now()))
+		sleepVirtually(time.Second) // Run waits for the end of the grace, 119 s ahead
+		m.Observe(context.Background(), health.Observation{At: time.Now(), Prosody: &health.Prosody{Health: health.Answer{Code: 500}}})
+		observeWorking(m)
+		sleepVirtually(30*time.Second - 1)
+		if got := m.Current().Verdict.State(); got != "down" {
+			t.Errorf("1 ns before the dampening ends the node is %s", got)
+		}
+		sleepVirtually(1)
+		if got := m.Current().Verdict.State(); got != "ready" {
+			t.Errorf("when the dampening ends the node is %s", got)
+		}
+		if err := stop(); err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
+// TestMonitorDropsADeadlineThatIsOver: after the recovery the end of the grace publishes nothing.
+func TestMonitorDropsADeadlineThatIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := health.NewMonitor(defaultConfig())
+		stop := runMonitor(m)
+		observeWorking(m)
+		m.Observe(context.Background(), overloaded(time.Now()))
+		sleepVirtually(time.Second)
+		observeWorking(m)
+		last := m.Current()
+		sleepVirtually(10 * time.Minute)
+		if m.Current() != last {
+			t.Errorf("published again: %+v", m.Current().Verdict)
+		}
+		_ = stop()
+	})
+}
+
+// TestMonitorRunEnds: Run returns nil when its context ends, whether it waits for a deadline or for nothing.
+func TestMonitorRunEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, waiting := range []bool{false, true} {
+			m := health.NewMonitor(defaultConfig())
+			stop := runMonitor(m)
+			observeWorking(m)
+			if waiting {
+				m.Observe(context.Background(), overloaded(time.Now()))
+			}
+			sleepVirtually(time.Second)
+			if err := stop(); err != nil {
+				t.Errorf("waiting for a deadline %t: Run returned %v", waiting, err)
+			}
+		}
+	})
+}
+
+// TestSuperseded: each snapshot's channel is closed by the next one, published by an observation or by a deadline.
+func TestSuperseded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := health.NewMonitor(defaultConfig())
+		stop := runMonitor(m)
+		first := m.Current()
+		if isClosed(first.Superseded()) {
+			t.Error("the current snapshot is superseded")
+		}
+		observeWorking(m)
+		m.Observe(context.Background(), overloaded(time.Now()))
+		grace := m.Current()
+		if !isClosed(first.Superseded()) || isClosed(grace.Superseded()) {
+			t.Error("not exactly the older snapshot is superseded after an observation")
+		}
+		sleepVirtually(120 * time.Second)
+		if !isClosed(grace.Superseded()) || isClosed(m.Current().Superseded()) {
+			t.Error("not exactly the older snapshot is superseded after a deadline")
+		}
+		_ = stop()
+	})
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// TestSupersededMeansPublished: whoever waits for the channel finds a newer snapshot.
+func TestSupersededMeansPublished(t *testing.T) {
+	m := health.NewMonitor(defaultConfig())
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for range 100 {
+				s := m.Current()
+				select {
+				case <-s.Superseded():
+				default:
+					observeWorking(m)
+					<-s.Superseded()
+				}
+				if m.Current() == s {
+					t.Error("superseded by nothing")
+				}
+			}
+		})
+	}
+	readers.Wait()
+}
+
+// listenerContext marks the observation on whose behalf a listener is called.
+type listenerContext struct{}
+
+// TestListeners: they are told of each snapshot in the order in which they were given, with the one before it and the
+// observation's context, when the snapshot is already current.
+func TestListeners(t *testing.T) {
+	var m *health.Monitor
+	var calls []string
+	var before, after *health.Snapshot
+	listener := func(name string) health.Listener {
+		return func(ctx context.Context, b, a *health.Snapshot) {
+			calls = append(calls, name+" "+ctx.Value(listenerContext{}).(string))
+			before, after = b, a
+			if m.Current() != a {
+				t.Errorf("%s is told of a snapshot that is not current", name)
+			}
+			if !isClosed(b.Superseded()) {
+				t.Errorf("%s is told while the snapshot before is not superseded", name)
+			}
+		}
+	}
+	m = health.NewMonitor(defaultConfig(), listener("first"), listener("second"))
+	start := m.Current()
+	m.Observe(context.WithValue(context.Background(), listenerContext{}, "a"), overloaded(epoch))
+	if before != start || after != m.Current() {
+		t.Error("the first observation is not told with the snapshots before and after it")
+	}
+	second := m.Current()
+	m.Observe(context.WithValue(context.Background(), listenerContext{}, "b"), overloaded(epoch))
+	if before != second || after != m.Current() || second == m.Current() {
+		t.Error("the second observation is not told with the snapshots before and after it")
+	}
+	if want := []string{"first a", "second a", "first b", "second b"}; !slices.Equal(calls, want) {
+		t.Errorf("called %q, want %q", calls, want)
+	}
+}
+
+// TestListenersAreToldOfDeadlines: a change that nothing but time makes is told as well.
+func TestListenersAreToldOfDeadlines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var states []string
+		m := health.NewMonitor(defaultConfig(), func(_ context.Context, before, after *health.Snapshot) {
+			if !before.Verdict.Same(after.Verdict) {
+				states = append(states, after.Verdict.State())
+			}
+		})
+		stop := runMonitor(m)
+		observeWorking(m)
+		m.Observe(context.Background(), overloaded(time.Now()))
+		sleepVirtually(time.Hour)
+		_ = stop()
+		if want := []string{"ready", "drain", "down"}; !slices.Equal(states, want) {
+			t.Errorf("told %q, want %q", states, want)
+		}
+	})
+}
+
+// TestObserveIsVisible: when Observe returns, every reader sees what follows from it.
+func TestObserveIsVisible(t *testing.T) {
+	m := health.NewMonitor(defaultConfig())
+	observeWorking(m)
+	for _, word := range []string{"drain", "maint", "ready"} {
+		m.Observe(context.Background(), health.Observation{At: time.Now(), StatusFile: &health.StatusFile{Found: true, Contents: word}})
+		if got := m.Current().Verdict.State(); got != word {
+			t.Errorf("after %s the state is %s", word, got)
+		}
+	}
+}
+
+// TestConcurrentObservations: collectors observe at once while others read; no snapshot is lost to the listeners, each is
+// told with the one before it, and every one that a reader sees is whole.
+func TestConcurrentObservations(t *testing.T) {
+	const collectors, observations = 8, 200
+	var told int
+	var last *health.Snapshot
+	m := health.NewMonitor(defaultConfig(), func(_ context.Context, before, after *health.Snapshot) {
+		if last != nil && before != last {
+			t.Error("a snapshot was skipped or told out of order")
+		}
+		told, last = told+1, after
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = m.Run(ctx) })
+	running.Go(func() {
+		for ctx.Err() == nil {
+			s := m.Current()
+			if want := s.Verdict.AgentLine(); s.Verdict.Known && string(s.AgentLine) != want+"\n" {
+				t.Errorf("a snapshot says %q and %q", s.AgentLine, want)
+			}
+		}
+	})
+	var observing sync.WaitGroup
+	for i := range collectors {
+		observing.Go(func() {
+			n := workingNode()
+			if i%2 == 1 {
+				n.jicofo.Health.Code = 503
+			}
+			for range observations {
+				m.Observe(ctx, n.observe(part(i%4), time.Now()))
+			}
+		})
+	}
+	observing.Wait()
+	cancel()
+	running.Wait()
+	if told < collectors*observations { // the deadlines, if any came, are told as well
+		t.Errorf("%d observations were told as %d", collectors*observations, told)
+	}
+}
+
+// TestVerdictWords: the two words for labels and logs that a verdict has besides the agent line.
+func TestVerdictWords(t *testing.T) {
+	unknown := health.Verdict{Known: true, Healthy: true, Status: health.StatusUnknown}
+	down := health.Verdict{Known: true, Status: health.StatusReady, Reasons: []health.Reason{
+		{Code: health.ReasonProsodyTimeout}, {Code: health.ReasonJicofoTimeout},
+	}}
+	for _, c := range []struct {
+		verdict health.Verdict
+		state   string
+		root    health.Code
+	}{
+		{health.Verdict{}, "none", "none"},
+		{unknown, "unknown", "none"},
+		{down, "down", health.ReasonProsodyTimeout},
+	} {
+		if state, root := c.verdict.State(), c.verdict.RootReason(); state != c.state || root != c.root {
+			t.Errorf("%+v is %s for %s, want %s for %s", c.verdict, state, root, c.state, c.root)
+		}
+	}
+}
+
+// TestSame: a change of the verdict is one of known, healthy, damped or status; weight, reasons and deadline are none.
+func TestSame(t *testing.T) {
+	v := health.Verdict{Known: true, Healthy: true, Status: health.StatusReady, Weight: 100}
+	for _, c := range []struct {
+		what   string
+		change func(*health.Verdict)
+		same   bool
+	}{
+		{"nothing", func(*health.Verdict) {}, true},
+		{"weight", func(w *health.Verdict) { w.Weight = 5 }, true},
+		{"reasons", func(w *health.Verdict) { w.Reasons = []health.Reason{{Code: health.ReasonDampening}} }, true},
+		{"until", func(w *health.Verdict) { w.Until = epoch }, true},
+		{"known", func(w *health.Verdict) { w.Known = false }, false},
+		{"healthy", func(w *health.Verdict) { w.Healthy = false }, false},
+		{"damped", func(w *health.Verdict) { w.Damped = true }, false},
+		{"status", func(w *health.Verdict) { w.Status = health.StatusDrain }, false},
+	} {
+		w := v
+		c.change(&w)
+		if v.Same(w) != c.same || w.Same(v) != c.same {
+			t.Errorf("a verdict with another %s: Same is not %t", c.what, c.same)
+		}
+	}
+}

@@ -1,0 +1,533 @@
+package health_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// epoch is the moment 0 of the timelines below.
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// The reference says what spec section 3 says, as naively as it can: it keeps every observation there ever was, and for
+// each verdict reads the whole history anew. It shares no rule with the Machine and keeps nothing between two verdicts.
+type reference struct {
+	cfg     health.Config
+	history []seen
+}
+
+// seen is an observation in the history; at counts from the epoch.
+type seen struct {
+	at time.Duration
+	health.Observation
+}
+
+// said is what the reference and the Machine must agree on.
+type said struct {
+	known, healthy, raw, damped bool
+	status                      string
+	weight                      int
+	until                       time.Duration // -1: it does not change by itself
+	agent                       string
+	runs                        int
+}
+
+// A stretch is the time between two observations, with what had been seen by then. Its end belongs to it: a deadline
+// comes before an observation of the same instant.
+type stretch struct {
+	from, to      time.Duration
+	jicofo        *health.Jicofo
+	prosody       *health.Prosody
+	file          *health.StatusFile
+	lastUnhealthy time.Duration // when a part was last seen unhealthy; long ago if never
+}
+
+// stretches reads the history up to a moment, from the first observation by which all three parts had been seen.
+func (r reference) stretches(now time.Duration) []stretch {
+	all := make([]stretch, 0, len(r.history))
+	var jicofo *health.Jicofo
+	var prosody *health.Prosody
+	var file *health.StatusFile
+	lastUnhealthy := -1000 * time.Hour
+	for i, o := range r.history {
+		s := stretch{from: o.at, to: now}
+		if i+1 < len(r.history) {
+			s.to = r.history[i+1].at
+		}
+		switch {
+		case o.Jicofo != nil:
+			jicofo = o.Jicofo
+			if !jicofoFine(jicofo) {
+				lastUnhealthy = o.at
+			}
+		case o.Prosody != nil:
+			prosody = o.Prosody
+			if !prosodyFine(prosody) {
+				lastUnhealthy = o.at
+			}
+		case o.StatusFile != nil:
+			file = o.StatusFile
+			if !fileFine(file) {
+				lastUnhealthy = o.at
+			}
+		}
+		if jicofo != nil && prosody != nil && file != nil {
+			s.jicofo, s.prosody, s.file, s.lastUnhealthy = jicofo, prosody, file, lastUnhealthy
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func jicofoFine(j *health.Jicofo) bool {
+	return j.Health.Code == 200 && j.Stats.Code == 200 && j.StatsProblem == ""
+}
+
+func prosodyFine(p *health.Prosody) bool { return p.Health.Code == 200 }
+
+func fileWord(f *health.StatusFile) string { return strings.ToLower(strings.TrimSpace(f.Contents)) }
+
+func fileFine(f *health.StatusFile) bool { return f.Found && fileWord(f) != "unhealthy" }
+
+func (s stretch) raw() bool {
+	return jicofoFine(s.jicofo) && prosodyFine(s.prosody) && fileFine(s.file)
+}
+
+// qualifies is the paragraph "drain grace", sentence by sentence.
+func (s stretch) qualifies(scope health.GraceScope) bool {
+	jicofoHealthy := s.jicofo.Health.Code == 200 && s.jicofo.Stats.Code == 200
+	jicofoSoftDown := s.jicofo.Health.Code == 503
+	prosodyHealthy := s.prosody.Health.Code == 200
+	prosodySoftDown := s.prosody.Health.Failure == health.FailureTimeout
+	if !fileFine(s.file) {
+		return false
+	}
+	switch scope {
+	case health.ScopeJicofo:
+		if (!jicofoHealthy || s.jicofo.StatsProblem != "") && prosodyHealthy {
+			return true
+		}
+		return prosodySoftDown && (jicofoHealthy || jicofoSoftDown)
+	case health.ScopeSoft:
+		if jicofoSoftDown && (prosodyHealthy || prosodySoftDown) {
+			return true
+		}
+		return prosodySoftDown && jicofoHealthy
+	}
+	panic("no such scope")
+}
+
+// inGrace says whether stretch i, of an episode that began with stretch began, shows as drain at a moment of it.
+func (r reference) inGrace(all []stretch, began, i int, at time.Duration) bool {
+	everHealthy := slices.ContainsFunc(all[:i], stretch.raw)
+	return everHealthy && at-all[began].from < r.cfg.DrainGrace && all[i].qualifies(r.cfg.DrainGraceScope)
+}
+
+// reportedDown says whether any moment of the stretches began to last was reported unhealthy for what was wrong then.
+func (r reference) reportedDown(all []stretch, began, last int) bool {
+	for i := began; i <= last; i++ {
+		if !all[i].raw() && !r.inGrace(all, began, i, all[i].to) {
+			return true
+		}
+	}
+	return false
+}
+
+// dampened says whether stretch i, raw healthy again, is still reported unhealthy at a moment of it.
+func (r reference) dampened(all []stretch, began, i int, at time.Duration) bool {
+	return r.reportedDown(all, began, i) && at-all[i].lastUnhealthy < r.cfg.HealthDampening
+}
+
+// episode returns the stretch with which the episode in force in the last stretch began, -1 if there is none.
+func (r reference) episode(all []stretch) int {
+	began := -1
+	for i, s := range all {
+		switch {
+		case began < 0 && !s.raw():
+			began = i
+		case began >= 0 && s.raw() && !r.dampened(all, began, i, s.to):
+			began = -1
+		}
+	}
+	return began
+}
+
+// verdict is what the node is said to be at a moment.
+func (r reference) verdict(now time.Duration) said {
+	all := r.stretches(now)
+	if len(all) == 0 {
+		return said{until: -1}
+	}
+	last, began := len(all)-1, r.episode(all)
+	s := all[last]
+	v := said{known: true, healthy: s.raw(), raw: s.raw(), status: r.status(s), until: -1}
+	switch {
+	case began >= 0 && s.raw():
+		v.healthy, v.damped, v.until = false, true, s.lastUnhealthy+r.cfg.HealthDampening
+	case began >= 0 && r.inGrace(all, began, last, now):
+		v.healthy, v.damped, v.until = true, true, all[began].from+r.cfg.DrainGrace
+		if v.status != "maint" {
+			v.status = "drain"
+		}
+	}
+	v.weight = r.weight(s, v.status)
+	v.agent = r.agent(v)
+	for i := range all {
+		if !all[i].raw() && (i == 0 || all[i-1].raw()) {
+			v.runs++
+		}
+	}
+	return v
+}
+
+func (r reference) status(s stretch) string {
+	word := fileWord(s.file)
+	switch {
+	case !s.file.Found:
+		return "unknown"
+	case word == "ready" && jicofoFine(s.jicofo) && s.jicofo.Participants > r.cfg.ParticipantMax:
+		return "drain"
+	case word == "ready" || word == "drain" || word == "maint":
+		return word
+	case word == "unhealthy":
+		return "drain"
+	default:
+		return "unknown"
+	}
+}
+
+// weight computes in whole numbers, and finds the nearest multiple of five by looking at all of them.
+func (r reference) weight(s stretch, status string) int {
+	switch {
+	case status == "drain" || status == "maint":
+		return 0
+	case !r.cfg.WeightParticipants:
+		return 100
+	case !jicofoFine(s.jicofo):
+		return 0
+	}
+	exact := 100 - 100*int(s.jicofo.Participants)/int(r.cfg.ParticipantMax)
+	nearest := 0
+	for five := 0; five <= 100; five += 5 {
+		if max(five-exact, exact-five) < max(nearest-exact, exact-nearest) {
+			nearest = five
+		}
+	}
+	return max(nearest, 1)
+}
+
+func (r reference) agent(v said) string {
+	upDown, word := "down", v.status
+	if v.healthy {
+		upDown = "up"
+	}
+	if word == "unknown" {
+		word = "drain"
+	}
+	return upDown + " " + word + " " + strconv.Itoa(v.weight) + "%"
+}
+
+// told puts what the Machine says into the reference's terms.
+func told(v health.Verdict, runs int) said {
+	s := said{
+		known: v.Known, healthy: v.Healthy, raw: v.RawHealthy, damped: v.Damped,
+		status: string(v.Status), weight: v.Weight, until: -1, agent: v.AgentLine(), runs: runs,
+	}
+	if !v.Until.IsZero() {
+		s.until = v.Until.Sub(epoch)
+	}
+	return s
+}
+
+// --- random timelines ---
+
+// A step of a random timeline: time passes, and something is observed, or nothing.
+type step struct {
+	at time.Duration // may lie before the previous step's: the Machine must not run backwards
+	o  *health.Observation
+}
+
+func (s step) String() string {
+	if s.o == nil {
+		return fmt.Sprintf("%s: time passes", s.at)
+	}
+	switch {
+	case s.o.Jicofo != nil:
+		return fmt.Sprintf("%s: jicofo %+v", s.at, *s.o.Jicofo)
+	case s.o.Prosody != nil:
+		return fmt.Sprintf("%s: prosody %+v", s.at, *s.o.Prosody)
+	case s.o.StatusFile != nil:
+		return fmt.Sprintf("%s: file %+v", s.at, *s.o.StatusFile)
+	}
+	return fmt.Sprintf("%s: census", s.at)
+}
+
+func (s step) take(m *health.Machine) health.Verdict {
+	if s.o == nil {
+		return m.Advance(epoch.Add(s.at))
+	}
+	return m.Observe(s.observation())
+}
+
+// observation is what is observed, with its time.
+func (s step) observation() health.Observation {
+	o := *s.o
+	o.At = epoch.Add(s.at)
+	return o
+}
+
+var answers = []health.Answer{
+	{Code: 200}, {Code: 200}, {Code: 200}, {Code: 503}, {Code: 500}, {Failure: health.FailureTimeout}, {Failure: health.FailureRefused},
+}
+
+func drawConfig(t *rapid.T) health.Config {
+	interval := rapid.SampledFrom([]time.Duration{0, 1, time.Second, 5 * time.Second, 30 * time.Second, 120 * time.Second})
+	c := health.Config{
+		ParticipantMax:     rapid.SampledFrom([]float64{1, 7, 100, 5000}).Draw(t, "max"),
+		WeightParticipants: rapid.Bool().Draw(t, "weight"),
+		HealthDampening:    interval.Draw(t, "dampening"),
+		DrainGrace:         interval.Draw(t, "grace"),
+		DrainGraceScope:    rapid.SampledFrom([]health.GraceScope{health.ScopeJicofo, health.ScopeSoft}).Draw(t, "scope"),
+	}
+	if rapid.Bool().Draw(t, "normalize") {
+		c, _ = c.Normalize()
+	}
+	return c
+}
+
+func drawObservation(t *rapid.T, cfg health.Config) *health.Observation {
+	answer := rapid.SampledFrom(answers)
+	switch rapid.SampledFrom([]string{"jicofo", "jicofo", "prosody", "file", "census"}).Draw(t, "part") {
+	case "jicofo":
+		j := health.Jicofo{Health: answer.Draw(t, "health"), Stats: answer.Draw(t, "stats")}
+		j.StatsProblem = rapid.SampledFrom([]string{"", "", "", "not a number"}).Draw(t, "problem")
+		limit := int(cfg.ParticipantMax)
+		j.Participants = float64(rapid.OneOf(rapid.IntRange(0, limit), rapid.IntRange(limit, limit+1)).Draw(t, "participants"))
+		return &health.Observation{Jicofo: &j}
+	case "prosody":
+		return &health.Observation{Prosody: &health.Prosody{Health: answer.Draw(t, "http-bind")}}
+	case "file":
+		words := []string{"ready", "ready", " READY\n", "drain", "Maint", "unhealthy", "", "other"}
+		file := health.StatusFile{Contents: rapid.SampledFrom(words).Draw(t, "contents"), Found: true}
+		if rapid.IntRange(0, 9).Draw(t, "missing") == 9 {
+			file = health.StatusFile{Problem: "gone"}
+		}
+		return &health.Observation{StatusFile: &file}
+	default:
+		return &health.Observation{Census: &health.Census{Answer: answer.Draw(t, "census")}}
+	}
+}
+
+// drawStep lets time pass in the ways that matter: not at all, by a little, by much, backwards, and to the deadline in
+// force on either side of it, if there is one.
+func drawStep(t *rapid.T, cfg health.Config, now, until time.Duration) step {
+	s := step{at: now + rapid.SampledFrom([]time.Duration{
+		0, 1, time.Second, 4 * time.Second, 5 * time.Second, 31 * time.Second, 121 * time.Second, -2 * time.Second,
+	}).Draw(t, "pass")}
+	if until >= 0 && rapid.Bool().Draw(t, "to the deadline") {
+		s.at = until + time.Duration(rapid.IntRange(-1, 1).Draw(t, "ns"))
+	}
+	if rapid.IntRange(0, 4).Draw(t, "observe") > 0 {
+		s.o = drawObservation(t, cfg)
+	}
+	return s
+}
+
+// startWorking makes most random timelines begin with a node that works: otherwise few ever see a verdict.
+func startWorking(t *rapid.T) []step {
+	if !rapid.Bool().Draw(t, "start working") {
+		return nil
+	}
+	n := workingNode()
+	n.jicofo.Participants = 0
+	var steps []step
+	for _, each := range []part{partJicofo, partProsody, partStatusFile} {
+		o := n.observe(each, epoch)
+		steps = append(steps, step{o: &o})
+	}
+	return steps
+}
+
+// drawTimeline plays a random timeline to a Machine and hands each step and its verdict to check.
+func drawTimeline(t *rapid.T, cfg health.Config, check func(m *health.Machine, s step, now time.Duration, v health.Verdict)) {
+	m := health.NewMachine(cfg)
+	now, until := time.Duration(0), time.Duration(-1)
+	play := func(s step) {
+		v := s.take(m)
+		now, until = max(now, s.at), told(v, 0).until
+		check(m, s, now, v)
+	}
+	for _, s := range startWorking(t) {
+		play(s)
+	}
+	for range rapid.IntRange(1, 30).Draw(t, "steps") {
+		play(drawStep(t, cfg, now, until))
+	}
+}
+
+// TestMachineAgreesWithReference: whatever is observed, whenever, the Machine says what a naive reading of the spec says.
+func TestMachineAgreesWithReference(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cfg := drawConfig(t)
+		r, monitor := reference{cfg: cfg}, health.NewMonitor(cfg)
+		drawTimeline(t, cfg, func(m *health.Machine, s step, now time.Duration, v health.Verdict) {
+			if s.o != nil {
+				r.history = append(r.history, seen{now, *s.o})
+				monitor.Observe(context.Background(), step{now, s.o}.observation())
+			}
+			want := r.verdict(now)
+			if got := told(v, monitor.Current().UnhealthyRuns); got != want {
+				t.Fatalf("%s\nthe machine says   %+v\nthe reference says %+v", s, got, want)
+			}
+		})
+	})
+}
+
+// TestMachineExhaustively plays every sequence of a small alphabet, one letter every 5 s: with deadlines that fall on a
+// letter (grace 10 s, dampening 5 s) and between two (12 s, 7 s), on a node that works at first and on one that does not.
+func TestMachineExhaustively(t *testing.T) {
+	length := 6
+	if testing.Short() {
+		length = 4
+	}
+	ok, unwell := health.Answer{Code: 200}, health.Answer{Code: 503}
+	timeout, refused := health.Answer{Failure: health.FailureTimeout}, health.Answer{Failure: health.FailureRefused}
+	alphabet := []*health.Observation{
+		{Jicofo: &health.Jicofo{Health: ok, Stats: ok}},
+		{Jicofo: &health.Jicofo{Health: unwell, Stats: ok}},
+		{Jicofo: &health.Jicofo{Health: refused, Stats: refused}},
+		{Prosody: &health.Prosody{Health: ok}},
+		{Prosody: &health.Prosody{Health: timeout}},
+		{StatusFile: &health.StatusFile{Found: true, Contents: "unhealthy"}},
+		{StatusFile: &health.StatusFile{Found: true, Contents: "maint"}},
+	}
+	working, unwellStart := []int{0, 3, 6}, []int{1, 3, 6}
+	for _, c := range []struct {
+		scope            health.GraceScope
+		grace, dampening time.Duration
+		start            []int
+	}{
+		{health.ScopeJicofo, 10 * time.Second, 5 * time.Second, working},
+		{health.ScopeSoft, 12 * time.Second, 7 * time.Second, working},
+		{health.ScopeJicofo, 12 * time.Second, 10 * time.Second, unwellStart},
+	} {
+		cfg := health.Config{ParticipantMax: 10, DrainGrace: c.grace, HealthDampening: c.dampening, DrainGraceScope: c.scope}
+		t.Run(fmt.Sprintf("%s %s %s", c.scope, c.grace, c.dampening), func(t *testing.T) {
+			e := explorer{alphabet: alphabet, reference: reference{cfg: cfg}}
+			m := health.NewMachine(cfg)
+			for _, letter := range c.start {
+				step{0, alphabet[letter]}.take(m)
+				e.reference.history = append(e.reference.history, seen{0, *alphabet[letter]})
+			}
+			if !e.explore(m, length) {
+				t.Error(e.failure)
+			}
+			t.Logf("%d verdicts compared", e.compared)
+		})
+	}
+}
+
+// explorer walks the tree of all sequences of an alphabet, depth first; a Machine is copied at each branch.
+type explorer struct {
+	alphabet  []*health.Observation
+	reference reference
+	compared  int
+	failure   string
+}
+
+// explore plays every sequence of a length from here on and stops at the first disagreement.
+func (e *explorer) explore(m *health.Machine, length int) bool {
+	if length == 0 {
+		return true
+	}
+	past := e.reference.history
+	at := past[len(past)-1].at + 5*time.Second
+	for _, letter := range e.alphabet {
+		branch := *m
+		s := step{at, letter}
+		e.reference.history = append(past, seen{at, *letter})
+		got, want := told(s.take(&branch), 0), e.reference.verdict(at)
+		got.runs = want.runs // a Machine alone does not tell
+		e.compared++
+		if got != want {
+			e.failure = fmt.Sprintf("the machine says   %+v\nthe reference says %+v\nafter %s", got, want, e.reference)
+			return false
+		}
+		if !e.explore(&branch, length-1) {
+			return false
+		}
+	}
+	e.reference.history = past
+	return true
+}
+
+// String tells the timeline that the reference has seen.
+func (r reference) String() string {
+	var all []string
+	for _, o := range r.history {
+		all = append(all, step{o.at, &o.Observation}.String())
+	}
+	return strings.Join(all, "\n      ")
+}
+
+// TestMachineDependsOnNothingElse: the same observations at the same moments give the same verdicts, reasons included, and
+// asking for the verdict at moments in between changes nothing: nobody's curiosity may move the health of a node.
+func TestMachineDependsOnNothingElse(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cfg := drawConfig(t)
+		again, asked := health.NewMachine(cfg), health.NewMachine(cfg)
+		previous := time.Duration(0)
+		drawTimeline(t, cfg, func(_ *health.Machine, s step, now time.Duration, v health.Verdict) {
+			if same := s.take(again); !reflect.DeepEqual(v, same) {
+				t.Fatalf("%s: once %+v, once %+v", s, v, same)
+			}
+			for range rapid.IntRange(0, 3).Draw(t, "questions") {
+				previous += time.Duration(rapid.Int64Range(0, int64(now-previous)).Draw(t, "ask at"))
+				asked.Advance(epoch.Add(previous))
+			}
+			if same := s.take(asked); !reflect.DeepEqual(v, same) {
+				t.Fatalf("%s: %+v, but %+v if asked in between", s, v, same)
+			}
+			previous = now
+		})
+	})
+}
+
+// TestUntilIsTheNextChange: Until lies ahead, nothing changes before it, everything that Next foretells happens at it, and
+// a verdict without it stays as it is.
+func TestUntilIsTheNextChange(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cfg := drawConfig(t)
+		drawTimeline(t, cfg, func(m *health.Machine, s step, now time.Duration, v health.Verdict) {
+			before, at, ever := *m, *m, *m
+			if v.Until.IsZero() {
+				if later := ever.Advance(epoch.Add(now + 1000*time.Hour)); !reflect.DeepEqual(v, later) {
+					t.Fatalf("%s: %+v without a deadline turned into %+v", s, v, later)
+				}
+				return
+			}
+			if !v.Until.After(epoch.Add(now)) {
+				t.Fatalf("%s: at %s the verdict changes at %s", s, now, v.Until.Sub(epoch))
+			}
+			if still := before.Advance(v.Until.Add(-1)); !reflect.DeepEqual(v, still) {
+				t.Fatalf("%s: 1 ns before its deadline %+v turned into %+v", s, v, still)
+			}
+			next := m.Next(v)
+			if next.Same(v) {
+				t.Fatalf("%s: nothing changes at the deadline of %+v", s, v)
+			}
+			if real := at.Advance(v.Until); !reflect.DeepEqual(real, next) {
+				t.Fatalf("%s: foretold %+v, came %+v", s, next, real)
+			}
+		})
+	})
+}

@@ -1,0 +1,4 @@
+# Recovery when the last unhealthy observation is exactly as old as the dampening interval: nothing is left to dampen.
+0s   ready        → up ready 100%
+10s  prosody 500  → down ready 100%
+40s  prosody 200  → up ready 100%

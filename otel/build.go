@@ -1,0 +1,54 @@
+package otel
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// Build identifies a binary.
+type Build struct {
+	Version   string // of the module, "(devel)" outside a release
+	Revision  string // of the source, "" where the build did not record it
+	Modified  bool   // the source differed from Revision
+	GoVersion string
+}
+
+// ReadBuild reads what the Go linker recorded in the running binary.
+func ReadBuild() Build {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return Build{Version: "unknown"}
+	}
+	b := Build{Version: info.Main.Version, GoVersion: info.GoVersion}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Revision = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
+		}
+	}
+	return b
+}
+
+// register shows the build as a metric.
+func (b Build) register(provider metric.MeterProvider) error {
+	labels := metric.WithAttributeSet(attribute.NewSet(
+		attribute.String("version", b.Version),
+		attribute.String("revision", b.Revision),
+		attribute.String("goversion", b.GoVersion)))
+	_, err := provider.Meter(scope).Int64ObservableGauge("signal.build_info",
+		metric.WithDescription("Always 1; the labels say which build of signal-sidecar runs."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(1, labels)
+			return nil
+		}))
+	if err != nil {
+		return fmt.Errorf("create build metric: %w", err)
+	}
+	return nil
+}

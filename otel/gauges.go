@@ -1,0 +1,92 @@
+package otel
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// gauges are the metrics of the current snapshot. Those with underscores are the original's, spelled as its dashboards
+// know them (spec section 6).
+type gauges struct {
+	all []metric.Observable
+	err error // the first there was
+
+	health, census, sumSquared   metric.Float64ObservableGauge
+	unhealthyRuns                metric.Int64ObservableCounter
+	rawHealth, damped            metric.Float64ObservableGauge
+	status, weight               metric.Float64ObservableGauge
+	participants, conferences    metric.Float64ObservableGauge
+	censusParticipants, lastSeen metric.Float64ObservableGauge
+}
+
+func newGauges(meter metric.Meter) *gauges {
+	g := new(gauges)
+	gauge := func(name, unit, description string) metric.Float64ObservableGauge {
+		i, err := meter.Float64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description))
+		g.add(i, err)
+		return i
+	}
+	g.health = gauge("signal_health", "", "Health of the node as reported, 1 or 0.")
+	g.census = gauge("signal_census", "", "Whether the last poll of the census succeeded, 1 or 0.")
+	g.sumSquared = gauge("prosody_participant_sum_squared", "", "Sum over the rooms of the census of their participants squared.")
+	g.rawHealth = gauge("signal.verdict.raw_health", "", "Health of the node as observed, before flap mitigation, 1 or 0.")
+	g.damped = gauge("signal.verdict.damped", "", "Whether flap mitigation makes the reported health differ from the observed, 1 or 0.")
+	g.status = gauge("signal.verdict.status", "", "Drain state of the node: 1 for the one in force, 0 for the others.")
+	g.weight = gauge("signal.verdict.weight", "%", "Share of the configured weight that HAProxy is told to use.")
+	g.participants = gauge("signal.jicofo.participants", "", "Participants, as jicofo counts them; absent while unknown.")
+	g.conferences = gauge("signal.jicofo.conferences", "", "Conferences, as jicofo counts them; absent while unknown.")
+	g.censusParticipants = gauge("signal.census.participants", "", "Participants, as the census counts them; absent while unknown.")
+	g.lastSeen = gauge("signal.observation.timestamp", "s", "When the latest observation was made, in seconds since the epoch.")
+
+	runs, err := meter.Int64ObservableCounter("signal_unhealthy_total",
+		metric.WithDescription("Number of times that the node turned unhealthy, as observed."))
+	g.unhealthyRuns = runs
+	g.add(runs, err)
+	return g
+}
+
+func (g *gauges) add(i metric.Observable, err error) {
+	g.all = append(g.all, i)
+	if g.err == nil {
+		g.err = err
+	}
+}
+
+// observe shows one snapshot.
+func (g *gauges) observe(o metric.Observer, s *health.Snapshot) {
+	o.ObserveInt64(g.unhealthyRuns, int64(s.UnhealthyRuns))
+	if !s.ObservedAt.IsZero() {
+		o.ObserveFloat64(g.lastSeen, float64(s.ObservedAt.UnixMilli())/1e3)
+	}
+	if participants, conferences, ok := s.Jicofo.Load(); ok {
+		o.ObserveFloat64(g.participants, participants)
+		o.ObserveFloat64(g.conferences, conferences)
+	}
+	if c := s.Census; c != nil {
+		o.ObserveFloat64(g.census, one(c.OK()))
+		if c.OK() {
+			o.ObserveFloat64(g.censusParticipants, c.Participants)
+			o.ObserveFloat64(g.sumSquared, c.SumSquared)
+		}
+	}
+	v := s.Verdict
+	if !v.Known {
+		return
+	}
+	o.ObserveFloat64(g.health, one(v.Healthy))
+	o.ObserveFloat64(g.rawHealth, one(v.RawHealthy))
+	o.ObserveFloat64(g.damped, one(v.Damped))
+	o.ObserveFloat64(g.weight, float64(v.Weight))
+	for _, status := range health.Statuses {
+		o.ObserveFloat64(g.status, one(v.Status == status), metric.WithAttributes(attribute.String("status", string(status))))
+	}
+}
+
+func one(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,88 @@
+package rest
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+const jsonType = "application/json; charset=utf-8"
+
+// noCensus is the answer when the last poll of the census failed, or none has ended yet.
+var noCensus = []byte(`{"room_census":null}`)
+
+type handlers struct {
+	source Source
+	in     *instruments
+
+	rendered atomic.Pointer[renderedReport]
+}
+
+// renderedReport is the report of one snapshot: it is rendered once, however often it is asked for.
+type renderedReport struct {
+	of   *health.Snapshot
+	body []byte
+}
+
+// self says that the sidecar itself runs.
+func (h *handlers) self(c *gin.Context) { c.String(http.StatusOK, "OK") }
+
+// nodeHealth is the node's health as a status code, without a body.
+func (h *handlers) nodeHealth(c *gin.Context) {
+	code := codeOf(h.source.Current())
+	h.in.countHealthCheck(c, code == http.StatusOK)
+	c.Header("Content-Length", "0")
+	c.Status(code)
+}
+
+// report is everything that is known, under the same code.
+func (h *handlers) report(c *gin.Context) {
+	s := h.source.Current()
+	r := h.rendered.Load()
+	if r == nil || r.of != s {
+		body, err := json.Marshal(s.Report())
+		if err != nil {
+			_ = c.AbortWithError(http.StatusInternalServerError, err)
+			return
+		}
+		r = &renderedReport{of: s, body: body}
+		h.rendered.Store(r)
+	}
+	answer(c, codeOf(s), r.body)
+}
+
+// census passes on the rooms as prosody sent them.
+func (h *handlers) census(c *gin.Context) {
+	census := h.source.Current().Census
+	if !census.OK() {
+		answer(c, http.StatusServiceUnavailable, noCensus)
+		return
+	}
+	body := make([]byte, 0, len(census.Rooms)+len(`{"room_census":}`))
+	body = append(body, `{"room_census":`...)
+	body = append(body, census.Rooms...)
+	answer(c, http.StatusOK, append(body, '}'))
+}
+
+// codeOf is the HTTP status that tells the node's health.
+func codeOf(s *health.Snapshot) int {
+	switch {
+	case !s.Verdict.Known:
+		return http.StatusInternalServerError
+	case !s.Verdict.Healthy:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusOK
+	}
+}
+
+// answer sends JSON; with a length, so that HEAD tells it too.
+func answer(c *gin.Context, code int, body []byte) {
+	c.Header("Content-Length", strconv.Itoa(len(body)))
+	c.Data(code, jsonType, body)
+}

@@ -1,0 +1,141 @@
+// Package rest serves people and programs over HTTP (spec section 5): the node's health, the report, the census, and
+// the scrape endpoint. It decides nothing; it renders the current snapshot.
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/metric"
+	"golang.org/x/net/netutil"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+const (
+	// maxConnections bounds the open connections, so that none of them can take the file descriptors of the probes.
+	maxConnections = 4096
+	maxHeaderBytes = 16 << 10
+
+	readTimeout  = 5 * time.Second // of a whole request
+	writeTimeout = 30 * time.Second
+	idleTimeout  = 90 * time.Second // above the 60 s that proxies keep idle connections
+
+	// shutdownTime is what requests in flight get to finish.
+	shutdownTime = time.Second
+)
+
+// Source is where the snapshots come from; *health.Monitor is one.
+type Source interface{ Current() *health.Snapshot }
+
+// Options is what the server needs.
+type Options struct {
+	Listener net.Listener
+	Source   Source
+	// Gatherer is what /metrics shows; nil turns it off.
+	Gatherer prometheus.Gatherer
+	// Census turns /signal/census on.
+	Census bool
+
+	MeterProvider metric.MeterProvider
+	Logger        *slog.Logger
+}
+
+// Server is the HTTP server.
+type Server struct {
+	listener net.Listener
+	http     *http.Server
+}
+
+// New returns a Server that owns the listener.
+func New(o Options) (*Server, error) {
+	handler, err := newHandler(o)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{
+		listener: netutil.LimitListener(o.Listener, maxConnections),
+		http: &http.Server{
+			Handler:        handler,
+			ReadTimeout:    readTimeout,
+			WriteTimeout:   writeTimeout,
+			IdleTimeout:    idleTimeout,
+			MaxHeaderBytes: maxHeaderBytes,
+			ErrorLog:       slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		},
+	}, nil
+}
+
+// Run serves until ctx ends, then lets requests in flight finish for a second. It returns nil, or why serving failed.
+func (s *Server) Run(ctx context.Context) error {
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+		defer cancel()
+		if s.http.Shutdown(limit) != nil {
+			_ = s.http.Close() // whoever is left has had the time
+		}
+	})
+	err := s.http.Serve(s.listener)
+	if stop() { // it was not the end of ctx
+		return fmt.Errorf("http listener: %w", err)
+	}
+	<-stopped
+	if !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("http listener: %w", err)
+	}
+	return nil
+}
+
+// newHandler routes. Each GET also answers HEAD; another method is a 405, another path a 404.
+func newHandler(o Options) (http.Handler, error) {
+	in, err := newInstruments(o.MeterProvider)
+	if err != nil {
+		return nil, err
+	}
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false
+	engine.Use(in.measure, gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, problem any) {
+		o.Logger.ErrorContext(c, "request failed", "route", c.FullPath(), "panic", fmt.Sprint(problem))
+		c.AbortWithStatus(http.StatusInternalServerError)
+	}))
+
+	get := func(path string, handler gin.HandlerFunc) {
+		engine.GET(path, handler)
+		engine.HEAD(path, handler)
+	}
+	h := &handlers{source: o.Source, in: in}
+	get("/health", h.self)
+	get("/signal/health", h.nodeHealth)
+	get("/about/health", h.nodeHealth)
+	get("/signal/report", h.report)
+	if o.Census {
+		get("/signal/census", h.census)
+	}
+	if o.Gatherer != nil {
+		get("/metrics", gin.WrapH(metricsHandler(o)))
+	}
+	return engine, nil
+}
+
+// metricsHandler serves Prometheus text or OpenMetrics, as negotiated. What can be gathered is shown even when some of
+// it cannot.
+func metricsHandler(o Options) http.Handler {
+	return promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
+		EnableOpenMetrics:   true,
+		ErrorHandling:       promhttp.ContinueOnError,
+		ErrorLog:            slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
+		MaxRequestsInFlight: 8,
+	})
+}

@@ -1,0 +1,78 @@
+package signalnode
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// process is one life of a service: a listener, its server, and their goroutines.
+type process struct {
+	server *http.Server
+	die    context.CancelFunc
+	served chan struct{}  // closed when no more connections are accepted
+	busy   sync.WaitGroup // a count for each connection, and for each request in a handler
+}
+
+// startProcess serves the listener, which it owns from now on. The context of its requests ends with the process.
+func startProcess(l net.Listener, handler http.HandlerFunc) *process {
+	ctx, die := context.WithCancel(context.Background())
+	p := &process{die: die, served: make(chan struct{})}
+	p.server = &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			p.busy.Add(1) // its connection counts still, so this cannot race with kill
+			defer p.busy.Done()
+			handler(w, r)
+		}),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnState:         p.count,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       30 * time.Second, // as the real ones: idle connections are closed after some time
+		MaxHeaderBytes:    16 << 10,
+	}
+	go func() {
+		defer close(p.served)
+		_ = p.server.Serve(l) // ends by kill only; net/http rides out errors of Accept
+	}()
+	return p
+}
+
+func (p *process) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		p.busy.Add(1)
+	case http.StateClosed, http.StateHijacked: // a hijacked one is closed by its handler, which counts
+		p.busy.Done()
+	}
+}
+
+// kill closes the listener and all connections, and waits until everything of the process has ended.
+func (p *process) kill() error {
+	p.die()
+	err := p.server.Close()
+	<-p.served
+	// A connection accepted during the first Close was missed by it; there can be none after the second.
+	err = errors.Join(err, p.server.Close())
+	p.busy.Wait()
+	return err
+}
+
+// listenOnLastingPort listens on a free port that stays free while its service is down. A port of the system's choice
+// would not: it is soon given to another listener, or to an outgoing connection, which would break both the
+// refused connections of a crash and the recovery. So this one lies below the ranges from which systems choose.
+func listenOnLastingPort() (net.Listener, error) {
+	const lowest, count, tries = 20000, 12000, 100
+	var err error
+	for range tries {
+		var l net.Listener
+		l, err = net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: lowest + rand.IntN(count)})
+		if err == nil {
+			return l, nil
+		}
+	}
+	return nil, err
+}

@@ -1,0 +1,41 @@
+package signalnode
+
+import (
+	"fmt"
+	"net/http"
+)
+
+const (
+	prosodyBOSH   = "/http-bind"
+	prosodyCensus = "/room-census"
+)
+
+const boshPage = `<!DOCTYPE html>
+<html><head><title>Prosody BOSH endpoint</title></head><body>
+<h1>Prosody BOSH endpoint</h1>
+<p>It works! Now point your BOSH client to this URL to connect to Prosody.</p>
+</body></html>
+`
+
+// prosody answers as prosody's HTTP server does with mod_bosh and jitsi-meet's mod_muc_census.
+type prosody struct{ *contents }
+
+func (prosody) paths() []string { return []string{prosodyBOSH, prosodyCensus} }
+
+func (p prosody) healthy(r *http.Request) answer {
+	switch {
+	case r.URL.Path == prosodyBOSH:
+		return answer{http.StatusOK, html, []byte(boshPage)}
+	case r.URL.Path == prosodyCensus && r.Host == "": // mod_muc_census looks its rooms up by the host
+		return p.failing(r, http.StatusBadRequest)
+	case r.URL.Path == prosodyCensus:
+		return jsonAnswer(map[string]any{"room_census": p.census()})
+	default:
+		return p.failing(r, http.StatusNotFound)
+	}
+}
+
+func (prosody) failing(_ *http.Request, code int) answer {
+	const page = "<!DOCTYPE html>\n<html><head><title>%[1]d %[2]s</title></head><body><h1>%[2]s</h1></body></html>\n"
+	return answer{code, html, fmt.Appendf(nil, page, code, http.StatusText(code))}
+}
