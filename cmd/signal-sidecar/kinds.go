@@ -15,7 +15,7 @@ import (
 // The parsers of settings. The error of each is what it accepts, to follow "must be".
 
 const (
-	maxSeconds = 365 * 24 * time.Hour
+	longest = 365 * 24 * time.Hour
 	maxRetries = 100
 )
 
@@ -69,12 +69,12 @@ func seconds(s string) (time.Duration, error) {
 	s = strings.TrimSpace(s)
 	d, err := time.ParseDuration(s)
 	if n, notNumber := strconv.ParseFloat(s, 64); notNumber == nil {
-		if !(math.Abs(n) <= maxSeconds.Seconds()) { // not a number, too
+		if !(math.Abs(n) <= longest.Seconds()) { // not a number, too
 			return 0, errSeconds
 		}
 		d, err = time.Duration(math.Round(n*float64(time.Second))), nil
 	}
-	if err != nil || d < 0 || d > maxSeconds {
+	if err != nil || d < 0 || d > longest {
 		return 0, errSeconds
 	}
 	return d, nil

@@ -1,0 +1,61 @@
+# What the README and .ci/run call. Everything that a target needs, it installs itself (as root, from Debian) or builds.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# Heavy tools are built once, outside the tree, keyed by version.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/signal-sidecar
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+
+LDFLAGS := -s -w
+FUZZTIME ?= 5s
+
+.PHONY: build test test-all check race components missing lint shellcheck fuzz bench soak fmt clean
+
+build: ## the stripped, static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
+
+test: components check race missing ## everything that Go and Debian's packages give
+
+test-all: lint shellcheck fuzz ## what test leaves out because it takes heavier tools
+
+check: ## formatting, go vet, staticcheck
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }
+	go build ./...
+	go vet ./...
+	go tool -modfile=tools/go.mod staticcheck ./...
+
+race:
+	go test -race -shuffle=on ./...
+
+components: ## install the real programs that the tests run
+	@tools/components.sh install
+
+missing:
+	@tools/components.sh missing
+
+lint: $(GOLANGCI)
+	$(GOLANGCI) run ./...
+
+$(GOLANGCI):
+	mkdir -p $(@D)
+	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+shellcheck: components
+	shellcheck tools/*.sh .ci/run
+
+fuzz: ## each fuzz target for FUZZTIME
+	@tools/fuzz.sh $(FUZZTIME)
+
+bench: ## Go benchmarks with allocations
+	go test -run '^$$' -bench . -benchmem ./...
+
+soak: ## the tests again and again, in random order: SOAK=20
+	go test -race -shuffle=on -count=$(or $(SOAK),20) -timeout 2h ./...
+
+fmt:
+	gofmt -w .
+
+clean:
+	rm -f signal-sidecar

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# The real programs that the tests run, and the Debian packages that they come in.
+#
+#   components.sh install   install what is missing (as root, on Debian)
+#   components.sh missing   say what is missing; its tests were skipped
+set -euo pipefail
+
+declare -A packages=(
+	[haproxy]=haproxy
+	[prometheus]=prometheus
+	[promtool]=prometheus
+	[prosody]=prosody
+	[strace]=strace
+	[shellcheck]=shellcheck
+)
+
+PATH=$PATH:/usr/sbin:/usr/local/sbin
+
+# missing prints the packages of the programs that are not there.
+missing() {
+	local program
+	for program in "${!packages[@]}"; do
+		command -v "$program" >/dev/null || echo "${packages[$program]}"
+	done | sort -u
+}
+
+mapfile -t wanted < <(missing)
+((${#wanted[@]})) || exit 0
+
+case ${1:-} in
+install)
+	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+		echo "not installed, for want of root or apt-get: ${wanted[*]}" >&2
+		exit 0 # the tests say what they miss, and fail under CI
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	# Services that the packages would start have no business on a machine that tests.
+	[ -e /usr/sbin/policy-rc.d ] || printf '#!/bin/sh\nexit 101\n' | install -m 755 /dev/stdin /usr/sbin/policy-rc.d
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
+	;;
+missing)
+	echo
+	echo "MISSING COMPONENTS: ${wanted[*]}. The tests that need them were skipped."
+	;;
+*)
+	echo "usage: $0 install|missing" >&2
+	exit 2
+	;;
+esac
