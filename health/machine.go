@@ -93,6 +93,7 @@ func (m *Machine) settle() Verdict {
 		m.settleUnhealthy(&v)
 	}
 	v.Weight = m.cfg.weight(v.Status, m.jicofo)
+	v.Incident = m.incident()
 	v.Reasons = m.explain(v)
 	return v
 }
@@ -127,6 +128,14 @@ func (m *Machine) settleUnhealthy(v *Verdict) {
 	if v.Status != StatusMaint {
 		v.Status = StatusDrain
 	}
+}
+
+// incident names the current episode after the moment it began.
+func (m *Machine) incident() string {
+	if !m.episode.open {
+		return ""
+	}
+	return m.episode.began.UTC().Format("20060102T150405.000Z") + "-" + m.cfg.Instance
 }
 
 // graceQualifies reports whether what is wrong is covered by the drain grace.

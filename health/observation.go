@@ -10,12 +10,23 @@ import (
 type Observation struct {
 	// At is the moment at which the answer (or its absence) was known.
 	At time.Time `json:"at"`
+	// Trigger is what made the collector look.
+	Trigger Trigger `json:"trigger,omitempty"`
 
 	Jicofo     *Jicofo     `json:"jicofo,omitempty"`
 	Prosody    *Prosody    `json:"prosody,omitempty"`
 	StatusFile *StatusFile `json:"status_file,omitempty"`
 	Census     *Census     `json:"census,omitempty"`
 }
+
+// Trigger is what made a collector look.
+type Trigger string
+
+// The triggers.
+const (
+	TriggerTick       Trigger = "tick"       // the polling interval
+	TriggerStatusFile Trigger = "statusfile" // an event of the status file
+)
 
 // Failure names why a probe got no complete HTTP answer. The values are few and fixed: they are metric labels
 // and the error.type of spans.
@@ -43,6 +54,34 @@ type Answer struct {
 	Failure Failure `json:"failure,omitempty"`
 	// Detail says in words what failed; for people.
 	Detail string `json:"detail,omitempty"`
+	// Exchange is what was sent and what came, of a probe that did not find what it should; nil otherwise.
+	Exchange *Exchange `json:"exchange,omitempty"`
+}
+
+// Exchange is what a failed probe sent and what came back.
+type Exchange struct {
+	URL  string `json:"url"`
+	Host string `json:"host,omitempty"` // Host header, when it was not the URL's
+	// TraceID is the trace of the poll.
+	TraceID  string    `json:"trace_id,omitempty"`
+	Attempts []Attempt `json:"attempts"`
+	// Body is the beginning of the last answer's body, at most 256 bytes.
+	Body string `json:"body,omitempty"`
+}
+
+// Attempt is one try of a probe. The times are from its start, in seconds, 0 for what did not happen.
+type Attempt struct {
+	Start time.Time `json:"start"`
+	// Reused says that a connection that was open already was used.
+	Reused      bool    `json:"reused,omitempty"`
+	DNSDone     float64 `json:"dns_done,omitempty"`
+	ConnectDone float64 `json:"connect_done,omitempty"`
+	TLSDone     float64 `json:"tls_done,omitempty"`
+	RequestSent float64 `json:"request_sent,omitempty"`
+	FirstByte   float64 `json:"first_byte,omitempty"`
+	Done        float64 `json:"done"`
+	Code        int     `json:"code,omitempty"`
+	Error       string  `json:"error,omitempty"`
 }
 
 // Reachable reports whether a complete HTTP answer came, whatever its code.

@@ -5,6 +5,8 @@ import "time"
 // Snapshot is all that is known about the node at one moment. It never changes; readers share it.
 type Snapshot struct {
 	Verdict Verdict
+	// Next is the verdict from Verdict.Until on if nothing is observed before; meaningless while Until is zero.
+	Next Verdict
 	// AgentLine is the agent-check reply, line end included; nil while there is no verdict.
 	AgentLine []byte
 	// ObservedAt is when the latest observation was made, zero before the first.
@@ -33,6 +35,9 @@ func (m *Machine) snapshot(v Verdict) *Snapshot {
 		Jicofo: m.jicofo, Prosody: m.prosody, StatusFile: m.statusFile, Census: m.census,
 		CensusPolled: m.cfg.Census,
 		superseded:   make(chan struct{}),
+	}
+	if !v.Until.IsZero() {
+		s.Next = m.Next(v)
 	}
 	if v.Known {
 		s.AgentLine = []byte(v.AgentLine() + "\n")

@@ -22,6 +22,8 @@ type Verdict struct {
 	Reasons []Reason
 	// Until is when the verdict changes by itself, zero when it does not.
 	Until time.Time
+	// Incident identifies the episode that the verdict belongs to, "" when the node is healthy without mitigation.
+	Incident string
 }
 
 // State is the verdict in one word: down, or the drain state of a node that is up.
