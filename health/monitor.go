@@ -25,7 +25,7 @@ type Monitor struct {
 // NewMonitor returns a Monitor whose current snapshot holds no verdict yet. Its deadlines are kept only while Run runs.
 func NewMonitor(cfg Config, listeners ...Listener) *Monitor {
 	m := &Monitor{machine: NewMachine(cfg), listeners: listeners, replan: make(chan struct{}, 1)}
-	m.current.Store(m.machine.snapshot(Verdict{}))
+	m.current.Store(m.machine.snapshot(Verdict{}, Observation{}))
 	return m
 }
 
@@ -34,7 +34,7 @@ func (m *Monitor) Current() *Snapshot { return m.current.Load() }
 
 // Observe derives and publishes what follows from an observation. When it returns, every reader sees the result.
 func (m *Monitor) Observe(ctx context.Context, o Observation) {
-	m.publish(ctx, func(machine *Machine) Verdict { return machine.Observe(o) })
+	m.publish(ctx, o, func(machine *Machine) Verdict { return machine.Observe(o) })
 }
 
 // Run publishes a new snapshot at each deadline of the verdict, until ctx ends. It returns nil.
@@ -52,16 +52,16 @@ func (m *Monitor) Run(ctx context.Context) error {
 			return nil
 		case <-m.replan:
 		case <-deadline:
-			m.publish(ctx, func(machine *Machine) Verdict { return machine.Advance(time.Now()) })
+			m.publish(ctx, Observation{}, func(machine *Machine) Verdict { return machine.Advance(time.Now()) })
 		}
 	}
 }
 
 // publish replaces the current snapshot by what step makes of the machine.
-func (m *Monitor) publish(ctx context.Context, step func(*Machine) Verdict) {
+func (m *Monitor) publish(ctx context.Context, cause Observation, step func(*Machine) Verdict) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before, after := m.current.Load(), m.machine.snapshot(step(m.machine))
+	before, after := m.current.Load(), m.machine.snapshot(step(m.machine), cause)
 	m.current.Store(after)
 	close(before.superseded)
 	if !after.Verdict.Until.Equal(before.Verdict.Until) {

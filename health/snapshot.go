@@ -5,8 +5,8 @@ import "time"
 // Snapshot is all that is known about the node at one moment. It never changes; readers share it.
 type Snapshot struct {
 	Verdict Verdict
-	// Next is the verdict from Verdict.Until on if nothing is observed before; meaningless while Until is zero.
-	Next Verdict
+	// Cause is the observation that the snapshot was made for, zero when a deadline was.
+	Cause Observation
 	// AgentLine is the agent-check reply, line end included; nil while there is no verdict.
 	AgentLine []byte
 	// ObservedAt is when the latest observation was made, zero before the first.
@@ -22,22 +22,37 @@ type Snapshot struct {
 	// CensusPolled says that the census is polled at all.
 	CensusPolled bool
 
+	machine    Machine // a copy, as it was
 	superseded chan struct{}
+}
+
+// Machine returns a machine in the state that the snapshot was made of: to look ahead, or to go on from here.
+func (s *Snapshot) Machine() *Machine {
+	m := s.machine
+	return &m
+}
+
+// Next returns the verdict from Verdict.Until on if nothing is observed before; ok is false when the verdict does not
+// change by itself.
+func (s *Snapshot) Next() (v Verdict, ok bool) {
+	if s.Verdict.Until.IsZero() {
+		return Verdict{}, false
+	}
+	return s.Machine().Advance(s.Verdict.Until), true
 }
 
 // Superseded returns a channel that is closed once a newer snapshot has been published.
 func (s *Snapshot) Superseded() <-chan struct{} { return s.superseded }
 
 // snapshot freezes the machine's knowledge together with the verdict that follows from it.
-func (m *Machine) snapshot(v Verdict) *Snapshot {
+func (m *Machine) snapshot(v Verdict, cause Observation) *Snapshot {
 	s := &Snapshot{
 		Verdict: v, ObservedAt: m.observed, UnhealthyRuns: m.unhealthyRuns,
 		Jicofo: m.jicofo, Prosody: m.prosody, StatusFile: m.statusFile, Census: m.census,
 		CensusPolled: m.cfg.Census,
+		Cause:        cause,
+		machine:      *m,
 		superseded:   make(chan struct{}),
-	}
-	if !v.Until.IsZero() {
-		s.Next = m.Next(v)
 	}
 	if v.Known {
 		s.AgentLine = []byte(v.AgentLine() + "\n")

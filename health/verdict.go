@@ -2,6 +2,7 @@ package health
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -44,6 +45,11 @@ func (v Verdict) RootReason() Code {
 		return "none"
 	}
 	return v.Reasons[0].Code
+}
+
+// Has reports whether a reason is in force.
+func (v Verdict) Has(code Code) bool {
+	return slices.ContainsFunc(v.Reasons, func(r Reason) bool { return r.Code == code })
 }
 
 // Same reports whether two verdicts say the same about the node: whether a change of the verdict lies between them.

@@ -1,5 +1,5 @@
-// Package otel builds the OpenTelemetry providers that the rest of the sidecar is given, and the bridge from its metrics
-// to Prometheus.
+// Package otel builds the OpenTelemetry providers that the rest of the sidecar is given, from the standard OTEL_*
+// variables; the bridge from its metrics to Prometheus; and the telemetry of the verdict.
 package otel
 
 import (
@@ -7,64 +7,64 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/contrib/bridges/otelslog"
+	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	bridge "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
-	nooptrace "go.opentelemetry.io/otel/trace/noop"
 )
 
 // Options says what to build.
 type Options struct {
-	// Build identifies the running binary.
-	Build Build
+	// Build identifies the running binary, Instance the running process.
+	Build    Build
+	Instance string
 	// Prometheus turns the bridge on.
 	Prometheus bool
-	Logger     *slog.Logger
+	// Keep says which polls' traces are exported.
+	Keep Keep
+	// Log is where the log goes, whether or not it is pushed as well.
+	Log slog.Handler
 }
 
-// Telemetry holds the providers.
+// Telemetry holds the providers. Without an exporter for traces spans have identities, so that the log and the probed
+// services can name them, but are not recorded.
 type Telemetry struct {
 	TracerProvider trace.TracerProvider
 	MeterProvider  metric.MeterProvider
-	// Gatherer shows all metrics to Prometheus; nil without the bridge.
-	Gatherer prometheus.Gatherer
+	Logger         *slog.Logger
+	// Gatherer shows all metrics to Prometheus, NativeGatherer with native histograms; nil without the bridge.
+	Gatherer, NativeGatherer prometheus.Gatherer
 
+	keeper   *keeper // nil while traces are not exported
+	incident atomic.Pointer[string]
+	ledgers  []*ledger
 	shutdown []func(context.Context) error
 }
 
-// goroutinesView gives the one runtime metric whose name Prometheus keeps for histograms the name it has there.
-var goroutinesView = sdkmetric.NewView(sdkmetric.Instrument{Name: "go.goroutine.count"}, sdkmetric.Stream{Name: "go.goroutines"})
-
-// New builds the providers. Spans go nowhere.
+// New builds the providers. An exporter that cannot be built is an error that names it.
 func New(ctx context.Context, o Options) (*Telemetry, error) {
-	t := &Telemetry{TracerProvider: nooptrace.NewTracerProvider()}
-	res, err := newResource(ctx, o.Build)
+	t := new(Telemetry)
+	t.Logger = slog.New(logHandler{traceHandler{o.Log}, &t.incident})
+	res, err := newResource(ctx, o)
 	if err != nil { // what could not be read is left out (OpenTelemetry specification, Environment Variables)
-		o.Logger.WarnContext(ctx, "telemetry resource is incomplete", "error", err)
+		t.Logger.WarnContext(ctx, "telemetry resource is incomplete", "error", err)
 	}
-	options := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithView(goroutinesView)}
-	if o.Prometheus {
-		reader, gatherer, err := newBridge()
-		if err != nil {
-			return nil, err
+	steps := []func(context.Context, Options, *resource.Resource) error{t.buildTraces, t.buildLogs, t.buildMetrics}
+	for _, build := range steps {
+		if err := build(ctx, o, res); err != nil {
+			return nil, errors.Join(err, t.Shutdown(ctx))
 		}
-		t.Gatherer = gatherer
-		options = append(options, sdkmetric.WithReader(reader))
 	}
-	provider := sdkmetric.NewMeterProvider(options...)
-	t.MeterProvider = provider
-	t.shutdown = append(t.shutdown, provider.Shutdown)
-	if err := runtime.Start(runtime.WithMeterProvider(provider)); err != nil {
-		return nil, fmt.Errorf("start Go runtime metrics: %w", err)
-	}
-	return t, o.Build.register(provider)
+	return t, nil
 }
 
 // Shutdown hands out what is left and ends the providers; ctx bounds it.
@@ -76,27 +76,72 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// newBridge returns the reader that turns OpenTelemetry metrics into Prometheus ones, and where they are gathered,
-// together with those of the process.
-func newBridge() (sdkmetric.Reader, prometheus.Gatherer, error) {
-	registry := prometheus.NewRegistry()
-	if err := registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})); err != nil {
-		return nil, nil, fmt.Errorf("register process metrics: %w", err)
-	}
-	// Without scope labels: the names are unique, and the labels would double the size of every scrape.
-	reader, err := bridge.New(bridge.WithRegisterer(registry), bridge.WithoutScopeInfo())
-	if err != nil {
-		return nil, nil, fmt.Errorf("build the Prometheus bridge: %w", err)
-	}
-	return reader, registry, nil
+// newLedger opens the books of a signal.
+func (t *Telemetry) newLedger(signal string) *ledger {
+	l := &ledger{signal: signal}
+	t.ledgers = append(t.ledgers, l)
+	return l
 }
 
-// newResource describes the process; OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME win over the defaults. With an
-// error it returns what is known all the same.
-func newResource(ctx context.Context, b Build) (*resource.Resource, error) {
-	return resource.New(ctx,
-		resource.WithTelemetrySDK(),
-		resource.WithHost(),
-		resource.WithAttributes(semconv.ServiceName("signal-sidecar"), semconv.ServiceVersion(b.Version)),
-		resource.WithFromEnv())
+func (t *Telemetry) buildTraces(ctx context.Context, o Options, res *resource.Resource) error {
+	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(res)}
+	if exporting("TRACES") {
+		exporter, err := autoexport.NewSpanExporter(ctx)
+		if err != nil {
+			return fmt.Errorf("build the exporter of traces: %w", err)
+		}
+		t.keeper = newKeeper(o.Keep, newOutlet(exporter, t.newLedger("traces")))
+		options = append(options, sdktrace.WithSpanProcessor(t.keeper)) // the sampler is that of OTEL_TRACES_SAMPLER
+	} else {
+		options = append(options, sdktrace.WithSampler(sdktrace.NeverSample()))
+	}
+	provider := sdktrace.NewTracerProvider(options...)
+	t.TracerProvider = provider
+	t.shutdown = append(t.shutdown, provider.Shutdown)
+	return nil
+}
+
+func (t *Telemetry) buildLogs(ctx context.Context, o Options, res *resource.Resource) error {
+	if !exporting("LOGS") {
+		return nil
+	}
+	exporter, err := autoexport.NewLogExporter(ctx)
+	if err != nil {
+		return fmt.Errorf("build the exporter of logs: %w", err)
+	}
+	provider := sdklog.NewLoggerProvider(sdklog.WithResource(res), sdklog.WithProcessor(newBoundedLogs(exporter, t.newLedger("logs"))))
+	t.shutdown = append(t.shutdown, provider.Shutdown)
+	pushed := levelHandler{otelslog.NewHandler(scope, otelslog.WithLoggerProvider(provider)), o.Log}
+	t.Logger = slog.New(logHandler{slog.NewMultiHandler(traceHandler{o.Log}, pushed), &t.incident})
+	return nil
+}
+
+func (t *Telemetry) buildMetrics(ctx context.Context, o Options, res *resource.Resource) error {
+	options := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithView(goroutinesView)}
+	if o.Prometheus {
+		classic, gatherer, err := newBridge()
+		if err != nil {
+			return err
+		}
+		native, nativeGatherer, err := newBridge(bridge.WithAggregationSelector(nativeHistograms))
+		if err != nil {
+			return err
+		}
+		t.Gatherer, t.NativeGatherer = gatherer, nativeGatherer
+		options = append(options, sdkmetric.WithReader(classic), sdkmetric.WithReader(native))
+	}
+	if exporting("METRICS") {
+		reader, err := newPushReader(ctx, t.newLedger("metrics"))
+		if err != nil {
+			return fmt.Errorf("build the exporter of metrics: %w", err)
+		}
+		options = append(options, sdkmetric.WithReader(reader))
+	}
+	provider := sdkmetric.NewMeterProvider(options...)
+	t.MeterProvider = provider
+	t.shutdown = append(t.shutdown, provider.Shutdown)
+	if err := runtime.Start(runtime.WithMeterProvider(provider)); err != nil {
+		return fmt.Errorf("start Go runtime metrics: %w", err)
+	}
+	return errors.Join(o.Build.register(provider), register(provider.Meter(scope), t.ledgers))
 }

@@ -3,7 +3,6 @@ package otel
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -21,15 +20,15 @@ type Source interface{ Current() *health.Snapshot }
 // Verdicts tells the verdict to telemetry: metrics of what is in force, and for each change a count, a span and a line
 // in the log.
 type Verdicts struct {
-	tracer  trace.Tracer
-	meter   metric.Meter
-	changes metric.Int64Counter
-	log     *slog.Logger
+	telemetry *Telemetry
+	tracer    trace.Tracer
+	meter     metric.Meter
+	changes   metric.Int64Counter
 }
 
 // NewVerdicts returns Verdicts whose Listen is to be given to the Monitor.
-func NewVerdicts(tp trace.TracerProvider, mp metric.MeterProvider, log *slog.Logger) (*Verdicts, error) {
-	v := &Verdicts{tracer: tp.Tracer(scope), meter: mp.Meter(scope), log: log}
+func NewVerdicts(t *Telemetry) (*Verdicts, error) {
+	v := &Verdicts{telemetry: t, tracer: t.TracerProvider.Tracer(scope), meter: t.MeterProvider.Meter(scope)}
 	var err error
 	v.changes, err = v.meter.Int64Counter("signal.verdict.changes",
 		metric.WithDescription("Number of changes of the verdict, by the state they led to (ready, drain, maint, unknown, down) and the root reason."))
@@ -45,6 +44,11 @@ func (v *Verdicts) Listen(ctx context.Context, before, after *health.Snapshot) {
 	if from.Same(to) {
 		return
 	}
+	incident := to.Incident
+	if incident == "" {
+		incident = from.Incident // which this change ends
+	}
+	v.telemetry.changed(ctx, to.Incident, incident)
 	root := string(to.RootReason())
 	ctx, span := v.tracer.Start(ctx, "verdict "+to.State(), trace.WithNewRoot(),
 		trace.WithLinks(trace.LinkFromContext(ctx)),
@@ -54,12 +58,25 @@ func (v *Verdicts) Listen(ctx context.Context, before, after *health.Snapshot) {
 			attribute.Bool("signal.verdict.damped", to.Damped),
 			attribute.StringSlice("signal.verdict.reasons", reasonCodes(to))))
 	defer span.End()
+	if incident != "" {
+		span.SetAttributes(incidentKey.String(incident))
+	}
 	v.changes.Add(ctx, 1, metric.WithAttributes(attribute.String("to", to.State()), attribute.String("reason", root)))
 	attrs := []any{"from", from.AgentLine(), "to", to.AgentLine(), "damped", to.Damped, "reasons", reasonTexts(to)}
 	if !to.Until.IsZero() {
 		attrs = append(attrs, "until", to.Until.UTC().Format(time.RFC3339Nano))
 	}
-	v.log.InfoContext(ctx, "verdict changed", attrs...)
+	v.telemetry.Logger.InfoContext(ctx, "verdict changed", attrs...)
+	v.telemetry.incident.Store(&to.Incident)
+}
+
+// changed lets spans and log lines know the incident that a change of the verdict belongs to. The log's is set back, if
+// the incident is over, only after the change itself has been logged.
+func (t *Telemetry) changed(ctx context.Context, underWay, of string) {
+	t.incident.Store(&of)
+	if t.keeper != nil {
+		t.keeper.changed(ctx, underWay, of)
+	}
 }
 
 func reasonCodes(v health.Verdict) []string {

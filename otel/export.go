@@ -1,0 +1,70 @@
+package otel
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// exporting reports whether a signal (TRACES, METRICS or LOGS) is pushed: only when an exporter or an endpoint is named
+// (OpenTelemetry specification, Environment Variables). The specification's own default would push to localhost.
+func exporting(signal string) bool {
+	if disabled, _ := strconv.ParseBool(os.Getenv("OTEL_SDK_DISABLED")); disabled {
+		return false
+	}
+	if exporter := os.Getenv("OTEL_" + signal + "_EXPORTER"); exporter != "" {
+		return exporter != "none"
+	}
+	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") != ""
+}
+
+// queueSize reads a queue's bound from the environment, as the SDK does.
+func queueSize(variable string) int64 {
+	const sdkDefault = 2048
+	if n, err := strconv.Atoi(strings.TrimSpace(os.Getenv(variable))); err == nil && n > 0 {
+		return int64(n)
+	}
+	return sdkDefault
+}
+
+// ledger counts what became of the items of one signal.
+type ledger struct {
+	signal                    string
+	exported, failed, dropped atomic.Int64
+}
+
+// settle books a batch that an exporter has dealt with.
+func (l *ledger) settle(n int, err error) {
+	if err != nil {
+		l.failed.Add(int64(n))
+		return
+	}
+	l.exported.Add(int64(n))
+}
+
+// register shows the ledgers as metrics.
+func register(meter metric.Meter, ledgers []*ledger) error {
+	_, err := meter.Int64ObservableCounter("signal.otlp.items",
+		metric.WithDescription("Number of spans, log records and metric collections by what became of them: exported, failed (the backend did not take them) or dropped (the queue was full)."),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			for _, l := range ledgers {
+				observe := func(n *atomic.Int64, result string) {
+					o.Observe(n.Load(), metric.WithAttributes(attribute.String("signal", l.signal), attribute.String("result", result)))
+				}
+				observe(&l.exported, "exported")
+				observe(&l.failed, "failed")
+				observe(&l.dropped, "dropped")
+			}
+			return nil
+		}))
+	if err != nil {
+		return fmt.Errorf("create export instruments: %w", err)
+	}
+	return nil
+}
