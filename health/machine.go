@@ -68,6 +68,12 @@ func (m *Machine) Advance(now time.Time) Verdict {
 	return m.settle()
 }
 
+// Next returns the verdict that v, the current one, turns into at v.Until if nothing is observed before.
+func (m *Machine) Next(v Verdict) Verdict {
+	future := *m
+	return future.Advance(v.Until)
+}
+
 func (m *Machine) jicofoWorks() bool { return m.jicofo.Healthy() && m.jicofo.StatsParsed() }
 
 func (m *Machine) statusAllows() bool {

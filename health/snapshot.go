@@ -38,7 +38,7 @@ func (s *Snapshot) Next() (v Verdict, ok bool) {
 	if s.Verdict.Until.IsZero() {
 		return Verdict{}, false
 	}
-	return s.Machine().Advance(s.Verdict.Until), true
+	return s.machine.Next(s.Verdict), true
 }
 
 // Superseded returns a channel that is closed once a newer snapshot has been published.
