@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -32,6 +33,17 @@ func runMonitor(m *health.Monitor) (stop func() error) {
 	return func() error {
 		cancel()
 		return <-ended
+	}
+}
+
+// endlessly is a Listener for bubbles in which Run runs: a deadline that is published at its moment, but does not pass by
+// that, would be published anew for ever, and a bubble's time stands still meanwhile. It turns the hang into a failure.
+func endlessly() health.Listener {
+	published := 0
+	return func(context.Context, *health.Snapshot, *health.Snapshot) {
+		if published++; published > 100_000 {
+			panic("the monitor publishes without end")
+		}
 	}
 }
 
@@ -72,7 +84,7 @@ func TestMonitorAgentLine(t *testing.T) {
 // TestMonitorPublishesAtDeadlines: nothing is observed, and the verdict changes on the nanosecond all the same.
 func TestMonitorPublishesAtDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := health.NewMonitor(defaultConfig())
+		m := health.NewMonitor(defaultConfig(), endlessly())
 		stop := runMonitor(m)
 		observeWorking(m)
 		m.Observe(context.Background(), overloaded(time.Now()))
@@ -98,7 +110,7 @@ func TestMonitorPublishesAtDeadlines(t *testing.T) {
 // without a deadline (for hours), then for a later one.
 func TestMonitorKeepsAnEarlierDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := health.NewMonitor(defaultConfig())
+		m := health.NewMonitor(defaultConfig(), endlessly())
 		stop := runMonitor(m)
 		observeWorking(m)
 		sleepVirtually(5 * time.Hour) // Run has nothing to wait for
@@ -123,7 +135,7 @@ func TestMonitorKeepsAnEarlierDeadline(t *testing.T) {
 // TestMonitorDropsADeadlineThatIsOver: after the recovery the end of the grace publishes nothing.
 func TestMonitorDropsADeadlineThatIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := health.NewMonitor(defaultConfig())
+		m := health.NewMonitor(defaultConfig(), endlessly())
 		stop := runMonitor(m)
 		observeWorking(m)
 		m.Observe(context.Background(), overloaded(time.Now()))
@@ -142,7 +154,7 @@ func TestMonitorDropsADeadlineThatIsOver(t *testing.T) {
 func TestMonitorRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, waiting := range []bool{false, true} {
-			m := health.NewMonitor(defaultConfig())
+			m := health.NewMonitor(defaultConfig(), endlessly())
 			stop := runMonitor(m)
 			observeWorking(m)
 			if waiting {
@@ -159,7 +171,7 @@ func TestMonitorRunEnds(t *testing.T) {
 // TestSuperseded: each snapshot's channel is closed by the next one, published by an observation or by a deadline.
 func TestSuperseded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := health.NewMonitor(defaultConfig())
+		m := health.NewMonitor(defaultConfig(), endlessly())
 		stop := runMonitor(m)
 		first := m.Current()
 		if isClosed(first.Superseded()) {
@@ -200,7 +212,12 @@ func TestSupersededMeansPublished(t *testing.T) {
 				case <-s.Superseded():
 				default:
 					observeWorking(m)
-					<-s.Superseded()
+					select {
+					case <-s.Superseded():
+					case <-time.After(10 * time.Second):
+						t.Error("not superseded by an observation")
+						return
+					}
 				}
 				if m.Current() == s {
 					t.Error("superseded by nothing")
@@ -222,7 +239,7 @@ func TestListeners(t *testing.T) {
 	var before, after *health.Snapshot
 	listener := func(name string) health.Listener {
 		return func(ctx context.Context, b, a *health.Snapshot) {
-			calls = append(calls, name+" "+ctx.Value(listenerContext{}).(string))
+			calls = append(calls, fmt.Sprint(name, " ", ctx.Value(listenerContext{})))
 			before, after = b, a
 			if m.Current() != a {
 				t.Errorf("%s is told of a snapshot that is not current", name)
@@ -252,7 +269,7 @@ func TestListeners(t *testing.T) {
 func TestListenersAreToldOfDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var states []string
-		m := health.NewMonitor(defaultConfig(), func(_ context.Context, before, after *health.Snapshot) {
+		m := health.NewMonitor(defaultConfig(), endlessly(), func(_ context.Context, before, after *health.Snapshot) {
 			if !before.Verdict.Same(after.Verdict) {
 				states = append(states, after.Verdict.State())
 			}
@@ -276,6 +293,18 @@ func TestObserveIsVisible(t *testing.T) {
 		m.Observe(context.Background(), health.Observation{At: time.Now(), StatusFile: &health.StatusFile{Found: true, Contents: word}})
 		if got := m.Current().Verdict.State(); got != word {
 			t.Errorf("after %s the state is %s", word, got)
+		}
+	}
+}
+
+// TestObservedAtNeverRunsBackwards: an observation that was made before the latest one, but comes after it, counts as made
+// then; the report's time does not jump back.
+func TestObservedAtNeverRunsBackwards(t *testing.T) {
+	m, n := health.NewMonitor(defaultConfig()), workingNode()
+	for _, c := range []struct{ made, want time.Duration }{{5, 5}, {3, 5}, {5, 5}, {6, 6}} {
+		m.Observe(context.Background(), n.observe(partProsody, epoch.Add(c.made*time.Second)))
+		if got, want := m.Current().ObservedAt, epoch.Add(c.want*time.Second); !got.Equal(want) {
+			t.Errorf("observed at %d s, ObservedAt is %s, want %s", c.made, got, want)
 		}
 	}
 }

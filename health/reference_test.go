@@ -415,24 +415,80 @@ func TestMachineExhaustively(t *testing.T) {
 		scope            health.GraceScope
 		grace, dampening time.Duration
 		start            []int
+		length           int
 	}{
-		{health.ScopeJicofo, 10 * time.Second, 5 * time.Second, working},
-		{health.ScopeSoft, 12 * time.Second, 7 * time.Second, working},
-		{health.ScopeJicofo, 12 * time.Second, 10 * time.Second, unwellStart},
+		{health.ScopeJicofo, 10 * time.Second, 5 * time.Second, working, length},
+		{health.ScopeSoft, 12 * time.Second, 7 * time.Second, working, length},
+		{health.ScopeJicofo, 12 * time.Second, 10 * time.Second, unwellStart, length - 1},
 	} {
 		cfg := health.Config{ParticipantMax: 10, DrainGrace: c.grace, HealthDampening: c.dampening, DrainGraceScope: c.scope}
 		t.Run(fmt.Sprintf("%s %s %s", c.scope, c.grace, c.dampening), func(t *testing.T) {
+			t.Parallel()
 			e := explorer{alphabet: alphabet, reference: reference{cfg: cfg}}
 			m := health.NewMachine(cfg)
 			for _, letter := range c.start {
 				step{0, alphabet[letter]}.take(m)
 				e.reference.history = append(e.reference.history, seen{0, *alphabet[letter]})
 			}
-			if !e.explore(m, length) {
+			if !e.explore(m, c.length) {
 				t.Error(e.failure)
 			}
 			t.Logf("%d verdicts compared", e.compared)
 		})
+	}
+}
+
+// TestMachineEveryCombination: whatever all the parts say at one moment, on a node that has worked before.
+func TestMachineEveryCombination(t *testing.T) {
+	answers := []health.Answer{
+		{Code: 200}, {Code: 503}, {Code: 500}, {Failure: health.FailureTimeout}, {Failure: health.FailureRefused},
+	}
+	files := []health.StatusFile{{}}
+	for _, contents := range []string{"ready", "drain", "maint", "unhealthy", "", "else"} {
+		files = append(files, health.StatusFile{Found: true, Contents: contents})
+	}
+	for _, file := range files {
+		for _, prosody := range answers {
+			for _, jicofo := range answers {
+				for _, stats := range answers {
+					for _, problem := range []string{"", "no number"} {
+						for _, participants := range []float64{333, 1001} {
+							compareAtOneMoment(t, node{
+								jicofo: health.Jicofo{
+									Health: jicofo, Stats: stats, StatsProblem: problem, Participants: participants,
+								},
+								prosody: health.Prosody{Health: prosody}, statusFile: file,
+							})
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// compareAtOneMoment compares what is said of a node that worked 10 s ago and now stands like this.
+func compareAtOneMoment(t *testing.T, n node) {
+	for _, scope := range []health.GraceScope{health.ScopeJicofo, health.ScopeSoft} {
+		cfg := defaultConfig()
+		cfg.DrainGraceScope, cfg.ParticipantMax, cfg.WeightParticipants = scope, 1000, true
+		m, r := health.NewMachine(cfg), reference{cfg: cfg}
+		var v health.Verdict
+		for _, moment := range []struct {
+			at time.Duration
+			node
+		}{{0, workingNode()}, {10 * time.Second, n}} {
+			for _, each := range []part{partJicofo, partProsody, partStatusFile} {
+				o := moment.observe(each, epoch.Add(moment.at))
+				v = m.Observe(o)
+				r.history = append(r.history, seen{moment.at, o})
+			}
+		}
+		got, want := told(v, 0), r.verdict(10*time.Second)
+		got.runs = want.runs // a Machine alone does not tell
+		if got != want {
+			t.Errorf("the machine says   %+v\nthe reference says %+v\nafter %s", got, want, r)
+		}
 	}
 }
 
@@ -524,6 +580,9 @@ func TestUntilIsTheNextChange(t *testing.T) {
 			next := m.Next(v)
 			if next.Same(v) {
 				t.Fatalf("%s: nothing changes at the deadline of %+v", s, v)
+			}
+			if still := m.Advance(epoch.Add(now)); !reflect.DeepEqual(v, still) {
+				t.Fatalf("%s: foretelling turned %+v into %+v", s, v, still)
 			}
 			if real := at.Advance(v.Until); !reflect.DeepEqual(real, next) {
 				t.Fatalf("%s: foretold %+v, came %+v", s, next, real)

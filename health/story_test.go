@@ -43,7 +43,7 @@ func play(t *testing.T, s story) []string {
 	var p *player
 	synctest.Test(t, func(t *testing.T) {
 		p = &player{story: s, node: workingNode(), zero: time.Now(), seen: map[part]bool{}}
-		p.monitor = health.NewMonitor(s.config, p.listen)
+		p.monitor = health.NewMonitor(s.config, endlessly(), p.listen)
 		ctx, stop := context.WithCancel(t.Context())
 		go p.monitor.Run(ctx) //nolint:errcheck // it returns nil; the bubble waits for it
 		for _, l := range s.lines {
