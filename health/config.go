@@ -30,6 +30,8 @@ type Config struct {
 	DrainGrace time.Duration
 	// DrainGraceScope says what qualifies.
 	DrainGraceScope GraceScope
+	// AgentDescription adds the root reason to the agent reply.
+	AgentDescription bool
 	// Instance tells incidents of one sidecar from those of another that began at the same moment.
 	Instance string
 	// Census says that the census is polled: its sums are then part of the report.

@@ -60,12 +60,15 @@ func (t Time) MarshalText() ([]byte, error) {
 	return time.Time(t).UTC().AppendFormat(nil, "2006-01-02T15:04:05.000Z07:00"), nil
 }
 
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (t *Time) UnmarshalText(text []byte) error { return (*time.Time)(t).UnmarshalText(text) }
+
 // Report renders the snapshot. Before the first verdict it claims nothing: unhealthy, unknown, and no agent message.
 func (s *Snapshot) Report() Report {
 	v := s.Verdict
 	r := Report{
 		Healthy: v.Healthy, HealthDamped: v.Damped, Status: v.Status,
-		Weight: v.WeightText(), AgentMessage: v.AgentLine(),
+		Weight: v.WeightText(), AgentMessage: s.agentMessage(),
 	}
 	if !v.Known {
 		r.Status = StatusUnknown

@@ -1,6 +1,9 @@
 package health
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Snapshot is all that is known about the node at one moment. It never changes; readers share it.
 type Snapshot struct {
@@ -41,6 +44,9 @@ func (s *Snapshot) Next() (v Verdict, ok bool) {
 	return s.machine.Next(s.Verdict), true
 }
 
+// agentMessage is the agent-check reply without its line end.
+func (s *Snapshot) agentMessage() string { return strings.TrimSuffix(string(s.AgentLine), "\n") }
+
 // Superseded returns a channel that is closed once a newer snapshot has been published.
 func (s *Snapshot) Superseded() <-chan struct{} { return s.superseded }
 
@@ -55,7 +61,11 @@ func (m *Machine) snapshot(v Verdict, cause Observation) *Snapshot {
 		superseded:   make(chan struct{}),
 	}
 	if v.Known {
-		s.AgentLine = []byte(v.AgentLine() + "\n")
+		line := v.AgentLine()
+		if m.cfg.AgentDescription {
+			line += v.description()
+		}
+		s.AgentLine = []byte(line + "\n")
 	}
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -69,6 +70,25 @@ func (v Verdict) AgentLine() string {
 		word = "up "
 	}
 	return word + string(v.Status.agentWord()) + " " + v.WeightText()
+}
+
+// maxDescription bounds the description in an agent reply, in bytes.
+const maxDescription = 120
+
+// description is the root reason as HAProxy takes it after the words of a reply, and shows it in its log and statistics:
+// " #" and one line of printable ASCII. It is empty without a reason.
+func (v Verdict) description() string {
+	if len(v.Reasons) == 0 {
+		return ""
+	}
+	printable := func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}
+	text := strings.Map(printable, string(v.Reasons[0].Code)+": "+v.Reasons[0].Text)
+	return " #" + text[:min(len(text), maxDescription)]
 }
 
 // WeightText is the weight as HAProxy and the report spell it, for example "85%".

@@ -32,10 +32,13 @@ type renderedReport struct {
 // self says that the sidecar itself runs.
 func (h *handlers) self(c *gin.Context) { c.String(http.StatusOK, "OK") }
 
-// nodeHealth is the node's health as a status code, without a body.
+// nodeHealth is the node's health as a status code, without a body. Its headers say why, for the logs of whoever asks.
 func (h *handlers) nodeHealth(c *gin.Context) {
-	code := codeOf(h.source.Current())
+	s := h.source.Current()
+	code := codeOf(s)
 	h.in.countHealthCheck(c, code == http.StatusOK)
+	c.Header("Signal-Status", s.Verdict.State())
+	c.Header("Signal-Reason", string(s.Verdict.RootReason()))
 	c.Header("Content-Length", "0")
 	c.Status(code)
 }

@@ -120,6 +120,7 @@ func newHandler(o Options) (http.Handler, error) {
 	get("/signal/health", h.nodeHealth)
 	get("/about/health", h.nodeHealth)
 	get("/signal/report", h.report)
+	get("/signal/explain", h.explain)
 	if o.Census {
 		get("/signal/census", h.census)
 	}

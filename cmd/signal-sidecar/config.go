@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/otel"
 )
 
 // config is every setting with its type, checked.
@@ -33,8 +34,12 @@ type config struct {
 
 	consul consulConfig
 
+	traceKeep otel.Keep
+
 	logLevel slog.Level
 	logText  bool
+
+	instance string // identity of this process
 
 	// given is the settings as text; notices are those that are not in force as they were given, one sentence each.
 	given   *reader
@@ -74,6 +79,7 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 			WeightParticipants: read(r, "WEIGHT_PARTICIPANTS", boolean),
 			HealthDampening:    read(r, "HEALTH_DAMPENING_INTERVAL", seconds),
 			DrainGrace:         read(r, "DRAIN_GRACE_INTERVAL", seconds),
+			AgentDescription:   read(r, "AGENT_DESCRIPTION", boolean),
 			DrainGraceScope:    read(r, "DRAIN_GRACE_SCOPE", oneOf(health.ScopeJicofo, health.ScopeSoft)),
 		},
 		jicofoDump:  read(r, "JICOFO_DUMP", anything),
@@ -89,10 +95,13 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 			interval:      read(r, "CONSUL_REPORTS_INTERVAL", positiveSeconds),
 			censusReports: read(r, "CENSUS_REPORTS", boolean),
 		},
-		logLevel: read(r, "LOG_LEVEL", logLevel),
-		logText:  read(r, "LOG_FORMAT", oneOf("json", "text")) == "text",
+		traceKeep: read(r, "TRACE_KEEP", oneOf(otel.KeepAll, otel.KeepIncidents)),
+		logLevel:  read(r, "LOG_LEVEL", logLevel),
+		logText:   read(r, "LOG_FORMAT", oneOf("json", "text")) == "text",
 	}
 	c.rules.Census = c.censusPoll
+	c.instance = otel.NewInstance()
+	c.rules.Instance = c.instance
 	c.participantAlias()
 	if err := errors.Join(r.problems...); err != nil {
 		return config{}, err

@@ -72,8 +72,7 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment
 	}
 	c.simulate(node)
 
-	log := newLogger(c, std.stderr)
-	return serve(ctx, c, log, func(s *sidecar) {
+	return serve(ctx, c, newLogHandler(c, std.stderr), func(s *sidecar) {
 		_ = demoGuide.Execute(std.stdout, demoPlaces{
 			HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(), Control: control.Addr, StatusPath: c.statusPath,
 		})

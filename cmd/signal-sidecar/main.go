@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,6 +28,7 @@ const description = "Tells HAProxy, Prometheus and people whether users may be s
 type commandLine struct {
 	Serve       serveCommand       `cmd:"" default:"1" help:"Run the sidecar. This is what happens without a command."`
 	Demo        demoCommand        `cmd:"" help:"Run the sidecar beside a simulated signal node, and say what to try."`
+	Status      statusCommand      `cmd:"" help:"Ask a running sidecar: exit 0 when the node is up, 1 when it is down, 2 when that is not known."`
 	CheckConfig checkConfigCommand `cmd:"" help:"Print every effective setting and where it came from, or every problem (exit 2)."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 
@@ -67,10 +69,12 @@ func run(args []string, std streams) int {
 	if err != nil {
 		return fail(std, exitUsage, fmt.Errorf("%w (see --help)", err))
 	}
-	if err := command.Run(command); err != nil {
-		return fail(std, exitCodeOf(err), err)
+	err = command.Run(command)
+	var chosen exitCode
+	if err == nil || errors.As(err, &chosen) { // what there is to say has been said
+		return exitCodeOf(err)
 	}
-	return exitOK
+	return fail(std, exitCodeOf(err), err)
 }
 
 // fail says what went wrong, one line for each thing.

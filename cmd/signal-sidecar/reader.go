@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 
@@ -62,13 +61,4 @@ func (e *settingError) Error() string {
 
 func (r *reader) problem(name string, v value, accepted error) {
 	r.problems = append(r.problems, &settingError{name, v, accepted})
-}
-
-// exitCodeOf tells problems with settings from failures.
-func exitCodeOf(err error) int {
-	var setting *settingError
-	if errors.As(err, &setting) {
-		return exitUsage
-	}
-	return exitFailure
 }

@@ -36,16 +36,15 @@ func (serveCommand) Run(ctx context.Context, line *kong.Context, env *environmen
 	if err != nil {
 		return err
 	}
-	log := newLogger(c, std.stdout)
-	return serve(ctx, c, log, func(*sidecar) {})
+	return serve(ctx, c, newLogHandler(c, std.stdout), func(*sidecar) {})
 }
 
-func newLogger(c config, w io.Writer) *slog.Logger {
+func newLogHandler(c config, w io.Writer) slog.Handler {
 	options := &slog.HandlerOptions{Level: c.logLevel}
 	if c.logText {
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.NewTextHandler(w, options)
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.NewJSONHandler(w, options)
 }
 
 // sidecar is everything that runs, wired together.
@@ -60,39 +59,43 @@ type sidecar struct {
 }
 
 // serve runs a sidecar until ctx ends; ready is called once its ports are open.
-func serve(ctx context.Context, c config, log *slog.Logger, ready func(*sidecar)) error {
-	for _, notice := range c.notices {
-		log.WarnContext(ctx, "setting is not in force as given", "notice", notice)
-	}
+func serve(ctx context.Context, c config, log slog.Handler, ready func(*sidecar)) error {
 	s, err := newSidecar(ctx, c, log)
 	if err != nil {
 		return err
 	}
-	log.InfoContext(ctx, "signal-sidecar started", "version", otel.ReadBuild().Version,
+	for _, notice := range c.notices {
+		s.log.WarnContext(ctx, "setting is not in force as given", "notice", notice)
+	}
+	s.log.InfoContext(ctx, "signal-sidecar started", "version", otel.ReadBuild().Version,
 		"http", s.http.Addr().String(), "agent", s.tcp.Addr().String(), "status_path", c.statusPath)
 	ready(s)
 	return s.run(ctx)
 }
 
 // newSidecar wires everything and opens the ports.
-func newSidecar(ctx context.Context, c config, log *slog.Logger) (_ *sidecar, err error) {
-	s := &sidecar{log: log}
+func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar, err error) {
+	s := new(sidecar)
 	defer func() {
 		if err != nil {
 			s.closeListeners()
 		}
 	}()
-	if s.telemetry, err = otel.New(ctx, otel.Options{Build: otel.ReadBuild(), Prometheus: c.metrics, Logger: log}); err != nil {
+	s.telemetry, err = otel.New(ctx, otel.Options{
+		Build: otel.ReadBuild(), Instance: c.instance, Prometheus: c.metrics, Keep: c.traceKeep, Log: handler,
+	})
+	if err != nil {
 		return nil, err
 	}
-	tp, mp := s.telemetry.TracerProvider, s.telemetry.MeterProvider
+	tp, mp, log := s.telemetry.TracerProvider, s.telemetry.MeterProvider, s.telemetry.Logger
+	s.log = log
 
-	verdicts, err := otel.NewVerdicts(tp, mp, log)
+	verdicts, err := otel.NewVerdicts(s.telemetry)
 	if err != nil {
 		return nil, err
 	}
 	dumps := dump.Listener(dump.Options{Jicofo: c.jicofoDump, Prosody: c.prosodyDump, TracerProvider: tp, Logger: log})
-	s.monitor = health.NewMonitor(c.rules, dumps, verdicts.Listen)
+	s.monitor = health.NewMonitor(c.rules, verdicts.Listen, dumps)
 	if err := verdicts.Watch(s.monitor); err != nil {
 		return nil, err
 	}

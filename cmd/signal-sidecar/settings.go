@@ -15,6 +15,8 @@ type settings struct {
 	TCPAddr  text `name:"tcp-addr" group:"listen" placeholder:"ADDRESS" help:"Address that the HAProxy agent binds; all interfaces without it."`
 	Metrics  flag `name:"metrics" default:"true" group:"listen" help:"Serve /metrics."`
 
+	AgentDescription flag `name:"agent-description" default:"false" group:"listen" help:"Add the root reason to the agent reply; HAProxy shows it in its log and statistics."`
+
 	TCPHoldPort text `name:"tcp-hold-port" default:"off" group:"listen" placeholder:"PORT" help:"Port of the held HAProxy agent, or off."`
 	AgentHold   text `name:"agent-hold" default:"5" group:"listen" placeholder:"SECONDS" help:"How long the held agent holds a connection; > 0."`
 
@@ -47,6 +49,7 @@ type settings struct {
 	ConsulReportsInterval text `name:"consul-reports-interval" default:"60" group:"consul" placeholder:"SECONDS" help:"Publish at least so often; > 0."`
 	CensusReports         flag `name:"census-reports" default:"false" group:"consul" help:"Add the rooms to the published report."`
 
+	TraceKeep text `name:"trace-keep" default:"all" group:"process" placeholder:"all|incidents" help:"Polls whose traces are exported: all, or those around a change of the verdict and one quiet one in 60."`
 	LogLevel  text `name:"log-level" default:"info" group:"process" placeholder:"debug|info|warn|error" help:"Lowest level that is logged."`
 	LogFormat text `name:"log-format" default:"json" group:"process" placeholder:"json|text" help:"Form of the log, on standard output."`
 	EnvFile   text `name:"env-file" default:".env" group:"process" placeholder:"FILE" help:"File of KEY=value lines, used where the environment has no such variable. A file named here must exist."`

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// The exit codes of status, fit for a container's health check.
+const (
+	exitUp      = 0
+	exitDown    = 1
+	exitUnknown = 2
+)
+
+const (
+	statusTimeout  = 5 * time.Second
+	watchInterval  = time.Second
+	maxExplanation = 1 << 20 // bytes
+)
+
+// statusCommand asks a running sidecar.
+type statusCommand struct {
+	URL   string `help:"Where the sidecar listens; http://127.0.0.1 and HTTP_PORT without it." placeholder:"URL"`
+	JSON  bool   `name:"json" help:"Print the answer of /signal/explain as it is."`
+	Watch bool   `help:"Go on, and print each change, until interrupted."`
+}
+
+// exitCode ends the process with a code and no further word.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *environment, std streams) error {
+	base, err := s.base(line, env)
+	if err != nil {
+		return err
+	}
+	code, shown := exitUnknown, ""
+	for {
+		var text string
+		text, code = s.ask(ctx, base)
+		if ctx.Err() == nil && text != shown {
+			fmt.Fprint(std.stdout, text)
+			shown = text
+		}
+		if !s.Watch || !pause(ctx, watchInterval) {
+			break
+		}
+	}
+	if code == exitUp {
+		return nil
+	}
+	return exitCode(code)
+}
+
+// base is the origin of the sidecar that is asked.
+func (s statusCommand) base(line *kong.Context, env *environment) (string, error) {
+	if s.URL != "" {
+		base, err := origin(s.URL)
+		if err != nil {
+			return "", &settingError{"--url", value{s.URL, "flag"}, err}
+		}
+		return base, nil
+	}
+	c, err := newConfig(line, env)
+	if err != nil {
+		return "", err
+	}
+	host, port, err := net.SplitHostPort(c.httpAddress)
+	if err != nil {
+		return "", err
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}).String(), nil
+}
+
+// ask returns what to show and the exit code that goes with it.
+func (s statusCommand) ask(ctx context.Context, base string) (text string, code int) {
+	body, err := get(ctx, base+"/signal/explain")
+	if err != nil {
+		return fmt.Sprintf("unknown: %v\n", err), exitUnknown
+	}
+	var e health.Explanation
+	if err := json.Unmarshal(body, &e); err != nil {
+		return fmt.Sprintf("unknown: the answer of %s is not an explanation: %v\n", base, err), exitUnknown
+	}
+	text = inWords(e)
+	if s.JSON {
+		text = string(body) + "\n"
+	}
+	switch e.State {
+	case "none", "":
+		return text, exitUnknown
+	case "down":
+		return text, exitDown
+	default:
+		return text, exitUp
+	}
+}
+
+func get(ctx context.Context, url string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxExplanation))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer of %s: %w", url, err)
+	}
+	if res.StatusCode == http.StatusNotFound {
+		return nil, fmt.Errorf("%s is not there: is it a signal-sidecar, and of this version?", url)
+	}
+	return body, nil
+}
+
+// inWords is the explanation for a person.
+func inWords(e health.Explanation) string {
+	var b strings.Builder
+	if e.State == "none" {
+		return "unknown: no verdict yet\n"
+	}
+	fmt.Fprint(&b, e.AgentMessage)
+	if e.Damped {
+		fmt.Fprint(&b, "  (damped by flap mitigation)")
+	}
+	fmt.Fprintln(&b)
+	for _, r := range e.Reasons {
+		fmt.Fprintf(&b, "  because  %s, since %s  [%s]\n", r.Text, clock(r.Since), r.Code)
+	}
+	if n := e.Next; n != nil {
+		fmt.Fprintf(&b, "  becomes  %s at %s, if nothing changes\n", n.AgentMessage, clock(n.At))
+	}
+	if e.Incident != "" {
+		fmt.Fprintf(&b, "  incident %s\n", e.Incident)
+	}
+	return b.String()
+}
+
+func clock(t health.Time) string { return time.Time(t).UTC().Format("2006-01-02 15:04:05Z") }
+
+// pause waits for d, and reports false if ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// exitCodeOf tells problems with settings from failures, and passes on the code that a command chose.
+func exitCodeOf(err error) int {
+	var chosen exitCode
+	var setting *settingError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &chosen):
+		return int(chosen)
+	case errors.As(err, &setting):
+		return exitUsage
+	default:
+		return exitFailure
+	}
+}

@@ -1,0 +1,47 @@
+package health
+
+// Explanation says why the verdict is what it is, and what becomes of it: the answer of /signal/explain.
+type Explanation struct {
+	Time         *Time  `json:"time"`
+	State        string `json:"state"` // down, or the drain state of a node that is up; none before the first verdict
+	AgentMessage string `json:"agentmessage"`
+	Damped       bool   `json:"damped"`
+	Incident     string `json:"incident,omitempty"`
+	// Reasons are the causes, root causes first.
+	Reasons []ExplainedReason `json:"reasons"`
+	// Next is what the verdict turns into by itself if nothing new is observed; nil when it stays.
+	Next *ExplainedChange `json:"next"`
+}
+
+// ExplainedReason is a reason with its moment as reports spell it.
+type ExplainedReason struct {
+	Code  Code   `json:"code"`
+	Text  string `json:"text"`
+	Since Time   `json:"since"`
+}
+
+// ExplainedChange is a change of the verdict that will come.
+type ExplainedChange struct {
+	At           Time   `json:"at"`
+	State        string `json:"state"`
+	AgentMessage string `json:"agentmessage"`
+}
+
+// Explain renders the snapshot's reasons.
+func (s *Snapshot) Explain() Explanation {
+	v := s.Verdict
+	e := Explanation{
+		State: v.State(), AgentMessage: s.agentMessage(), Damped: v.Damped, Incident: v.Incident,
+		Reasons: make([]ExplainedReason, len(v.Reasons)),
+	}
+	if !s.ObservedAt.IsZero() {
+		e.Time = new(Time(s.ObservedAt))
+	}
+	for i, r := range v.Reasons {
+		e.Reasons[i] = ExplainedReason{r.Code, r.Text, Time(r.Since)}
+	}
+	if next, ok := s.Next(); ok {
+		e.Next = &ExplainedChange{Time(v.Until), next.State(), next.AgentLine()}
+	}
+	return e
+}
