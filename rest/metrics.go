@@ -1,0 +1,36 @@
+package rest
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/expfmt"
+)
+
+// metricsHandler serves Prometheus text, OpenMetrics or protobuf, as negotiated.
+func metricsHandler(o Options) http.Handler {
+	classic := o.scrapeHandler(o.Gatherer)
+	if o.NativeGatherer == nil {
+		return classic
+	}
+	native := o.scrapeHandler(o.NativeGatherer)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if expfmt.NegotiateIncludingOpenMetrics(r.Header).FormatType() == expfmt.TypeProtoDelim {
+			native.ServeHTTP(w, r)
+			return
+		}
+		classic.ServeHTTP(w, r)
+	})
+}
+
+// scrapeHandler shows what a gatherer has, even when some of it cannot be gathered.
+func (o Options) scrapeHandler(g prometheus.Gatherer) http.Handler {
+	return promhttp.HandlerFor(g, promhttp.HandlerOpts{
+		EnableOpenMetrics:   true,
+		ErrorHandling:       promhttp.ContinueOnError,
+		ErrorLog:            slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
+		MaxRequestsInFlight: 8,
+	})
+}
