@@ -13,7 +13,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/net/netutil"
 
@@ -42,6 +41,9 @@ type Options struct {
 	Source   Source
 	// Gatherer is what /metrics shows; nil turns it off.
 	Gatherer prometheus.Gatherer
+	// NativeGatherer is what a scraper sees that asks for the protobuf format, the only one that has native histograms;
+	// nil shows it Gatherer.
+	NativeGatherer prometheus.Gatherer
 	// Census turns /signal/census on.
 	Census bool
 
@@ -128,15 +130,4 @@ func newHandler(o Options) (http.Handler, error) {
 		get("/metrics", gin.WrapH(metricsHandler(o)))
 	}
 	return engine, nil
-}
-
-// metricsHandler serves Prometheus text or OpenMetrics, as negotiated. What can be gathered is shown even when some of
-// it cannot.
-func metricsHandler(o Options) http.Handler {
-	return promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
-		EnableOpenMetrics:   true,
-		ErrorHandling:       promhttp.ContinueOnError,
-		ErrorLog:            slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
-		MaxRequestsInFlight: 8,
-	})
 }
