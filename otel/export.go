@@ -3,6 +3,7 @@ package otel
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -33,19 +34,28 @@ func queueSize(variable string) int64 {
 	return sdkDefault
 }
 
-// ledger counts what became of the items of one signal.
+// ledger counts what became of the items of one signal, and logs when its export begins and ends to fail.
 type ledger struct {
-	signal                    string
+	signal string
+	log    *slog.Logger // never one that exports: a failure would feed on itself
+
 	exported, failed, dropped atomic.Int64
+	failing                   atomic.Bool
 }
 
 // settle books a batch that an exporter has dealt with.
 func (l *ledger) settle(n int, err error) {
 	if err != nil {
 		l.failed.Add(int64(n))
+		if !l.failing.Swap(true) {
+			l.log.Warn("telemetry export began to fail", "signal", l.signal, "error", err)
+		}
 		return
 	}
 	l.exported.Add(int64(n))
+	if l.failing.Swap(false) {
+		l.log.Info("telemetry export works again", "signal", l.signal, "failed", l.failed.Load(), "dropped", l.dropped.Load())
+	}
 }
 
 // register shows the ledgers as metrics.

@@ -44,7 +44,8 @@ type Telemetry struct {
 	// Gatherer shows all metrics to Prometheus, NativeGatherer with native histograms; nil without the bridge.
 	Gatherer, NativeGatherer prometheus.Gatherer
 
-	keeper   *keeper // nil while traces are not exported
+	local    *slog.Logger // for what concerns the export itself
+	keeper   *keeper      // nil while traces are not exported
 	incident atomic.Pointer[string]
 	ledgers  []*ledger
 	shutdown []func(context.Context) error
@@ -54,6 +55,7 @@ type Telemetry struct {
 func New(ctx context.Context, o Options) (*Telemetry, error) {
 	t := new(Telemetry)
 	t.Logger = slog.New(logHandler{traceHandler{o.Log}, &t.incident})
+	t.local = t.Logger
 	res, err := newResource(ctx, o)
 	if err != nil { // what could not be read is left out (OpenTelemetry specification, Environment Variables)
 		t.Logger.WarnContext(ctx, "telemetry resource is incomplete", "error", err)
@@ -78,7 +80,7 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 
 // newLedger opens the books of a signal.
 func (t *Telemetry) newLedger(signal string) *ledger {
-	l := &ledger{signal: signal}
+	l := &ledger{signal: signal, log: t.local}
 	t.ledgers = append(t.ledgers, l)
 	return l
 }

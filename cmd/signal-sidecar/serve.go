@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	otelapi "go.opentelemetry.io/otel"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signal-sidecar/signal-sidecar/agent"
@@ -89,6 +90,8 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 	}
 	tp, mp, log := s.telemetry.TracerProvider, s.telemetry.MeterProvider, s.telemetry.Logger
 	s.log = log
+	// The SDK's own errors go to a global handler; what matters of them is logged where it is counted.
+	otelapi.SetErrorHandler(otelapi.ErrorHandlerFunc(func(err error) { log.Debug("OpenTelemetry SDK error", "error", err) }))
 
 	verdicts, err := otel.NewVerdicts(s.telemetry)
 	if err != nil {
@@ -110,7 +113,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 		return nil, err
 	}
 	s.rest, err = rest.New(rest.Options{
-		Listener: s.http, Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.censusPoll, MeterProvider: mp, Logger: log,
+		Listener: s.http, Source: s.monitor, Gatherer: s.telemetry.Gatherer, NativeGatherer: s.telemetry.NativeGatherer, Census: c.censusPoll, MeterProvider: mp, Logger: log,
 	})
 	return s, err
 }
