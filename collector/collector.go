@@ -51,7 +51,7 @@ type instruments struct {
 }
 
 // durationBuckets, in seconds, reach from a healthy answer on loopback to the default PROBE_TIMEOUT and beyond.
-var durationBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+var durationBuckets = []float64{.001, .005, .01, .05, .1, .5, 1, 2.5, 5}
 
 func newInstruments(o Options) (instruments, error) {
 	i := instruments{tracer: o.TracerProvider.Tracer(scope)}

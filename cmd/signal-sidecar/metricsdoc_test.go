@@ -1,0 +1,193 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	stdflag "flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/otel"
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
+)
+
+var update = stdflag.Bool("update", false, "write the generated documentation anew")
+
+const (
+	metricsPage = "../../docs/metrics.md"
+	// maxSeries is the promise of docs/metrics.md.
+	maxSeries = 400
+)
+
+// busySidecar runs a sidecar in this process with everything on, beside a node that has failed in many ways, and asked
+// for everything that it serves. It returns what a scrape shows then.
+func busySidecar(t *testing.T) []*dto.MetricFamily {
+	t.Helper()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9") // discard: nobody listens
+	node, err := signalnode.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.Close()
+	c := config{
+		httpAddress: "127.0.0.1:0", tcpAddress: "127.0.0.1:0", metrics: true, traceKeep: otel.KeepAll,
+		jicofoOrigin: node.Jicofo.Origin(), prosodyOrigin: node.Prosody.Origin(), statusPath: filepath.Join(t.TempDir(), "status"),
+		interval: 10 * time.Millisecond, timeout: 50 * time.Millisecond, censusPoll: true,
+		rules: health.Config{ParticipantMax: 5000, DrainGrace: time.Millisecond, DrainGraceScope: health.ScopeJicofo, Census: true},
+	}
+	write := func(word string) {
+		if err := os.WriteFile(c.statusPath, []byte(word), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("ready")
+	s, err := newSidecar(t.Context(), c, slog.DiscardHandler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	await := func(what string, holds func(*health.Snapshot) bool) {
+		t.Helper()
+		limit := time.After(20 * time.Second)
+		for snapshot := s.monitor.Current(); !holds(snapshot); snapshot = s.monitor.Current() {
+			select {
+			case <-snapshot.Superseded():
+			case <-limit:
+				t.Fatalf("not seen: %s", what)
+			}
+		}
+		askEverything(t, "http://"+s.http.Addr().String())
+	}
+	state := func(want string) func(*health.Snapshot) bool {
+		return func(s *health.Snapshot) bool { return s.Verdict.State() == want }
+	}
+	await("ready", state("ready"))
+	for _, word := range []string{"drain", "maint", "ready"} {
+		write(word)
+		await(word, state(word))
+	}
+	for _, behavior := range []string{"code 503", "code 500", "hang", "reset", "garbage", "notjson", "redirect loop", "huge"} {
+		node.Jicofo.Set("", signalnode.MustParseBehavior(behavior))
+		node.Prosody.Set("", signalnode.MustParseBehavior(behavior))
+		await("down by "+behavior, state("down"))
+		node.Jicofo.Set("", signalnode.Behavior{})
+		node.Prosody.Set("", signalnode.Behavior{})
+		await("ready after "+behavior, state("ready"))
+	}
+	families, err := s.telemetry.Gatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return families
+}
+
+// askEverything sends each method to each path.
+func askEverything(t *testing.T, base string) {
+	t.Helper()
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"} {
+		for _, path := range []string{"/", "/health", "/signal/health", "/about/health", "/signal/report", "/signal/explain", "/signal/census", "/metrics", "/favicon.ico"} {
+			req, err := http.NewRequestWithContext(t.Context(), method, base+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+		}
+	}
+}
+
+// TestMetricsPage keeps docs/metrics.md equal to what is really served (-update writes it), and the promised bound.
+func TestMetricsPage(t *testing.T) {
+	families := busySidecar(t)
+	series := 0
+	for _, f := range families {
+		series += seriesOf(f)
+	}
+	t.Logf("%d series", series)
+	if series > maxSeries {
+		t.Errorf("%d series are more than the %d that docs/metrics.md promises", series, maxSeries)
+		for _, f := range families {
+			t.Logf("%4d %s", seriesOf(f), f.GetName())
+		}
+	}
+	page := renderMetrics(families)
+	if *update {
+		if err := os.WriteFile(metricsPage, []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	committed, err := os.ReadFile(metricsPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(committed) != page {
+		t.Errorf("%s is stale: go test ./cmd/signal-sidecar -run TestMetricsPage -update", metricsPage)
+	}
+}
+
+// seriesOf counts what Prometheus stores of a family.
+func seriesOf(f *dto.MetricFamily) int {
+	n := 0
+	for _, m := range f.GetMetric() {
+		n++
+		if h := m.GetHistogram(); h != nil {
+			n += len(h.GetBucket()) + 2 // +Inf, sum; the count has been counted
+		}
+	}
+	return n
+}
+
+func renderMetrics(families []*dto.MetricFamily) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Metrics
+
+Everything that /metrics shows with every part switched on; generated from the instruments. Never more than %d series.
+Histograms carry exemplars with trace ids in OpenMetrics, and are native histograms to scrapers that ask for protobuf.
+Over OTLP the same metrics go by OpenTelemetry's names: dots for underscores, no unit or _total at the end.
+
+| metric | type | labels | meaning |
+| --- | --- | --- | --- |
+`, maxSeries)
+	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
+	for _, f := range families {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labelsOf(f), ", "), f.GetHelp())
+	}
+	return b.String()
+}
+
+// labelsOf lists every label that occurs in a family.
+func labelsOf(f *dto.MetricFamily) []string {
+	var names []string
+	for _, m := range f.GetMetric() {
+		for _, l := range m.GetLabel() {
+			if !slices.Contains(names, l.GetName()) {
+				names = append(names, l.GetName())
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
