@@ -1,0 +1,75 @@
+package e2e
+
+import (
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// countConnections counts who comes to an address.
+func countConnections(t *testing.T, address string) *atomic.Int64 {
+	t.Helper()
+	l := listen(t, address)
+	n := new(atomic.Int64)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			n.Add(1)
+			_ = conn.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-ended })
+	return n
+}
+
+func checkSilence(t *testing.T, settings vars, addresses ...string) {
+	t.Helper()
+	var counts []*atomic.Int64
+	for _, address := range addresses {
+		counts = append(counts, countConnections(t, address))
+	}
+	s := startShard(t, settings)
+	s.awaitProbes(t, 20, "ok")
+	if code, _ := s.stop(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for i, n := range counts {
+		if n.Load() != 0 {
+			t.Errorf("%d connections to %s", n.Load(), addresses[i])
+		}
+	}
+}
+
+func TestDisabledSDKPushesNothing(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"grpc", "http/protobuf"} {
+		address := freeAddress(t)
+		checkSilence(t, pushingTo(address, protocol).with(vars{"OTEL_SDK_DISABLED": "true"}), address)
+	}
+}
+
+// Without a word about OpenTelemetry in the environment nothing is pushed to where its specification says by default.
+func TestNothingIsPushedByDefault(t *testing.T) {
+	t.Parallel()
+	addresses := []string{"127.0.0.1:4317", "127.0.0.1:4318"}
+	for _, address := range addresses {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			missing(t, "the port of "+address+", which something else has")
+		}
+		_ = l.Close()
+	}
+	settings := vars{}
+	for name := range quick {
+		if strings.HasPrefix(name, "OTEL_") {
+			settings[name] = ""
+		}
+	}
+	checkSilence(t, settings, addresses...)
+}
