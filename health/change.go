@@ -1,0 +1,51 @@
+package health
+
+import "time"
+
+// Change is a change of the verdict: see Verdict.Same.
+type Change struct {
+	// At is when it was due: when what caused it was observed, or the exact moment of a deadline, however late the timer
+	// fired.
+	At       time.Time
+	From, To Verdict
+}
+
+// Step is what one published snapshot adds to the history of the node: what was observed, bounded as Observation.Bounded
+// has it, and the changes that followed. It shares nothing large with the snapshot, so that it can be kept.
+type Step struct {
+	// At is when the observation was taken in or the deadline came; it never runs backwards from step to step.
+	At time.Time
+	// Observation is the cause, zero when it was a deadline.
+	Observation Observation
+	// Changes are at most two: of a deadline that the observation overtook, and of the observation.
+	Changes []Change
+
+	before Machine // as it was before the step, bounded
+}
+
+// StepOf returns the step from one snapshot to the next one.
+func StepOf(before, after *Snapshot) Step {
+	s := Step{At: after.ObservedAt, Observation: after.Cause.Bounded(), before: before.machine.bounded()}
+	said, until := before.Verdict, before.Verdict.Until
+	if !s.Observed() {
+		s.At = until
+		s.change(until, said, after.Verdict)
+		return s
+	}
+	if !until.IsZero() && !until.After(s.At) { // the observation came before the timer could fire
+		next := before.machine.Next(said)
+		s.change(until, said, next)
+		said = next
+	}
+	s.change(s.At, said, after.Verdict)
+	return s
+}
+
+// Observed reports whether an observation caused the step.
+func (s Step) Observed() bool { return !s.Observation.empty() }
+
+func (s *Step) change(at time.Time, from, to Verdict) {
+	if !from.Same(to) {
+		s.Changes = append(s.Changes, Change{at, from, to})
+	}
+}

@@ -1,0 +1,76 @@
+package health
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// checkpoint is the state of a Machine as JSON, without its config.
+type checkpoint struct {
+	Now        time.Time   `json:"now,omitzero"`
+	Jicofo     *Jicofo     `json:"jicofo,omitempty"`
+	Prosody    *Prosody    `json:"prosody,omitempty"`
+	StatusFile *StatusFile `json:"status_file,omitempty"`
+	Census     *Census     `json:"census,omitempty"`
+
+	Observed      time.Time          `json:"observed,omitzero"`
+	LastUnhealthy time.Time          `json:"last_unhealthy,omitzero"`
+	BeenHealthy   bool               `json:"been_healthy,omitempty"`
+	UnhealthyRuns int                `json:"unhealthy_runs,omitempty"`
+	Episode       *checkpointEpisode `json:"episode,omitempty"`
+	Reasons       []Reason           `json:"reasons,omitempty"`
+}
+
+type checkpointEpisode struct {
+	Began        time.Time `json:"began"`
+	RawUnhealthy bool      `json:"raw_unhealthy,omitempty"`
+	ReportedDown bool      `json:"reported_down,omitempty"`
+}
+
+// MarshalJSON writes the machine's whole state but its config. Only monotonic time counts (spec section 3), and JSON has
+// none: every moment is written by its distance from the machine's present, so that a jump of the wall clock in
+// between does not matter.
+func (m *Machine) MarshalJSON() ([]byte, error) {
+	c := checkpoint{
+		Now: wall(m.now), Jicofo: m.jicofo, Prosody: m.prosody, StatusFile: m.statusFile, Census: m.census,
+		Observed: m.rebase(m.observed), LastUnhealthy: m.rebase(m.lastUnhealthy),
+		BeenHealthy: m.beenHealthy, UnhealthyRuns: m.unhealthyRuns,
+	}
+	if e := m.episode; e.open {
+		c.Episode = &checkpointEpisode{m.rebase(e.began), e.rawUnhealthy, e.reportedDown}
+	}
+	for _, r := range m.reasons {
+		r.Since = m.rebase(r.Since)
+		c.Reasons = append(c.Reasons, r)
+	}
+	return json.Marshal(c)
+}
+
+// UnmarshalJSON puts the machine into a state that MarshalJSON wrote, and leaves its config as it is.
+func (m *Machine) UnmarshalJSON(text []byte) error {
+	var c checkpoint
+	if err := json.Unmarshal(text, &c); err != nil {
+		return fmt.Errorf("read a machine's state: %w", err)
+	}
+	*m = Machine{
+		cfg: m.cfg, now: c.Now, jicofo: c.Jicofo, prosody: c.Prosody, statusFile: c.StatusFile, census: c.Census,
+		observed: c.Observed, lastUnhealthy: c.LastUnhealthy,
+		beenHealthy: c.BeenHealthy, unhealthyRuns: c.UnhealthyRuns, reasons: c.Reasons,
+	}
+	if e := c.Episode; e != nil {
+		m.episode = episode{open: true, began: e.Began, rawUnhealthy: e.RawUnhealthy, reportedDown: e.ReportedDown}
+	}
+	return nil
+}
+
+// rebase returns a moment on the wall clock of the machine's present.
+func (m *Machine) rebase(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return wall(m.now).Add(t.Sub(m.now))
+}
+
+// wall returns a moment without its monotonic reading, in UTC.
+func wall(t time.Time) time.Time { return t.Round(0).UTC() }

@@ -1,0 +1,162 @@
+package health
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A recording is JSON Lines. A run begins with a header: the format, the wall clock of its moment 0, the config, and the
+// machine as it was, unless nothing had been seen. Each further line tells a moment t, in nanoseconds of monotonic time
+// since the start, and an observation, or what the verdict changed to. A file may hold several runs.
+const recordingFormat = "signal-sidecar/1"
+
+// MaxRecordingLine is the longest line of a recording in bytes, its line end included.
+const MaxRecordingLine = 1 << 20
+
+// recordingLine is any line of a recording.
+type recordingLine struct {
+	Recording string           `json:"recording,omitempty"`
+	Start     *time.Time       `json:"start,omitempty"`
+	Config    *recordedConfig  `json:"config,omitempty"`
+	Machine   json.RawMessage  `json:"machine,omitempty"`
+	T         *time.Duration   `json:"t,omitempty"`
+	Observed  *Observation     `json:"observation,omitempty"`
+	Verdict   *recordedVerdict `json:"verdict,omitempty"`
+}
+
+// recordedVerdict is a verdict as a recording tells it; Until counts as t does.
+type recordedVerdict struct {
+	Agent    string        `json:"agent"`
+	Status   Status        `json:"status"`
+	Damped   bool          `json:"damped,omitempty"`
+	Incident string        `json:"incident,omitempty"`
+	Reasons  []Code        `json:"reasons,omitempty"`
+	Until    time.Duration `json:"until,omitempty"`
+}
+
+// recordedConfig is a Config under the names of the settings.
+type recordedConfig struct {
+	ParticipantMax     float64          `json:"PARTICIPANT_MAX"`
+	WeightParticipants bool             `json:"WEIGHT_PARTICIPANTS"`
+	HealthDampening    recordedInterval `json:"HEALTH_DAMPENING_INTERVAL"`
+	DrainGrace         recordedInterval `json:"DRAIN_GRACE_INTERVAL"`
+	DrainGraceScope    GraceScope       `json:"DRAIN_GRACE_SCOPE"`
+	Census             bool             `json:"CENSUS_POLL"`
+	Instance           string           `json:"instance,omitempty"`
+}
+
+// recordedInterval is written as a Go duration, such as 2m0s.
+type recordedInterval time.Duration
+
+func (d recordedInterval) MarshalText() ([]byte, error) {
+	return []byte(time.Duration(d).String()), nil
+}
+
+func (d *recordedInterval) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err == nil && parsed < 0 {
+		err = fmt.Errorf("negative interval %s", parsed)
+	}
+	*d = recordedInterval(parsed)
+	return err
+}
+
+func recordConfig(c Config) *recordedConfig {
+	return &recordedConfig{
+		c.ParticipantMax, c.WeightParticipants, recordedInterval(c.HealthDampening), recordedInterval(c.DrainGrace),
+		c.DrainGraceScope, c.Census, c.Instance,
+	}
+}
+
+// config returns the config that was recorded, if it is one that could have been in force.
+func (r recordedConfig) config() (Config, error) {
+	if r.ParticipantMax <= 0 {
+		return Config{}, fmt.Errorf("PARTICIPANT_MAX is %v", r.ParticipantMax)
+	}
+	if r.DrainGraceScope != ScopeJicofo && r.DrainGraceScope != ScopeSoft {
+		return Config{}, fmt.Errorf("DRAIN_GRACE_SCOPE is %.40q", r.DrainGraceScope)
+	}
+	return Config{
+		ParticipantMax: r.ParticipantMax, WeightParticipants: r.WeightParticipants, HealthDampening: time.Duration(r.HealthDampening),
+		DrainGrace: time.Duration(r.DrainGrace), DrainGraceScope: r.DrainGraceScope, Census: r.Census, Instance: r.Instance,
+	}, nil
+}
+
+// RecordingEncoder turns steps into the lines of a recording. It is not safe for concurrent use.
+type RecordingEncoder struct{ start time.Time }
+
+// Header begins a run with the line that it returns: the step, and those that follow it without a gap, belong to it.
+func (e *RecordingEncoder) Header(s Step) ([]byte, error) {
+	line := recordingLine{Recording: recordingFormat, Config: recordConfig(s.before.cfg)}
+	e.start = s.At
+	if now := s.before.now; !now.IsZero() {
+		e.start = now
+		state, err := s.before.MarshalJSON()
+		if err != nil {
+			return nil, fmt.Errorf("record the machine: %w", err)
+		}
+		line.Machine = state
+	}
+	start := wall(e.start)
+	line.Start = &start
+	return encodeLine(line)
+}
+
+// Lines returns the lines of a step: the observation, if there was one, and each change. A deadline that the observation
+// overtook stands before it.
+func (e *RecordingEncoder) Lines(s Step) ([]byte, error) {
+	var lines []recordingLine
+	for _, c := range s.Changes {
+		lines = append(lines, recordingLine{T: e.since(c.At), Verdict: e.verdict(c.To)})
+	}
+	if s.Observed() {
+		lines = append(lines, recordingLine{T: e.since(s.At), Observed: &s.Observation})
+		if last := len(lines) - 1; last > 0 && s.Changes[last-1].At.Equal(s.At) {
+			lines[last], lines[last-1] = lines[last-1], lines[last]
+		}
+	}
+	var text []byte
+	for _, line := range lines {
+		encoded, err := encodeLine(line)
+		if err != nil {
+			return nil, err
+		}
+		text = append(text, encoded...)
+	}
+	return text, nil
+}
+
+func (e *RecordingEncoder) since(at time.Time) *time.Duration {
+	t := at.Sub(e.start)
+	return &t
+}
+
+func (e *RecordingEncoder) verdict(v Verdict) *recordedVerdict {
+	r := &recordedVerdict{Agent: v.AgentLine(), Status: v.Status, Damped: v.Damped, Incident: v.Incident, Reasons: v.codes()}
+	if !v.Until.IsZero() {
+		r.Until = v.Until.Sub(e.start)
+	}
+	return r
+}
+
+// codes returns the codes of the reasons.
+func (v Verdict) codes() []Code {
+	var codes []Code
+	for _, r := range v.Reasons {
+		codes = append(codes, r.Code)
+	}
+	return codes
+}
+
+func encodeLine(line recordingLine) ([]byte, error) {
+	text, err := json.Marshal(line)
+	if err != nil {
+		return nil, fmt.Errorf("encode a line of the recording: %w", err)
+	}
+	if len(text) >= MaxRecordingLine {
+		return nil, errors.New("a line of the recording would be too long")
+	}
+	return append(text, '\n'), nil
+}

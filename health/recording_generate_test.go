@@ -1,0 +1,99 @@
+package health_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+var update = flag.Bool("update", false, "write the generated recordings of testdata anew")
+
+// incidents are the generated recordings of testdata: nights such as operators know them, polled every 5 s.
+var incidents = []struct {
+	file    string
+	restart int // polls after which the sidecar is restarted, and later its file rotated; 0 for neither
+	polls   int
+	night   func(n *node, poll int)
+}{
+	{"jicofo_overloaded.jsonl", 0, 48, func(n *node, poll int) {
+		n.jicofo.Participants, n.jicofo.Conferences = float64(4200+40*poll), float64(310+poll)
+		if poll >= 6 && poll < 36 {
+			n.jicofo.Health = health.Answer{Code: 503, Exchange: exchange("http://localhost:8888/about/health", "overloaded", health.Attempt{
+				Start: poll5(poll), ConnectDone: 0.0002, RequestSent: 0.0003, FirstByte: 0.0104, Done: 0.0105, Code: 503,
+			})}
+			n.jicofo.Contents = "overloaded"
+		}
+	}},
+	{"prosody_dies_and_flaps.jsonl", 12, 40, func(n *node, poll int) {
+		if poll >= 8 && poll < 10 || poll >= 20 && poll < 26 || poll == 28 {
+			refused := "dial tcp 127.0.0.1:5280: connect: connection refused"
+			n.prosody.Health = health.Answer{Failure: health.FailureRefused, Detail: refused, Exchange: exchange("http://localhost:5280/http-bind", "",
+				health.Attempt{Start: poll5(poll), Done: 0.0001, Error: refused}, health.Attempt{Start: poll5(poll), Done: 0.0001, Error: refused},
+			)}
+		}
+		if poll >= 30 && poll < 34 {
+			n.statusFile.Contents = "maint"
+		}
+	}},
+}
+
+// poll5 is when a poll of a generated night begins.
+func poll5(poll int) time.Time {
+	return time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC).Add(time.Duration(poll) * 5 * time.Second)
+}
+
+func exchange(url, body string, attempts ...health.Attempt) *health.Exchange {
+	return &health.Exchange{URL: url, TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", Attempts: attempts, Body: body}
+}
+
+// TestGeneratedRecordings: the recorder still writes the generated recordings as they are; -update writes them anew.
+func TestGeneratedRecordings(t *testing.T) {
+	for _, c := range incidents {
+		cfg := defaultConfig()
+		cfg.Instance = "shard1"
+		r := new(recorder)
+		monitor := health.NewMonitor(cfg, r.listen)
+		for poll := range c.polls {
+			if c.restart > 0 && poll == c.restart {
+				monitor, r.steps = health.NewMonitor(cfg, r.listen), 0
+			}
+			if c.restart > 0 && poll > c.restart {
+				r.perFile = 3 * c.restart
+			}
+			n := workingNode()
+			c.night(&n, poll)
+			for i, each := range []part{partStatusFile, partJicofo, partProsody} {
+				o := n.observe(each, poll5(poll).Add(time.Duration(i*11)*time.Millisecond))
+				o.Trigger = health.TriggerTick
+				monitor.Observe(context.Background(), o)
+			}
+		}
+		var all bytes.Buffer
+		for _, file := range r.files {
+			all.Write(file.Bytes())
+		}
+		compareFile(t, filepath.Join("testdata", "recordings", c.file), all.Bytes())
+	}
+}
+
+func compareFile(t *testing.T, file string, want []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what is recorded now; if that is meant, run the test with -update", file)
+	}
+}
