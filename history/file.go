@@ -1,0 +1,118 @@
+package history
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"syscall"
+)
+
+// maxFiles is how many files of a recording are kept, the current one included.
+const maxFiles = 5
+
+// file is the current file of a recording.
+type file struct {
+	path    string
+	maxSize int64 // bytes
+
+	open *os.File // nil when it has to be opened
+	info fs.FileInfo
+	size int64
+}
+
+// prepare makes the file ready for the next step; opened says that it is another one than for the previous step. It is
+// rotated when it is full, and opened anew when somebody has moved or removed it.
+func (f *file) prepare() (opened bool, err error) {
+	if f.open != nil {
+		now, err := os.Stat(f.path)
+		if err == nil && os.SameFile(now, f.info) && f.size < f.maxSize {
+			return false, nil
+		}
+		if err := f.close(); err != nil {
+			return false, err
+		}
+	}
+	if err := f.rotate(); err != nil {
+		return false, err
+	}
+	return true, f.append()
+}
+
+// rotate moves a full file away, and those that were moved before by one further.
+func (f *file) rotate() error {
+	info, err := os.Stat(f.path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && (info.Size() < f.maxSize || !info.Mode().IsRegular()) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for n := maxFiles - 1; n > 0; n-- {
+		if err := os.Rename(f.numbered(n-1), f.numbered(n)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("rotate the recording: %w", err)
+		}
+	}
+	return nil
+}
+
+// numbered is the name of the n-th full file, the newest of which is 1; 0 is the current one.
+func (f *file) numbered(n int) string {
+	if n == 0 {
+		return f.path
+	}
+	return f.path + "." + strconv.Itoa(n)
+}
+
+// append opens the file to go on at its end.
+func (f *file) append() error {
+	// Without O_NONBLOCK, opening a pipe would wait for its reader.
+	open, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o640)
+	if err != nil {
+		return err
+	}
+	info, err := open.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", f.path)
+	}
+	if err != nil {
+		_ = open.Close()
+		return err
+	}
+	f.open, f.info, f.size = open, info, info.Size()
+	return f.endLine()
+}
+
+// endLine ends a line that a crash or a full disk cut off, so that no more than that line is lost.
+func (f *file) endLine() error {
+	if f.size == 0 {
+		return nil
+	}
+	var last [1]byte
+	if _, err := f.open.ReadAt(last[:], f.size-1); err != nil {
+		return err
+	}
+	if last[0] == '\n' {
+		return nil
+	}
+	return f.write([]byte("\n"))
+}
+
+func (f *file) write(text []byte) error {
+	n, err := f.open.Write(text)
+	f.size += int64(n)
+	return err
+}
+
+func (f *file) sync() error { return f.open.Sync() }
+
+// close forces to the disk what was written. Closing a closed file does nothing.
+func (f *file) close() error {
+	if f.open == nil {
+		return nil
+	}
+	err := errors.Join(f.open.Sync(), f.open.Close())
+	f.open = nil
+	return err
+}

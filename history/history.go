@@ -1,0 +1,155 @@
+// Package history keeps what happened to the node: the last observations, the changes of the verdict and each probe's last
+// failures in memory, and, when asked to, all of it on disk as a recording that can be replayed.
+package history
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// The bounds of a History.
+const (
+	MaxObservations = 720 // 15 minutes of four probes, every 5 s
+	MaxChanges      = 256
+	MaxFailures     = 64 // of each probe
+)
+
+// The probes whose failures are kept.
+const (
+	ProbeJicofoHealth = "jicofo_health"
+	ProbeJicofoStats  = "jicofo_stats"
+	ProbeProsody      = "prosody"
+	ProbeCensus       = "census"
+	ProbeStatusFile   = "status_file"
+)
+
+// Observation is an observation that was taken in.
+type Observation struct {
+	At health.Time `json:"at"` // hides the embedded one, which has another precision and zone
+	health.Observation
+}
+
+// Change is a change of the verdict.
+type Change struct {
+	At health.Time `json:"at"`
+	// From and To are agent lines; From is empty before the first verdict.
+	From     string        `json:"from"`
+	To       string        `json:"to"`
+	Damped   bool          `json:"damped"`
+	Incident string        `json:"incident,omitempty"`
+	Reasons  []health.Code `json:"reasons"`
+	// TraceID is the trace of the poll that brought the change, empty for a deadline.
+	TraceID string `json:"trace_id,omitempty"`
+}
+
+// Failure is a probe that did not find what it should.
+type Failure struct {
+	At      health.Time    `json:"at"`
+	Trigger health.Trigger `json:"trigger,omitempty"`
+	// Answer is what a probe over HTTP got, with what was sent and each attempt; nil for the status file.
+	Answer *health.Answer `json:"answer,omitempty"`
+	// Problem says why the body of a 200 could not be used.
+	Problem string `json:"problem,omitempty"`
+	// StatusFile is what was found; only for the status file.
+	StatusFile *health.StatusFile `json:"status_file,omitempty"`
+}
+
+// Page is a part of the history, newest first.
+type Page struct {
+	Observations []Observation        `json:"observations"`
+	Changes      []Change             `json:"changes"`
+	Failures     map[string][]Failure `json:"failures"`
+}
+
+// History keeps the latest of everything, within fixed bounds. Neither successes nor another probe's failures push a
+// failure out. It is safe for concurrent use.
+type History struct {
+	traceID func(context.Context) string
+
+	mu           sync.Mutex
+	observations ring[Observation]
+	changes      ring[Change]
+	failures     map[string]*ring[Failure]
+}
+
+// New returns an empty History. traceID returns the trace that a context belongs to, "" for none; it may be nil.
+func New(traceID func(context.Context) string) *History {
+	if traceID == nil {
+		traceID = func(context.Context) string { return "" }
+	}
+	h := &History{
+		traceID: traceID, observations: newRing[Observation](MaxObservations), changes: newRing[Change](MaxChanges),
+		failures: map[string]*ring[Failure]{},
+	}
+	for _, probe := range []string{ProbeJicofoHealth, ProbeJicofoStats, ProbeProsody, ProbeCensus, ProbeStatusFile} {
+		failures := newRing[Failure](MaxFailures)
+		h.failures[probe] = &failures
+	}
+	return h
+}
+
+// Listen takes in a published snapshot; it is a health.Listener.
+func (h *History) Listen(ctx context.Context, before, after *health.Snapshot) {
+	step := health.StepOf(before, after)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if step.Observed() {
+		h.observations.add(step.At, Observation{health.Time(step.At), step.Observation})
+		h.addFailures(step.At, step.Observation)
+	}
+	for _, c := range step.Changes {
+		h.addChange(ctx, step, c)
+	}
+}
+
+func (h *History) addChange(ctx context.Context, step health.Step, c health.Change) {
+	change := Change{
+		At: health.Time(c.At), From: c.From.AgentLine(), To: c.To.AgentLine(), Damped: c.To.Damped, Incident: c.To.Incident,
+		Reasons: make([]health.Code, len(c.To.Reasons)),
+	}
+	for i, r := range c.To.Reasons {
+		change.Reasons[i] = r.Code
+	}
+	if step.Observed() && c.At.Equal(step.At) {
+		change.TraceID = h.traceID(ctx)
+	}
+	h.changes.add(c.At, change)
+}
+
+// addFailures keeps what an observation found wrong, under the probe that found it.
+func (h *History) addFailures(at time.Time, o health.Observation) {
+	add := func(probe string, f Failure) {
+		f.At, f.Trigger = health.Time(at), o.Trigger
+		h.failures[probe].add(at, f)
+	}
+	answered := func(probe string, a health.Answer, problem string) {
+		if !a.OK() || problem != "" {
+			add(probe, Failure{Answer: &a, Problem: problem})
+		}
+	}
+	switch {
+	case o.Jicofo != nil:
+		answered(ProbeJicofoHealth, o.Jicofo.Health, "")
+		answered(ProbeJicofoStats, o.Jicofo.Stats, o.Jicofo.StatsProblem)
+	case o.Prosody != nil:
+		answered(ProbeProsody, o.Prosody.Health, "")
+	case o.Census != nil:
+		answered(ProbeCensus, o.Census.Answer, o.Census.Problem)
+	case o.StatusFile != nil && !o.StatusFile.Word().Known():
+		add(ProbeStatusFile, Failure{StatusFile: o.StatusFile})
+	}
+}
+
+// Since returns what happened at a moment and after it, newest first; all that is kept for the zero time.
+func (h *History) Since(t time.Time) Page {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	page := Page{Observations: h.observations.since(t), Changes: h.changes.since(t), Failures: map[string][]Failure{}}
+	for probe, failures := range h.failures {
+		page.Failures[probe] = failures.since(t)
+	}
+	return page
+}

@@ -1,0 +1,228 @@
+package history_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
+)
+
+// epoch is the moment 0 of the tests.
+var epoch = time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
+
+var (
+	ok       = health.Answer{Code: 200}
+	unwell   = health.Answer{Code: 503}
+	refused  = health.Answer{Failure: health.FailureRefused, Detail: "connection refused"}
+	settings = health.Config{
+		ParticipantMax: 5000, DrainGrace: 120 * time.Second, HealthDampening: 30 * time.Second, DrainGraceScope: health.ScopeJicofo,
+	}
+)
+
+func jicofo(h, stats health.Answer) health.Observation {
+	return health.Observation{Trigger: health.TriggerTick, Jicofo: &health.Jicofo{Health: h, Stats: stats}}
+}
+
+func prosody(h health.Answer) health.Observation {
+	return health.Observation{Trigger: health.TriggerTick, Prosody: &health.Prosody{Health: h}}
+}
+
+func word(contents string) health.Observation {
+	return health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: contents}}
+}
+
+func at(o health.Observation, seconds float64) health.Observation {
+	o.At = epoch.Add(time.Duration(seconds * float64(time.Second)))
+	return o
+}
+
+// observed returns the history of a node that works at second 0, and of what follows a second apart each.
+func observed(observations ...health.Observation) *history.History {
+	h := history.New(func(ctx context.Context) string { return fmt.Sprint(ctx.Value(traceKey{})) })
+	m := health.NewMonitor(settings, h.Listen)
+	ctx := context.WithValue(context.Background(), traceKey{}, "4bf92f35")
+	for _, o := range []health.Observation{jicofo(ok, ok), prosody(ok), word("ready")} {
+		m.Observe(ctx, at(o, 0))
+	}
+	for i, o := range observations {
+		m.Observe(ctx, at(o, float64(i+1)))
+	}
+	return h
+}
+
+type traceKey struct{}
+
+// TestPage compares a whole page, byte for byte: the endpoint answers it as it is.
+func TestPage(t *testing.T) {
+	failed := unwell
+	failed.Exchange = &health.Exchange{URL: "http://localhost:8888/about/health", Body: "busy", Attempts: []health.Attempt{{Start: epoch, Done: 0.01, Code: 503}}}
+	page, err := json.MarshalIndent(observed(jicofo(failed, ok)).Since(epoch.Add(time.Second)), "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{
+ "observations": [
+  {
+   "at": "2026-03-01T03:00:01.000Z",
+   "trigger": "tick",
+   "jicofo": {
+    "health": {
+     "code": 503,
+     "exchange": {
+      "url": "http://localhost:8888/about/health",
+      "attempts": [
+       {
+        "start": "2026-03-01T03:00:00Z",
+        "done": 0.01,
+        "code": 503
+       }
+      ],
+      "body": "busy"
+     }
+    },
+    "stats": {
+     "code": 200
+    },
+    "participants": 0,
+    "conferences": 0
+   }
+  }
+ ],
+ "changes": [
+  {
+   "at": "2026-03-01T03:00:01.000Z",
+   "from": "up ready 100%",
+   "to": "up drain 0%",
+   "damped": true,
+   "incident": "20260301T030001.000Z-",
+   "reasons": [
+    "jicofo_overloaded"
+   ],
+   "trace_id": "4bf92f35"
+  }
+ ],
+ "failures": {
+  "census": [],
+  "jicofo_health": [
+   {
+    "at": "2026-03-01T03:00:01.000Z",
+    "trigger": "tick",
+    "answer": {
+     "code": 503,
+     "exchange": {
+      "url": "http://localhost:8888/about/health",
+      "attempts": [
+       {
+        "start": "2026-03-01T03:00:00Z",
+        "done": 0.01,
+        "code": 503
+       }
+      ],
+      "body": "busy"
+     }
+    }
+   }
+  ],
+  "jicofo_stats": [],
+  "prosody": [],
+  "status_file": []
+ }
+}`
+	if got := string(page); got != want {
+		t.Errorf("the page is\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestEmptyPage: lists are empty, never null.
+func TestEmptyPage(t *testing.T) {
+	text, _ := json.Marshal(history.New(nil).Since(time.Time{}))
+	const want = `{"observations":[],"changes":[],"failures":{"census":[],"jicofo_health":[],"jicofo_stats":[],"prosody":[],"status_file":[]}}`
+	if string(text) != want {
+		t.Errorf("the page is %s, want %s", text, want)
+	}
+}
+
+// TestNewestFirst: a page starts with the latest, and ends with the moment that was asked for.
+func TestNewestFirst(t *testing.T) {
+	h := observed(word("drain"), word("ready"), word("maint"))
+	page := h.Since(epoch.Add(2 * time.Second))
+	if len(page.Changes) != 2 || page.Changes[0].To != "up maint 0%" || page.Changes[1].To != "up ready 100%" || len(page.Observations) != 2 {
+		t.Errorf("the page is %+v", page)
+	}
+	if all := h.Since(time.Time{}); len(all.Changes) != 4 || all.Changes[3].From != "" || len(all.Observations) != 6 {
+		t.Errorf("all is %+v", all)
+	}
+}
+
+// TestFailuresAreKept: each probe's failures stay under its name, whatever else happens.
+func TestFailuresAreKept(t *testing.T) {
+	stats := jicofo(ok, ok)
+	stats.Jicofo.StatsProblem = "no number"
+	census := health.Observation{Census: &health.Census{Answer: ok, Problem: "not JSON", Rooms: []byte(`[]`)}}
+	wrong := []health.Observation{
+		jicofo(unwell, refused), stats, prosody(refused), census, word("raedy"), {StatusFile: &health.StatusFile{Problem: "no such file"}},
+	}
+	for range 1000 {
+		wrong = append(wrong, jicofo(ok, ok), prosody(ok), prosody(refused), word("unhealthy"))
+	}
+	page := observed(wrong...).Since(time.Time{})
+	for probe, want := range map[string]int{
+		history.ProbeJicofoHealth: 1, history.ProbeJicofoStats: 2, history.ProbeProsody: history.MaxFailures, history.ProbeCensus: 1, history.ProbeStatusFile: 2,
+	} {
+		if got := len(page.Failures[probe]); got != want {
+			t.Errorf("%d failures of %s are kept, want %d", got, probe, want)
+		}
+	}
+	if f := page.Failures[history.ProbeJicofoStats]; f[0].Problem != "no number" || f[1].Answer.Detail != "connection refused" {
+		t.Errorf("the failures of the statistics are %+v", f)
+	}
+}
+
+// TestDeadline: a change that a deadline brought has the deadline's moment and no trace, also when an observation came
+// before the timer.
+func TestDeadline(t *testing.T) {
+	h := history.New(func(context.Context) string { return "trace" })
+	m := health.NewMonitor(settings, h.Listen)
+	for _, o := range []health.Observation{
+		at(jicofo(ok, ok), 0), at(prosody(ok), 0), at(word("ready"), 0), at(jicofo(unwell, ok), 1), at(prosody(ok), 300),
+	} {
+		m.Observe(context.Background(), o)
+	}
+	got, _ := json.Marshal(h.Since(epoch.Add(100 * time.Second)).Changes)
+	const want = `[{"at":"2026-03-01T03:02:01.000Z","from":"up drain 0%","to":"down ready 100%","damped":false,"incident":"20260301T030001.000Z-","reasons":["jicofo_overloaded"]}]`
+	if string(got) != want {
+		t.Errorf("the changes are %s, want %s", got, want)
+	}
+}
+
+// TestBounds: however much happens, and however large it is, no more is kept than was promised.
+func TestBounds(t *testing.T) {
+	h := history.New(nil)
+	m := health.NewMonitor(settings, h.Listen)
+	second := 0.0
+	fill := func(n int) {
+		for i := range n {
+			bad := jicofo(unwell, refused)
+			bad.Jicofo.Contents = strings.Repeat("x", 64<<10)
+			rooms := health.Observation{Census: &health.Census{Answer: ok, Rooms: bytes.Repeat([]byte("x"), 1<<20)}}
+			for _, o := range []health.Observation{bad, prosody(ok), word([]string{"ready", "maint"}[i%2]), rooms} {
+				second++
+				m.Observe(context.Background(), at(o, second))
+			}
+		}
+	}
+	fill(1000)
+	page := h.Since(time.Time{})
+	if len(page.Observations) != history.MaxObservations || len(page.Changes) != history.MaxChanges || len(page.Failures[history.ProbeJicofoHealth]) != history.MaxFailures {
+		t.Errorf("%d observations, %d changes, %d failures", len(page.Observations), len(page.Changes), len(page.Failures[history.ProbeJicofoHealth]))
+	}
+	if text, err := json.Marshal(page); err != nil || len(text) > 1<<20 {
+		t.Errorf("the page takes %d bytes (%v), want at most 1 MiB: 720 bounded observations", len(text), err)
+	}
+}

@@ -1,0 +1,321 @@
+package history_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
+)
+
+// sidecar is a Monitor and its Recorder, running in a bubble.
+type sidecar struct {
+	monitor *health.Monitor
+	log     bytes.Buffer
+	changes int
+	stop    func()
+}
+
+func startSidecar(t *testing.T, path string, maxSize int64) *sidecar {
+	s := new(sidecar)
+	r := history.NewRecorder(history.RecorderOptions{Path: path, MaxSize: maxSize, Logger: slog.New(slog.NewTextHandler(&s.log, nil))})
+	count := func(_ context.Context, before, after *health.Snapshot) {
+		s.changes += len(health.StepOf(before, after).Changes)
+	}
+	s.monitor = health.NewMonitor(settings, count, r.Listen)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 2)
+	go func() { ended <- r.Run(ctx) }()
+	go func() { ended <- s.monitor.Run(ctx) }()
+	s.stop = func() {
+		cancel()
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	return s
+}
+
+// observe makes observations one second apart, and waits until each has been written.
+func (s *sidecar) observe(observations ...health.Observation) {
+	for _, o := range observations {
+		time.Sleep(time.Second) // virtual
+		o.At = time.Now()
+		s.monitor.Observe(context.Background(), o)
+		synctest.Wait()
+	}
+}
+
+// boot is what a node that works shows first.
+func (s *sidecar) boot() { s.observe(jicofo(ok, ok), prosody(ok), word("ready")) }
+
+func readFile(t *testing.T, path string) *health.Recording {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return health.ReadRecording(bytes.NewReader(text))
+}
+
+// check replays every run of a file and returns how many runs and changes it has.
+func check(t *testing.T, path string) (runs, changes int) {
+	t.Helper()
+	recording := readFile(t, path)
+	for _, p := range recording.Problems {
+		t.Errorf("%s:%d: %s", path, p.Line, p.Reason)
+	}
+	for _, run := range recording.Runs {
+		if p := run.Compare(); p != nil {
+			t.Errorf("%s:%d: %s", path, p.Line, p.Reason)
+		}
+		changes += len(run.Recorded)
+	}
+	return len(recording.Runs), changes
+}
+
+// bubble runs a test under virtual time with the path of a recording that does not exist yet.
+func bubble(t *testing.T, test func(t *testing.T, path string)) {
+	path := filepath.Join(t.TempDir(), "recording.jsonl")
+	synctest.Test(t, func(t *testing.T) { test(t, path) })
+}
+
+// TestRestartAppends: a restart goes on in the same file with a run of its own.
+func TestRestartAppends(t *testing.T) {
+	bubble(t, func(t *testing.T, path string) {
+		for range 2 {
+			s := startSidecar(t, path, 1<<20)
+			s.boot()
+			s.observe(jicofo(unwell, ok))
+			time.Sleep(3 * time.Minute) // virtual: the grace ends without an observation
+			s.stop()
+		}
+		if runs, changes := check(t, path); runs != 2 || changes != 6 {
+			t.Errorf("%d runs with %d changes, want 2 with 6", runs, changes)
+		}
+		if info, _ := os.Stat(path); info.Mode().Perm() != 0o640 {
+			t.Errorf("the file's mode is %o, want 640", info.Mode().Perm())
+		}
+	})
+}
+
+// TestCrashInMidLine: of a line that a crash cut off nothing else is lost.
+func TestCrashInMidLine(t *testing.T) {
+	bubble(t, func(t *testing.T, path string) {
+		s := startSidecar(t, path, 1<<20)
+		s.boot()
+		s.stop()
+		text, _ := os.ReadFile(path)
+		if err := os.WriteFile(path, text[:len(text)-20], 0o640); err != nil {
+			t.Fatal(err)
+		}
+		s = startSidecar(t, path, 1<<20)
+		s.boot()
+		s.stop()
+		recording := readFile(t, path)
+		if len(recording.Runs) != 2 || len(recording.Problems) != 1 || recording.Problems[0].Line != 5 || recording.Runs[1].Compare() != nil {
+			t.Errorf("%d runs, problems %v, want 2 and one of line 5", len(recording.Runs), recording.Problems)
+		}
+	})
+}
+
+// TestRotation: full files are moved on, five are kept, and each of them replays on its own.
+func TestRotation(t *testing.T) {
+	bubble(t, func(t *testing.T, path string) {
+		s := startSidecar(t, path, 2000)
+		s.boot()
+		for i := range 40 {
+			s.observe(prosody(ok), word([]string{"ready", "maint"}[i%2]))
+		}
+		s.stop()
+		for n := range 5 {
+			if runs, changes := check(t, numbered(path, n)); runs != 1 || changes == 0 && n > 0 {
+				t.Errorf("file %d: %d runs, %d changes", n, runs, changes)
+			}
+		}
+		if _, err := os.Stat(numbered(path, 5)); err == nil {
+			t.Error("a sixth file was kept")
+		}
+	})
+}
+
+func numbered(path string, n int) string {
+	if n == 0 {
+		return path
+	}
+	return fmt.Sprintf("%s.%d", path, n)
+}
+
+// TestRecordedIsReplayed: whatever happens, all files of a recording replay to what was published, rotation included.
+func TestRecordedIsReplayed(t *testing.T) {
+	folder := t.TempDir()
+	round := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		round++
+		path := filepath.Join(folder, fmt.Sprintf("%d.jsonl", round))
+		every := rapid.SampledFrom([]health.Observation{
+			jicofo(ok, ok), jicofo(unwell, ok), jicofo(ok, refused), prosody(ok), prosody(refused),
+			prosody(health.Answer{Failure: health.FailureTimeout}), word("ready"), word("maint"), word("unhealthy"),
+		})
+		observations := rapid.SliceOfN(every, 1, 15).Draw(rt, "observations")
+		pauses := rapid.SliceOfN(rapid.IntRange(0, 130), len(observations), len(observations)).Draw(rt, "pauses")
+		size := rapid.Int64Range(3500, 9000).Draw(rt, "size") // five files hold all of it
+		synctest.Test(t, func(t *testing.T) {
+			s := startSidecar(t, path, size)
+			s.boot()
+			for i, o := range observations {
+				time.Sleep(time.Duration(pauses[i]) * time.Second) // virtual
+				s.observe(o)
+			}
+			s.stop()
+			recorded := 0
+			for n := range 5 {
+				if _, err := os.Stat(numbered(path, n)); err == nil {
+					_, changes := check(t, numbered(path, n))
+					recorded += changes
+				}
+			}
+			if recorded != s.changes {
+				t.Errorf("%d changes are recorded, %d were published", recorded, s.changes)
+			}
+		})
+		if t.Failed() {
+			rt.Fatal("see above")
+		}
+	})
+}
+
+// TestFolderRemoved: while its folder is gone the recording fails, once in the log, and goes on by itself afterwards.
+func TestFolderRemoved(t *testing.T) {
+	bubble(t, func(t *testing.T, path string) {
+		folder := filepath.Join(filepath.Dir(path), "folder")
+		path = filepath.Join(folder, "recording.jsonl")
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		s := startSidecar(t, path, 1<<20)
+		s.boot()
+		if err := os.RemoveAll(folder); err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			s.observe(prosody(ok))
+		}
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			s.observe(prosody(ok))
+		}
+		s.observe(word("maint"))
+		s.stop()
+		if runs, changes := check(t, path); runs != 1 || changes != 1 {
+			t.Errorf("%d runs with %d changes, want 1 with 1", runs, changes)
+		}
+		log := s.log.String()
+		if strings.Count(log, "recording fails") != 1 || strings.Count(log, "recording goes on") != 1 || strings.Count(log, "\n") != 2 {
+			t.Errorf("the log is\n%s", log)
+		}
+	})
+}
+
+// TestFileMovedAway: a file that a tool such as logrotate moves away is begun anew, and no step is lost.
+func TestFileMovedAway(t *testing.T) {
+	bubble(t, func(t *testing.T, path string) {
+		s := startSidecar(t, path, 1<<20)
+		s.boot()
+		if err := os.Rename(path, path+".old"); err != nil {
+			t.Fatal(err)
+		}
+		s.observe(word("drain"), word("ready"))
+		s.stop()
+		if runs, changes := check(t, path); runs != 1 || changes != 2 {
+			t.Errorf("the new file has %d runs with %d changes, want 1 with 2", runs, changes)
+		}
+		check(t, path+".old")
+		if s.log.Len() > 0 {
+			t.Errorf("the log is\n%s", s.log.String())
+		}
+	})
+}
+
+// TestNoRegularFile: a path that cannot be recorded to is told once, and nothing waits for it.
+func TestNoRegularFile(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		create func(path string) error
+	}{
+		{"directory", func(path string) error { return os.Mkdir(path, 0o755) }},
+		{"pipe", func(path string) error { return syscall.Mkfifo(path, 0o644) }},
+		{"/dev/full", func(path string) error { return os.Symlink("/dev/full", path) }},
+		{"no folder", func(path string) error { return os.Symlink(path+"/no/such", path) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, path string) {
+				if err := c.create(path); err != nil {
+					t.Fatal(err)
+				}
+				s := startSidecar(t, path, 1<<20)
+				s.boot()
+				s.observe(prosody(ok), prosody(ok), prosody(ok))
+				s.stop()
+				if log := s.log.String(); strings.Count(log, "recording fails") != 1 || strings.Count(log, "\n") != 1 {
+					t.Errorf("the log is\n%s", log)
+				}
+				if s.monitor.Current().Verdict.AgentLine() != "up ready 100%" {
+					t.Error("the verdict suffered")
+				}
+			})
+		})
+	}
+}
+
+// TestSlowDisk: while nothing is written, steps are dropped rather than waited for; then a new run begins.
+func TestSlowDisk(t *testing.T) {
+	bubble(t, func(t *testing.T, path string) {
+		var log bytes.Buffer
+		r := history.NewRecorder(history.RecorderOptions{Path: path, MaxSize: 1 << 20, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		m := health.NewMonitor(settings, r.Listen)
+		observe := func(o health.Observation) {
+			time.Sleep(time.Second) // virtual
+			o.At = time.Now()
+			m.Observe(t.Context(), o)
+		}
+		for _, o := range []health.Observation{jicofo(ok, ok), prosody(ok), word("ready")} {
+			observe(o)
+		}
+		for range 600 { // Run does not run: no disk is slower
+			observe(prosody(ok))
+		}
+		observe(word("maint")) // lost
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		synctest.Wait()
+		observe(word("ready"))
+		synctest.Wait()
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if runs, changes := check(t, path); runs != 2 || changes != 2 {
+			t.Errorf("%d runs with %d changes, want 2 with 2", runs, changes)
+		}
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "recording has a gap") || !strings.Contains(got, "steps=92") {
+			t.Errorf("the log is\n%s", got)
+		}
+	})
+}
