@@ -46,6 +46,8 @@ type Options struct {
 	NativeGatherer prometheus.Gatherer
 	// Census turns /signal/census on.
 	Census bool
+	// History returns what happened at a moment and after it, for /signal/history; nil turns it off.
+	History func(since time.Time) any
 
 	MeterProvider metric.MeterProvider
 	Logger        *slog.Logger
@@ -125,6 +127,9 @@ func newHandler(o Options) (http.Handler, error) {
 	get("/signal/explain", h.explain)
 	if o.Census {
 		get("/signal/census", h.census)
+	}
+	if o.History != nil {
+		get("/signal/history", (&history{o.History}).page)
 	}
 	if o.Gatherer != nil {
 		get("/metrics", gin.WrapH(metricsHandler(o)))

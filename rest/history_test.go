@@ -1,0 +1,93 @@
+package rest
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// historyHandler serves a history that tells what it was asked for.
+func historyHandler(t *testing.T, history func(time.Time) any) http.Handler {
+	t.Helper()
+	handler, err := newHandler(Options{
+		Source: health.NewMonitor(health.Config{}), History: history, MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler
+}
+
+func TestHistory(t *testing.T) {
+	var asked time.Time
+	handler := historyHandler(t, func(since time.Time) any { asked = since; return []int{1, 2} })
+	moment := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		query string
+		code  int
+		want  time.Time // zero for all there is
+		ago   time.Duration
+	}{
+		{"", 200, time.Time{}, 0},
+		{"?since=", 200, time.Time{}, 0},
+		{"?since=2026-03-01T03:00:00Z", 200, moment, 0},
+		{"?since=2026-03-01T03:00:00.000Z", 200, moment, 0},
+		{"?since=2026-03-01T05:00:00%2B02:00", 200, moment, 0},
+		{"?since=2026-03-01T05:00:00+02:00", 200, moment, 0},
+		{"?since=15m", 200, time.Time{}, 15 * time.Minute},
+		{"?since=-15m", 400, time.Time{}, 0},
+		{"?since=yesterday", 400, time.Time{}, 0},
+		{"?since=" + strings.Repeat("9", 1000), 400, time.Time{}, 0},
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			asked = time.Time{}
+			answer := httptest.NewRecorder()
+			handler.ServeHTTP(answer, httptest.NewRequest(method, "/signal/history"+c.query, nil))
+			if answer.Code != c.code {
+				t.Errorf("%s %s: %d, want %d", method, c.query, answer.Code, c.code)
+			}
+			if body := answer.Body.String(); c.code == 200 && body != "[1,2]" {
+				t.Errorf("%s %s: %s", method, c.query, body)
+			}
+			want := c.want
+			if c.ago > 0 {
+				want = time.Now().Add(-c.ago)
+			}
+			if d := asked.Sub(want); c.code == 200 && (d < -5*time.Second || d > 5*time.Second) {
+				t.Errorf("%s %s: asked for %s, want %s", method, c.query, asked, want)
+			}
+		}
+	}
+}
+
+// TestHistoryBadSince: the answer says what was wrong, in one line, and not all of what anybody sent.
+func TestHistoryBadSince(t *testing.T) {
+	handler := historyHandler(t, func(time.Time) any { return nil })
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, httptest.NewRequest("GET", "/signal/history?since=soon", nil))
+	const want = `{"error":"since=\"soon\": must be a moment such as 2026-03-01T03:00:00Z, or how long ago, such as 15m"}`
+	if got := answer.Body.String(); got != want {
+		t.Errorf("the answer is %s, want %s", got, want)
+	}
+	answer = httptest.NewRecorder()
+	handler.ServeHTTP(answer, httptest.NewRequest("GET", "/signal/history?since="+strings.Repeat("x", 10_000), nil))
+	if answer.Body.Len() > 300 {
+		t.Errorf("the answer to a long question has %d bytes", answer.Body.Len())
+	}
+}
+
+// TestNoHistory: without a history there is no such path.
+func TestNoHistory(t *testing.T) {
+	answer := httptest.NewRecorder()
+	historyHandler(t, nil).ServeHTTP(answer, httptest.NewRequest("GET", "/signal/history", nil))
+	if answer.Code != http.StatusNotFound {
+		t.Errorf("%d, want 404", answer.Code)
+	}
+}
