@@ -8,17 +8,21 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/signal-sidecar
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
+# The last Jaeger that can be had as a Go module.
+JAEGER_VERSION := v1.42.0
+JAEGER := $(CACHE)/jaeger-$(JAEGER_VERSION)/all-in-one
+
 LDFLAGS := -s -w
 FUZZTIME ?= 5s
 
-.PHONY: build test test-all check race components missing lint shellcheck fuzz bench soak fmt clean
+.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e bench soak fmt clean
 
 build: ## the stripped, static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
 
 test: components check race missing ## everything that Go and Debian's packages give
 
-test-all: lint shellcheck fuzz ## what test leaves out because it takes heavier tools
+test-all: lint shellcheck fuzz test-e2e ## what test leaves out because it takes heavier tools
 
 check: ## formatting, go vet, staticcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }
@@ -47,6 +51,13 @@ shellcheck: components
 
 fuzz: ## each fuzz target for FUZZTIME
 	@tools/fuzz.sh $(FUZZTIME)
+
+test-e2e: components $(JAEGER) ## the binary with a Collector, Jaeger and Prometheus
+	cd e2e && go vet ./... && E2E_JAEGER=$(JAEGER) go test -count=1 ./...
+
+$(JAEGER):
+	mkdir -p $(@D)
+	GOBIN=$(@D) go install github.com/jaegertracing/jaeger/cmd/all-in-one@$(JAEGER_VERSION)
 
 bench: ## Go benchmarks with allocations
 	go test -run '^$$' -bench . -benchmem ./...

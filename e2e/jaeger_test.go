@@ -1,0 +1,111 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// jaeger is a running Jaeger.
+type jaeger struct {
+	otlp string // address that takes OTLP over gRPC
+	api  string // URL of the query API
+}
+
+func startJaeger(t *testing.T) *jaeger {
+	t.Helper()
+	query := freeAddress(t)
+	j := &jaeger{otlp: freeAddress(t), api: "http://" + query}
+	args := []string{"--log-level=warn", "--query.http-server.host-port=" + query}
+	for _, unused := range []string{
+		"query.grpc-server.", "admin.http.", "collector.http-server.", "collector.grpc-server.", "http-server.",
+		"processor.jaeger-binary.server-", "processor.jaeger-compact.server-", "processor.zipkin-compact.server-",
+	} {
+		args = append(args, "--"+unused+"host-port="+freeAddress(t))
+	}
+	cmd := exec.Command(jaegerPath(t), args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = vars{
+		"COLLECTOR_OTLP_ENABLED": "true", "COLLECTOR_OTLP_GRPC_HOST_PORT": j.otlp, "COLLECTOR_OTLP_HTTP_HOST_PORT": freeAddress(t),
+	}.environ()
+	p := startProcess(t, cmd)
+	eventually(t, "Jaeger to answer", func() bool {
+		if p.hasEnded() {
+			t.Fatal("Jaeger ended instead of running")
+		}
+		code, _ := get(j.api + "/api/services")
+		return code == http.StatusOK
+	})
+	return j
+}
+
+// settings has the sidecar push traces to Jaeger, which takes nothing else.
+func (j *jaeger) settings() vars {
+	return vars{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://" + j.otlp, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"}
+}
+
+// jaegerTrace is a trace as the query API shows it.
+type jaegerTrace struct {
+	TraceID string
+	Spans   []jaegerSpan
+}
+
+type jaegerSpan struct {
+	OperationName string
+	StartTime     int64 // microseconds since 1970
+	References    []struct{ RefType, TraceID, SpanID string }
+	Tags          []struct {
+		Key   string
+		Value any
+	}
+}
+
+func (s jaegerSpan) began() time.Time { return time.UnixMicro(s.StartTime) }
+
+// tag is the text of a tag, "" without it.
+func (s jaegerSpan) tag(key string) string {
+	for _, tag := range s.Tags {
+		if tag.Key == key {
+			return fmt.Sprint(tag.Value)
+		}
+	}
+	return ""
+}
+
+// root is the span without a parent; a reference to another trace is a link.
+func (t jaegerTrace) root() jaegerSpan {
+	for _, s := range t.Spans {
+		child := false
+		for _, r := range s.References {
+			child = child || r.RefType == "CHILD_OF" && r.TraceID == t.TraceID
+		}
+		if !child {
+			return s
+		}
+	}
+	return jaegerSpan{}
+}
+
+// traces are the sidecar's traces in which a span has the tags.
+func (j *jaeger) traces(t *testing.T, tags map[string]string) []jaegerTrace {
+	t.Helper()
+	query := url.Values{"service": {"signal-sidecar"}, "limit": {"100000"}}
+	if len(tags) > 0 {
+		text, err := json.Marshal(tags)
+		must(t, err)
+		query.Set("tags", string(text))
+	}
+	var found struct{ Data []jaegerTrace }
+	getJSON(t, j.api+"/api/traces", query, &found)
+	return found.Data
+}
+
+// has reports whether there is a trace.
+func (j *jaeger) has(id string) bool {
+	code, _ := get(j.api + "/api/traces/" + id)
+	return code == http.StatusOK
+}

@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+)
+
+// trouble is a backend that does not take what it is sent; stop ends it.
+type trouble func(t *testing.T, address string) (stop func())
+
+// gone is a backend that is not there.
+func gone(*testing.T, string) (stop func()) { return func() {} }
+
+// mute accepts connections and what comes on them, and never says a word.
+func mute(t *testing.T, address string) (stop func()) {
+	l := listen(t, address)
+	var all sync.WaitGroup
+	closing := make(chan struct{})
+	all.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { _, _ = io.Copy(io.Discard, conn) })
+			all.Go(func() { <-closing; _ = conn.Close() })
+		}
+	})
+	stop = sync.OnceFunc(func() { _ = l.Close(); close(closing); all.Wait() })
+	t.Cleanup(stop)
+	return stop
+}
+
+// refusing answers 503.
+func refusing(t *testing.T, address string) (stop func()) {
+	l := listen(t, address)
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})}
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = server.Serve(l) }()
+	stop = sync.OnceFunc(func() { _ = server.Close(); <-ended })
+	t.Cleanup(stop)
+	return stop
+}
+
+// hurried polls far more often than anybody would, with a small queue and little patience.
+var hurried = vars{
+	"POLLING_INTERVAL": "0.01", "OTEL_BSP_MAX_QUEUE_SIZE": "64",
+	"OTEL_EXPORTER_OTLP_TIMEOUT": "1000", "OTEL_BSP_EXPORT_TIMEOUT": "1000",
+	"OTEL_BLRP_EXPORT_TIMEOUT": "1000", "OTEL_METRIC_EXPORT_TIMEOUT": "1000",
+}
+
+// TestBackendInTrouble has the backend of telemetry fail and come back, and looks at what HAProxy hears all the while.
+func TestBackendInTrouble(t *testing.T) {
+	for name, test := range map[string]struct {
+		trouble  trouble
+		protocol string
+		drops    bool // the trouble holds so long that the queue overruns
+	}{
+		"gone, HTTP":  {gone, "http/protobuf", false},
+		"gone, gRPC":  {gone, "grpc", true},
+		"mute, HTTP":  {mute, "http/protobuf", true},
+		"mute, gRPC":  {mute, "grpc", true},
+		"503 answers": {refusing, "http/protobuf", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			address := freeAddress(t)
+			r := startReceiver(t, test.protocol, address)
+			s := startShard(t, pushingTo(address, test.protocol).with(hurried))
+			eventually(t, "spans to arrive", func() bool { return r.traces.SpanCount() > 0 })
+
+			r.stop()
+			stopTrouble := test.trouble(t, address)
+			eventually(t, "failed exports of every signal", func() bool {
+				return s.items("traces", "failed") > 0 && s.items("metrics", "failed") > 0
+			})
+			if test.drops {
+				eventually(t, "dropped spans", func() bool { return s.items("traces", "dropped") > 0 })
+			}
+			checkAgent(t, s)
+			stopTrouble()
+
+			r = startReceiver(t, test.protocol, address)
+			eventually(t, "spans to arrive again", func() bool { return r.traces.SpanCount() > 0 })
+			eventually(t, "the log to tell the end", func() bool { return len(s.logged("telemetry export works again", "signal", "traces")) > 0 })
+			s.awaitProbes(t, 100, "ok")
+			for _, message := range []string{"telemetry export began to fail", "telemetry export works again"} {
+				if n := len(s.logged(message, "signal", "traces")); n != 1 {
+					t.Errorf("%d lines %q of traces, want 1", n, message)
+				}
+			}
+			if mib := s.peakMemory(t); mib >= 100 {
+				t.Errorf("the sidecar took %d MiB", mib)
+			}
+			if code, _ := s.stop(t); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+		})
+	}
+}
+
+// checkAgent changes the node's status again and again, and has the agent say so at once.
+func checkAgent(t *testing.T, s *shard) {
+	t.Helper()
+	const patience = time.Second // on a busy machine; it is some 100 µs else
+	for range 10 {
+		for word, line := range map[string]string{"drain": "up drain 0%", "maint": "up maint 0%", "ready": "up ready 100%"} {
+			s.say(t, word)
+			s.becomes(t, line)
+			for range 10 {
+				said, took := s.ask(t)
+				if said != line {
+					t.Fatalf("the agent says %q, want %q", said, line)
+				}
+				if took > patience {
+					t.Fatalf("the agent took %s", took)
+				}
+			}
+		}
+	}
+	s.say(t, "ready")
+	s.becomes(t, "up ready 100%")
+}
+
+// The end is not held up by a backend that does not answer, either.
+func TestStopWithMuteBackend(t *testing.T) {
+	for _, protocol := range []string{"grpc", "http/protobuf"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			address := freeAddress(t)
+			mute(t, address)
+			s := startShard(t, pushingTo(address, protocol)) // with all the patience that OpenTelemetry has
+			s.awaitProbes(t, 20, "ok")
+			if code, took := s.stop(t); code != 0 || took > 4*time.Second {
+				t.Errorf("exit code %d after %s", code, took)
+			}
+		})
+	}
+}
