@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// printReplayJSON prints everything as one JSON object.
+func printReplayJSON(w io.Writer, runs []replayedRun, recording *health.Recording) error {
+	if runs == nil {
+		runs = []replayedRun{}
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(struct {
+		Runs     []replayedRun             `json:"runs"`
+		Problems []health.RecordingProblem `json:"problems,omitempty"`
+		Unread   int                       `json:"unread"`
+	}{runs, recording.Problems, recording.Unread})
+}
+
+// printReplay prints a line for each verdict, and what would have been different below each run.
+func printReplay(w io.Writer, runs []replayedRun) error {
+	for i, run := range runs {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		length := time.Time(run.End).Sub(time.Time(run.Start)).Round(time.Second)
+		fmt.Fprintf(w, "run of %s: %s, %d observations\n", stamp(run.Start), length, run.Observations)
+		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		if run.Set == nil {
+			for _, s := range run.Timeline {
+				fmt.Fprintf(table, "%s\t%s\n", stamp(s.At), s)
+			}
+		} else {
+			printBeside(table, run)
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+		if run.Difference != "" {
+			fmt.Fprintln(w, run.Difference)
+		}
+	}
+	return nil
+}
+
+// printBeside prints two timelines, each moment of either in a line.
+func printBeside(w io.Writer, run replayedRun) {
+	fmt.Fprintf(w, "\tas recorded\twith %s\n", run.set())
+	a, b := run.Timeline, run.Changed
+	for len(a) > 0 || len(b) > 0 {
+		at, left, right := health.Time{}, "", ""
+		switch {
+		case len(b) == 0 || len(a) > 0 && time.Time(a[0].At).Before(time.Time(b[0].At)):
+			at, left, a = a[0].At, a[0].String(), a[1:]
+		case len(a) == 0 || time.Time(b[0].At).Before(time.Time(a[0].At)):
+			at, right, b = b[0].At, b[0].String(), b[1:]
+		default:
+			at, left, right, a, b = a[0].At, a[0].String(), b[0].String(), a[1:], b[1:]
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", stamp(at), left, right)
+	}
+}
+
+// String tells the verdict: agent line, root reason, and until when it is damped.
+func (s said) String() string {
+	text := s.Agent
+	if s.Reason != "none" {
+		text += "  " + string(s.Reason)
+	}
+	if s.Until != nil {
+		text += "  damped until " + timeOfDay(time.Time(*s.Until))
+	}
+	return text
+}
+
+// stamp is a moment as the report writes it.
+func stamp(at health.Time) string {
+	text, _ := at.MarshalText() // it never fails
+	return string(text)
+}
