@@ -41,6 +41,9 @@ type config struct {
 
 	instance string // identity of this process
 
+	recordPath    string // "" for none
+	recordMaxSize int64  // bytes
+
 	// given is the settings as text; notices are those that are not in force as they were given, one sentence each.
 	given   *reader
 	notices []string
@@ -95,6 +98,7 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 			interval:      read(r, "CONSUL_REPORTS_INTERVAL", positiveSeconds),
 			censusReports: read(r, "CENSUS_REPORTS", boolean),
 		},
+		recordPath: read(r, "RECORD_PATH", anything), recordMaxSize: read(r, "RECORD_MAX_SIZE", fileSize),
 		traceKeep: read(r, "TRACE_KEEP", oneOf(otel.KeepAll, otel.KeepIncidents)),
 		logLevel:  read(r, "LOG_LEVEL", logLevel),
 		logText:   read(r, "LOG_FORMAT", oneOf("json", "text")) == "text",

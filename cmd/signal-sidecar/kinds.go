@@ -15,8 +15,11 @@ import (
 // The parsers of settings. The error of each is what it accepts, to follow "must be".
 
 const (
-	longest = 365 * 24 * time.Hour
+	longest    = 365 * 24 * time.Hour
 	maxRetries = 100
+
+	minFileSize = 64 << 10 // bytes
+	maxFileSize = 1 << 40
 )
 
 var (
@@ -30,6 +33,7 @@ var (
 	errHost      = errors.New("a host name or an IP address")
 	errNotEmpty  = errors.New("not empty")
 	errRetries   = fmt.Errorf("a whole number from 0 to %d", maxRetries)
+	errFileSize  = fmt.Errorf("bytes, a whole number from %d to %d", minFileSize, maxFileSize)
 	errLogLevel  = errors.New("one of debug, info, warn, error")
 )
 
@@ -94,6 +98,15 @@ func positiveCount(s string) (float64, error) {
 		return 0, errCount
 	}
 	return float64(n), nil
+}
+
+// fileSize reads a number of bytes, fit for a file that is rotated.
+func fileSize(s string) (int64, error) {
+	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	if err != nil || n < minFileSize || n > maxFileSize {
+		return 0, errFileSize
+	}
+	return n, nil
 }
 
 func retries(s string) (int, error) {

@@ -12,12 +12,14 @@ import (
 
 	"github.com/alecthomas/kong"
 	otelapi "go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signal-sidecar/signal-sidecar/agent"
 	"github.com/signal-sidecar/signal-sidecar/collector"
 	"github.com/signal-sidecar/signal-sidecar/dump"
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
 	"github.com/signal-sidecar/signal-sidecar/otel"
 	"github.com/signal-sidecar/signal-sidecar/rest"
 )
@@ -55,6 +57,8 @@ type sidecar struct {
 	agent      *agent.Agent
 	rest       *rest.Server
 	collectors []collector.Collector
+	history    *history.History
+	recorder   *history.Recorder // nil without RECORD_PATH
 	http, tcp  net.Listener
 	log        *slog.Logger
 }
@@ -98,7 +102,8 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 		return nil, err
 	}
 	dumps := dump.Listener(dump.Options{Jicofo: c.jicofoDump, Prosody: c.prosodyDump, TracerProvider: tp, Logger: log})
-	s.monitor = health.NewMonitor(c.rules, verdicts.Listen, dumps)
+	listeners := append([]health.Listener{verdicts.Listen, dumps}, s.keepHistory(c)...)
+	s.monitor = health.NewMonitor(c.rules, listeners...)
 	if err := verdicts.Watch(s.monitor); err != nil {
 		return nil, err
 	}
@@ -113,9 +118,25 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 		return nil, err
 	}
 	s.rest, err = rest.New(rest.Options{
-		Listener: s.http, Source: s.monitor, Gatherer: s.telemetry.Gatherer, NativeGatherer: s.telemetry.NativeGatherer, Census: c.censusPoll, MeterProvider: mp, Logger: log,
+		Listener: s.http, Source: s.monitor, Gatherer: s.telemetry.Gatherer, NativeGatherer: s.telemetry.NativeGatherer, Census: c.censusPoll,
+		History: func(since time.Time) any { return s.history.Since(since) }, MeterProvider: mp, Logger: log,
 	})
 	return s, err
+}
+
+// keepHistory makes the history and, if asked for, the recorder, and returns who has to listen for them.
+func (s *sidecar) keepHistory(c config) []health.Listener {
+	s.history = history.New(func(ctx context.Context) string {
+		if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
+			return span.TraceID().String()
+		}
+		return ""
+	})
+	if c.recordPath == "" {
+		return []health.Listener{s.history.Listen}
+	}
+	s.recorder = history.NewRecorder(history.RecorderOptions{Path: c.recordPath, MaxSize: c.recordMaxSize, Logger: s.log})
+	return []health.Listener{s.history.Listen, s.recorder.Listen}
 }
 
 func newCollectors(c config, s *sidecar) ([]collector.Collector, error) {
@@ -163,6 +184,9 @@ func (s *sidecar) run(ctx context.Context) error {
 	}
 	parts.Go(func() error { return s.agent.Run(ctx) })
 	parts.Go(func() error { return s.rest.Run(ctx) })
+	if s.recorder != nil {
+		parts.Go(func() error { return s.recorder.Run(ctx) })
+	}
 
 	ended := make(chan struct{})
 	defer close(ended)

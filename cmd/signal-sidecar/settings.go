@@ -53,6 +53,9 @@ type settings struct {
 	LogLevel  text `name:"log-level" default:"info" group:"process" placeholder:"debug|info|warn|error" help:"Lowest level that is logged."`
 	LogFormat text `name:"log-format" default:"json" group:"process" placeholder:"json|text" help:"Form of the log, on standard output."`
 	EnvFile   text `name:"env-file" default:".env" group:"process" placeholder:"FILE" help:"File of KEY=value lines, used where the environment has no such variable. A file named here must exist."`
+
+	RecordPath    text `name:"record-path" group:"process" placeholder:"FILE" help:"Record all that is observed to this file, for replay; five files are kept."`
+	RecordMaxSize text `name:"record-max-size" default:"67108864" group:"process" placeholder:"BYTES" help:"Size at which the recording begins a new file; at least 65536."`
 }
 
 // settingGroups are the headings of --help.
