@@ -112,7 +112,9 @@ func (e *RecordingEncoder) Lines(s Step) ([]byte, error) {
 		lines = append(lines, recordingLine{T: e.since(c.At), Verdict: e.verdict(c.To)})
 	}
 	if s.Observed() {
-		lines = append(lines, recordingLine{T: e.since(s.At), Observed: &s.Observation})
+		o := s.Observation
+		o.At = wall(o.At)
+		lines = append(lines, recordingLine{T: e.since(s.At), Observed: &o})
 		if last := len(lines) - 1; last > 0 && s.Changes[last-1].At.Equal(s.At) {
 			lines[last], lines[last-1] = lines[last-1], lines[last]
 		}
