@@ -319,3 +319,55 @@ func TestSlowDisk(t *testing.T) {
 		}
 	})
 }
+
+// TestDiskFull: the line that did not fit is lost, and those until there is room again; what follows is a run of its own.
+func TestDiskFull(t *testing.T) {
+	bubble(t, func(t *testing.T, path string) {
+		s := startSidecar(t, path, 1<<20)
+		s.boot()
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A limit on the size of files acts as a full disk does: a write ends in the middle of a line, with an error.
+		raise := limitFileSize(t, uint64(info.Size())+450)
+		for range 50 {
+			s.observe(prosody(ok))
+		}
+		raise()
+		for range 100 {
+			s.observe(prosody(ok))
+		}
+		s.observe(word("maint"))
+		s.stop()
+		recording := readFile(t, path)
+		if len(recording.Runs) != 2 || len(recording.Problems) != 1 || len(recording.Runs[1].Recorded) != 1 {
+			t.Fatalf("%d runs, problems %v, want 2 and one cut line", len(recording.Runs), recording.Problems)
+		}
+		for _, run := range recording.Runs {
+			if p := run.Compare(); p != nil {
+				t.Errorf("%s:%d: %s", path, p.Line, p.Reason)
+			}
+		}
+		if log := s.log.String(); strings.Count(log, "recording fails") != 1 || strings.Count(log, "recording goes on") != 1 || strings.Count(log, "\n") != 2 {
+			t.Errorf("the log is\n%s", log)
+		}
+	})
+}
+
+// limitFileSize lets no file of this process grow beyond a size in bytes, until raise.
+func limitFileSize(t *testing.T, size uint64) (raise func()) {
+	t.Helper()
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
