@@ -25,11 +25,10 @@ func exporting(signal string) bool {
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_"+signal+"_ENDPOINT") != ""
 }
 
-// queueSize reads a queue's bound from the environment, as the SDK does.
-func queueSize(variable string) int64 {
-	const sdkDefault = 2048
+// positive reads a bound from the environment, as the SDK does; what is not a positive number is ignored.
+func positive(variable string, sdkDefault int) int {
 	if n, err := strconv.Atoi(strings.TrimSpace(os.Getenv(variable))); err == nil && n > 0 {
-		return int64(n)
+		return n
 	}
 	return sdkDefault
 }

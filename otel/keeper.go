@@ -27,7 +27,7 @@ const (
 	// quietShare is the share of quiet polls that is exported: one in so many.
 	quietShare = 60
 
-	maxOpenTraces    = 256 // traces that have not ended; there are hardly ever ten
+	maxOpenTraces    = 256 // traces with spans that have not ended; there are hardly ever ten
 	maxSpansPerTrace = 256
 )
 
@@ -49,10 +49,12 @@ type keeper struct {
 	incident string           // the one under way, "" for none
 }
 
-// openTrace is a trace whose root has not ended.
+// openTrace is a trace some of whose spans have not ended.
 type openTrace struct {
 	spans    []sdktrace.ReadOnlySpan
 	incident string
+	running  int  // spans that have not ended
+	decided  bool // the root has ended; what ends later, as a dump does, is exported at once
 }
 
 func newKeeper(keep Keep, out *outlet) *keeper {
@@ -61,12 +63,21 @@ func newKeeper(keep Keep, out *outlet) *keeper {
 
 // OnStart implements sdktrace.SpanProcessor.
 func (k *keeper) OnStart(_ context.Context, span sdktrace.ReadWriteSpan) {
+	if !span.SpanContext().IsSampled() {
+		return
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	id := span.SpanContext().TraceID()
-	if k.open[id] == nil && isRoot(span) && len(k.open) < maxOpenTraces {
-		k.open[id] = &openTrace{incident: k.incident}
+	t := k.open[id]
+	if t == nil {
+		if !isRoot(span) || len(k.open) >= maxOpenTraces {
+			return
+		}
+		t = &openTrace{incident: k.incident}
+		k.open[id] = t
 	}
+	t.running++
 }
 
 // OnEnd implements sdktrace.SpanProcessor.
@@ -78,19 +89,27 @@ func (k *keeper) OnEnd(span sdktrace.ReadOnlySpan) {
 	defer k.mu.Unlock()
 	id := span.SpanContext().TraceID()
 	t := k.open[id]
-	if t == nil || len(t.spans) >= maxSpansPerTrace && !isRoot(span) { // it outlived its root, or its trace is out of all bounds
+	if t == nil { // there were too many traces
 		k.out.dropped.Add(1)
 		return
 	}
-	t.spans = append(t.spans, span)
-	if !isRoot(span) {
-		return
+	if t.running--; t.running == 0 {
+		delete(k.open, id)
 	}
-	delete(k.open, id)
-	if t.incident == "" {
-		t.incident = k.incident
+	switch {
+	case t.decided:
+		k.out.send(mark([]sdktrace.ReadOnlySpan{span}, t.incident)...)
+	case isRoot(span):
+		if t.incident == "" {
+			t.incident = k.incident
+		}
+		k.decide(attributeOf(span, collectorKey), mark(append(t.spans, span), t.incident), t.incident)
+		t.spans, t.decided = nil, true
+	case len(t.spans) >= maxSpansPerTrace: // the trace is out of all bounds
+		k.out.dropped.Add(1)
+	default:
+		t.spans = append(t.spans, span)
 	}
-	k.decide(attributeOf(span, collectorKey), mark(t.spans, t.incident), t.incident)
 }
 
 // decide exports a complete trace, or keeps it. The caller holds mu.
@@ -142,7 +161,7 @@ func (k *keeper) ring(collector string) *ring {
 func (k *keeper) Shutdown(ctx context.Context) error { return k.out.shutdown(ctx) }
 
 // ForceFlush implements sdktrace.SpanProcessor.
-func (k *keeper) ForceFlush(ctx context.Context) error { return k.out.batch.ForceFlush(ctx) }
+func (k *keeper) ForceFlush(ctx context.Context) error { return k.out.flush(ctx) }
 
 // ring holds the latest quiet polls of one collector.
 type ring struct {

@@ -85,10 +85,10 @@ type boundedLogs struct {
 
 // newBoundedLogs puts a batch processor before the exporter.
 func newBoundedLogs(exporter sdklog.Exporter, l *ledger) *boundedLogs {
-	size := queueSize("OTEL_BLRP_MAX_QUEUE_SIZE")
+	size := positive("OTEL_BLRP_MAX_QUEUE_SIZE", 2048)
 	b := &boundedLogs{ledger: l}
-	b.room.Store(size)
-	b.Processor = sdklog.NewBatchProcessor(settlingLogs{exporter, b}, sdklog.WithMaxQueueSize(int(size)))
+	b.room.Store(int64(size))
+	b.Processor = sdklog.NewBatchProcessor(settlingLogs{exporter, b}, sdklog.WithMaxQueueSize(size))
 	return b
 }
 

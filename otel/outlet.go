@@ -2,6 +2,7 @@ package otel
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -17,15 +18,18 @@ type outlet struct {
 	*ledger
 	mu      sync.Mutex
 	batch   sdktrace.SpanProcessor
-	room    int64 // places left in the queue of batch
+	room    int // places left in the queue of batch
 	waiting []sdktrace.ReadOnlySpan
 }
 
 // newOutlet puts a batch processor of its own before the exporter.
 func newOutlet(exporter sdktrace.SpanExporter, l *ledger) *outlet {
-	size := queueSize("OTEL_BSP_MAX_QUEUE_SIZE")
+	size := positive("OTEL_BSP_MAX_QUEUE_SIZE", sdktrace.DefaultMaxQueueSize)
+	batch := min(size, positive("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", sdktrace.DefaultMaxExportBatchSize))
 	o := &outlet{ledger: l, room: size}
-	o.batch = sdktrace.NewBatchSpanProcessor(&settling{exporter, o}, sdktrace.WithMaxQueueSize(int(size)))
+	o.batch = sdktrace.NewBatchSpanProcessor(&settling{exporter, o},
+		sdktrace.WithMaxQueueSize(size+1), // a place for what a flush puts into the queue
+		sdktrace.WithMaxExportBatchSize(batch))
 	return o
 }
 
@@ -33,7 +37,7 @@ func newOutlet(exporter sdktrace.SpanExporter, l *ledger) *outlet {
 func (o *outlet) send(spans ...sdktrace.ReadOnlySpan) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	fits := min(len(spans), maxWaiting+int(o.room)-len(o.waiting))
+	fits := min(len(spans), maxWaiting+o.room-len(o.waiting))
 	o.dropped.Add(int64(len(spans) - fits))
 	o.waiting = append(o.waiting, spans[:fits]...)
 	o.feed()
@@ -41,11 +45,11 @@ func (o *outlet) send(spans ...sdktrace.ReadOnlySpan) {
 
 // feed hands on as many as there is room for. The caller holds mu.
 func (o *outlet) feed() {
-	n := min(int(o.room), len(o.waiting))
+	n := min(o.room, len(o.waiting))
 	for _, span := range o.waiting[:n] {
 		o.batch.OnEnd(span)
 	}
-	o.room -= int64(n)
+	o.room -= n
 	o.waiting = o.waiting[n:]
 	if len(o.waiting) == 0 {
 		o.waiting = nil // a release's array is not kept
@@ -57,18 +61,33 @@ func (o *outlet) settled(n int, err error) {
 	o.settle(n, err)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.room += int64(n)
+	o.room += n
 	o.feed()
 }
 
-// shutdown exports what is queued, as far as ctx allows; what still waits then is dropped.
-func (o *outlet) shutdown(ctx context.Context) error {
-	err := o.batch.Shutdown(ctx)
+// flush exports all that waits and all that is queued, as far as ctx allows.
+func (o *outlet) flush(ctx context.Context) error {
+	for {
+		if err := o.batch.ForceFlush(ctx); err != nil || !o.waits() {
+			return err
+		}
+	}
+}
+
+func (o *outlet) waits() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return len(o.waiting) > 0
+}
+
+// shutdown exports what is left, as far as ctx allows; what still waits then is dropped.
+func (o *outlet) shutdown(ctx context.Context) error {
+	err := o.flush(ctx)
+	o.mu.Lock()
 	o.dropped.Add(int64(len(o.waiting)))
 	o.waiting = nil
-	return err
+	o.mu.Unlock()
+	return errors.Join(err, o.batch.Shutdown(ctx))
 }
 
 // settling tells the outlet what became of each batch.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -69,12 +70,15 @@ func New(ctx context.Context, o Options) (*Telemetry, error) {
 	return t, nil
 }
 
-// Shutdown hands out what is left and ends the providers; ctx bounds it.
+// Shutdown hands out what is left and ends the providers; ctx bounds it. They end together, so that a backend that does
+// not take one signal costs the others no time.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
-	var errs []error
-	for _, shutdown := range t.shutdown {
-		errs = append(errs, shutdown(ctx))
+	errs := make([]error, len(t.shutdown))
+	var all sync.WaitGroup
+	for i, shutdown := range t.shutdown {
+		all.Go(func() { errs[i] = shutdown(ctx) })
 	}
+	all.Wait()
 	return errors.Join(errs...)
 }
 

@@ -1,0 +1,29 @@
+package otel
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A signal whose backend does not answer costs the others none of their time.
+func TestShutdownOfOneSignalDoesNotWaitForAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, late := time.Now(), errors.New("late")
+		var took time.Duration
+		telemetry := &Telemetry{shutdown: []func(context.Context) error{
+			func(ctx context.Context) error { <-ctx.Done(); return late },
+			func(context.Context) error { took = time.Since(began); return nil },
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := telemetry.Shutdown(ctx); !errors.Is(err, late) {
+			t.Errorf("error %v", err)
+		}
+		if took != 0 {
+			t.Errorf("the second had to wait %s", took)
+		}
+	})
+}
