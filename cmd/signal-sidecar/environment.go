@@ -95,7 +95,8 @@ func (e *environment) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) 
 	} else if err := e.load(defaultEnvFile, false); err != nil {
 		return nil, err
 	}
-	if value := os.Getenv(variable(flag.Name)); value != "" {
+	// Every setting has a group. A command's own flags have none, and no variable: JSON or SET may mean anything there.
+	if value := os.Getenv(variable(flag.Name)); value != "" && flag.Group != nil {
 		return value, nil
 	}
 	return nil, nil

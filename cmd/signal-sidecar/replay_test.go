@@ -80,3 +80,12 @@ func TestReplayNoFile(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, got)
 	}
 }
+
+// TestCommandFlagsHaveNoVariable: what a command's own flags are called may mean anything in the environment.
+func TestCommandFlagsHaveNoVariable(t *testing.T) {
+	t.Setenv("JSON", "true")
+	t.Setenv("SET", "nonsense")
+	if got, code := replayed(recordings + "jicofo_overloaded.jsonl"); code != exitOK || !strings.HasPrefix(got, "run of 2026-03-01T03:00:00.000Z") {
+		t.Errorf("exit code %d: %s", code, got)
+	}
+}

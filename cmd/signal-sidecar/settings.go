@@ -93,7 +93,7 @@ func variable(flagName string) string {
 
 // helpWithVariable adds the environment variable and the default to a flag's help.
 func helpWithVariable(v *kong.Value) string {
-	if v.Flag == nil || v.Name == "help" {
+	if v.Flag == nil || v.Flag.Group == nil {
 		return v.Help
 	}
 	help := v.Help + " " + variable(v.Name)
