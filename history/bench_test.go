@@ -1,0 +1,25 @@
+package history_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
+)
+
+// BenchmarkListen is what the history costs each observation.
+func BenchmarkListen(b *testing.B) {
+	h := history.New(nil)
+	m := health.NewMonitor(settings, h.Listen)
+	for _, o := range []health.Observation{jicofo(ok, ok), prosody(ok), word("ready")} {
+		m.Observe(context.Background(), at(o, 0))
+	}
+	o := prosody(refused)
+	b.ReportAllocs()
+	for b.Loop() {
+		o.At = time.Now()
+		m.Observe(context.Background(), o)
+	}
+}
