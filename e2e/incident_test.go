@@ -19,7 +19,7 @@ var collectors = []string{"poll jicofo", "poll prosody", "poll status_file"}
 func TestIncidentInJaeger(t *testing.T) {
 	j := startJaeger(t)
 	s := startShard(t, j.settings().with(vars{
-		"TRACE_KEEP": "incidents", "POLLING_INTERVAL": "0.04", "DRAIN_GRACE_INTERVAL": "0.5", "OTEL_BSP_MAX_QUEUE_SIZE": "128",
+		"TRACE_KEEP": "incidents", "POLLING_INTERVAL": "0.04", "DRAIN_GRACE_INTERVAL": "0.5", "OTEL_BSP_MAX_QUEUE_SIZE": "128", "JICOFO_DUMP": "/bin/sleep 0.2",
 	}))
 	s.awaitProbes(t, kept+160, "ok") // the first verdict is a change too, with polls after it
 
@@ -37,7 +37,7 @@ func TestIncidentInJaeger(t *testing.T) {
 	var found incident
 	eventually(t, "the incident in Jaeger", func() bool {
 		found = incident{id: id, traces: j.traces(t, map[string]string{"incident.id": id})}
-		return len(found.verdicts()) == 3 && len(found.failing()) >= failing
+		return len(found.verdicts()) == 3 && len(found.failing()) >= failing && found.has("dump jicofo")
 	})
 	t.Run("every span carries its name", found.checkNames)
 	t.Run("the verdict's changes", found.checkVerdicts)
@@ -103,6 +103,13 @@ func (i incident) verdicts() (all []jaegerSpan) {
 
 func (i incident) began() time.Time { return i.verdicts()[0].began() }
 func (i incident) ended() time.Time { return i.verdicts()[2].began() }
+
+// has reports whether there is a span of that name.
+func (i incident) has(name string) bool {
+	return slices.ContainsFunc(i.traces, func(trace jaegerTrace) bool {
+		return slices.ContainsFunc(trace.Spans, func(s jaegerSpan) bool { return s.OperationName == name })
+	})
+}
 
 // failing are the polls in which jicofo's health failed.
 func (i incident) failing() (all []jaegerTrace) {

@@ -12,6 +12,7 @@ func pushingTo(address, protocol string) vars {
 }
 
 func TestPush(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()

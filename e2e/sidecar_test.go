@@ -28,7 +28,8 @@ func (v vars) with(others vars) vars {
 
 // environ is the whole environment of a process: what the system needs, and the variables.
 func (v vars) environ() []string {
-	all := []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"}
+	all := make([]string, 0, len(v)+2)
+	all = append(all, "PATH="+os.Getenv("PATH"), "HOME=/nonexistent")
 	for name, value := range v {
 		all = append(all, name+"="+value)
 	}

@@ -6,6 +6,7 @@ import (
 
 // TestSignals chooses by OTEL_* what is pushed.
 func TestSignals(t *testing.T) {
+	t.Parallel()
 	const traces, metrics, logs = 1, 2, 4
 	for name, test := range map[string]struct {
 		settings func(address string) vars

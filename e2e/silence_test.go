@@ -30,9 +30,9 @@ func countConnections(t *testing.T, address string) *atomic.Int64 {
 
 func checkSilence(t *testing.T, settings vars, addresses ...string) {
 	t.Helper()
-	var counts []*atomic.Int64
-	for _, address := range addresses {
-		counts = append(counts, countConnections(t, address))
+	counts := make([]*atomic.Int64, len(addresses))
+	for i, address := range addresses {
+		counts[i] = countConnections(t, address)
 	}
 	s := startShard(t, settings)
 	s.awaitProbes(t, 20, "ok")

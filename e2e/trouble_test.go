@@ -129,6 +129,7 @@ func checkAgent(t *testing.T, s *shard) {
 
 // The end is not held up by a backend that does not answer, either.
 func TestStopWithMuteBackend(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()

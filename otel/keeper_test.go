@@ -124,11 +124,11 @@ func TestCollectorsAreKeptApart(t *testing.T) {
 		}
 	}
 	k.changed(t.Context(), "i", "i")
-	var want []string
-	for _, collector := range collectorNames {
-		want = append(want, names(collector, "@i", 1, 59)...)
+	want := make([][]string, len(collectorNames))
+	for i, collector := range collectorNames {
+		want[i] = names(collector, "@i", 1, 59)
 	}
-	wantExported(t, k, want)
+	wantExported(t, k, want...)
 }
 
 func TestPollsAfterAChange(t *testing.T) {
@@ -240,10 +240,9 @@ func TestSpansOfATraceAreBounded(t *testing.T) {
 
 func TestOpenTracesAreBounded(t *testing.T) {
 	k := newKept(t, KeepAll)
-	var roots []trace.Span
-	for n := range maxOpenTraces + 10 {
-		_, root := k.begin("jicofo", n)
-		roots = append(roots, root)
+	roots := make([]trace.Span, maxOpenTraces+10)
+	for n := range roots {
+		_, roots[n] = k.begin("jicofo", n)
 	}
 	for _, root := range roots {
 		root.End()

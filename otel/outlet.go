@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
@@ -29,7 +30,8 @@ func newOutlet(exporter sdktrace.SpanExporter, l *ledger) *outlet {
 	o := &outlet{ledger: l, room: size}
 	o.batch = sdktrace.NewBatchSpanProcessor(&settling{exporter, o},
 		sdktrace.WithMaxQueueSize(size+1), // a place for what a flush puts into the queue
-		sdktrace.WithMaxExportBatchSize(batch))
+		sdktrace.WithMaxExportBatchSize(batch),
+		sdktrace.WithBatchTimeout(time.Duration(positive("OTEL_BSP_SCHEDULE_DELAY", sdktrace.DefaultScheduleDelay))*time.Millisecond))
 	return o
 }
 

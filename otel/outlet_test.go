@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -146,6 +148,30 @@ func TestOutletGivesUpAtTheEnd(t *testing.T) {
 		t.Errorf("%d dropped, want 12", n)
 	}
 	close(g.open)
+}
+
+// With no delay at all the SDK would not rest.
+func TestDelayOfTheEnvironment(t *testing.T) {
+	for delay, want := range map[string]time.Duration{"": 5 * time.Second, "0": 5 * time.Second, "-1": 5 * time.Second, "200": 200 * time.Millisecond} {
+		t.Run(delay, func(t *testing.T) {
+			t.Setenv("OTEL_BSP_SCHEDULE_DELAY", delay)
+			synctest.Test(t, func(t *testing.T) {
+				o := newOutlet(tracetest.NewInMemoryExporter(), newTestLedger("traces"))
+				o.send(numbered(1, 1)...)
+				time.Sleep(want - 1) // virtual time
+				synctest.Wait()
+				if n := o.exported.Load(); n != 0 {
+					t.Errorf("exported before %s", want)
+				}
+				time.Sleep(1)
+				synctest.Wait()
+				if n := o.exported.Load(); n != 1 {
+					t.Errorf("not exported after %s", want)
+				}
+				_ = o.shutdown(t.Context())
+			})
+		})
+	}
 }
 
 // What the variables say may be nonsense; the SDK panics at some of it.
