@@ -67,12 +67,13 @@ func New(ctx context.Context, o Options) (*Telemetry, error) {
 	return t, o.Build.register(provider)
 }
 
-// Shutdown hands out what is left and ends the providers; ctx bounds it.
+// Shutdown hands out what is left and ends the providers; ctx bounds it. A second call finds nothing to do.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
 	var errs []error
 	for _, shutdown := range t.shutdown {
 		errs = append(errs, shutdown(ctx))
 	}
+	t.shutdown = nil
 	return errors.Join(errs...)
 }
 
