@@ -15,7 +15,7 @@ import (
 // The parsers of settings. The error of each is what it accepts, to follow "must be".
 
 const (
-	longest = 365 * 24 * time.Hour
+	longest    = 365 * 24 * time.Hour
 	maxRetries = 100
 )
 
@@ -142,8 +142,10 @@ func hostOrNone(s string) (string, error) {
 		if _, err := port(p); err != nil {
 			return "", errHost
 		}
-		_, err = host(h)
-		return name, err
+		if _, err := host(h); err != nil {
+			return "", err
+		}
+		return name, nil
 	}
 	return bindHost(name)
 }

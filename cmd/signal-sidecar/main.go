@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -63,6 +64,9 @@ func run(args []string, std streams) int {
 	command, err := parser.Parse(args)
 	if exited { // --help was answered
 		return code
+	}
+	if file := (*envFileError)(nil); errors.As(err, &file) {
+		return fail(std, exitUsage, file) // without the flag that kong was at
 	}
 	if err != nil {
 		return fail(std, exitUsage, fmt.Errorf("%w (see --help)", err))
