@@ -27,7 +27,7 @@ const (
 	// lingerTime and lingerBytes bound what is read, and thrown away, of a peer that was answered: closing earlier
 	// could turn what it is still sending into a reset that costs it the answer.
 	lingerTime  = time.Second
-	lingerBytes = 64 << 10
+	lingerBytes = 1 << 20
 	// maxGuests bounds the connections that are kept waiting or lingering; further ones are neither.
 	maxGuests = 1024
 	// acceptPause is the pause after a failed accept, such as for want of file descriptors.
@@ -48,14 +48,15 @@ type Options struct {
 // Agent is the agent-check listener.
 type Agent struct {
 	Options
-	guests chan struct{}
+	guests                  chan struct{}
+	verdictWait, lingerTime time.Duration
 
 	up, down, silent atomic.Int64 // checks by what was said
 }
 
 // New returns an Agent that owns the listener.
 func New(o Options) (*Agent, error) {
-	a := &Agent{Options: o, guests: make(chan struct{}, maxGuests)}
+	a := &Agent{Options: o, guests: make(chan struct{}, maxGuests), verdictWait: verdictWait, lingerTime: lingerTime}
 	_, err := o.MeterProvider.Meter("github.com/signal-sidecar/signal-sidecar/agent").Int64ObservableCounter(
 		"signal.agent.checks",
 		metric.WithDescription("Number of agent checks by what was said: up, down, or none (there was no verdict, or the peer was gone)."),
@@ -86,6 +87,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer answers.Wait()
 	stop := context.AfterFunc(ctx, func() { _ = a.Listener.Close() })
 	defer stop()
+	failures := 0 // in a row
 	for {
 		conn, err := a.Listener.Accept()
 		switch {
@@ -97,9 +99,15 @@ func (a *Agent) Run(ctx context.Context) error {
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("agent listener: %w", err)
 		case err != nil:
-			a.Logger.WarnContext(ctx, "agent connection not accepted", "error", err)
+			if failures++; failures == 1 {
+				a.Logger.WarnContext(ctx, "agent connections are not accepted", "error", err)
+			}
 			pause(ctx, acceptPause)
 		default:
+			if failures > 0 {
+				a.Logger.InfoContext(ctx, "agent connections are accepted again", "failures", failures)
+				failures = 0
+			}
 			answers.Go(func() { a.serve(ctx, conn.(*net.TCPConn)) })
 		}
 	}
@@ -126,7 +134,7 @@ func (a *Agent) serve(ctx context.Context, conn *net.TCPConn) {
 		a.down.Add(1)
 	}
 	if guest {
-		linger(ctx, conn)
+		a.linger(ctx, conn)
 	}
 }
 
@@ -142,7 +150,7 @@ func (a *Agent) admit() bool {
 
 // firstVerdict waits for the first snapshot with a verdict; after verdictWait, or when ctx ends, it returns one without.
 func (a *Agent) firstVerdict(ctx context.Context) *health.Snapshot {
-	ctx, cancel := context.WithTimeout(ctx, verdictWait)
+	ctx, cancel := context.WithTimeout(ctx, a.verdictWait)
 	defer cancel()
 	for {
 		s := a.Source.Current()
@@ -175,8 +183,8 @@ func sendAndFinish(conn *net.TCPConn, line []byte) error {
 }
 
 // linger reads what the peer sends (agent-send) until it has closed its side too.
-func linger(ctx context.Context, conn *net.TCPConn) {
-	_ = conn.SetReadDeadline(time.Now().Add(lingerTime))
+func (a *Agent) linger(ctx context.Context, conn *net.TCPConn) {
+	_ = conn.SetReadDeadline(time.Now().Add(a.lingerTime))
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })
 	defer stop()
 	_, _ = io.CopyN(io.Discard, conn, lingerBytes)

@@ -30,11 +30,11 @@ func NewCensus(origin, host string, o Options) (Collector, error) {
 		seen.Answer, seen.Problem = answer, problem(invalid)
 		return health.Observation{Census: seen}
 	}
-	return &poller{name: "census", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: look}, nil
+	return &poller{name: "census", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: look, close: probe.closeIdle}, nil
 }
 
 // parseCensus reads the answer of mod_muc_census. Older versions write {} for no rooms, or leave them out. The rows are
-// kept as they are.
+// kept as they are. A body that cannot be used changes nothing.
 func parseCensus(body []byte, into *health.Census) error {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(body, &keys); err != nil {
@@ -49,15 +49,16 @@ func parseCensus(body []byte, into *health.Census) error {
 	if start, err := decoder.Token(); err != nil || start != json.Delim('[') {
 		return fmt.Errorf("room_census is not an array: %.40s", rooms)
 	}
+	var sum, squared float64
 	for row := 1; decoder.More(); row++ {
 		n, err := roomParticipants(decoder)
 		if err != nil {
 			return fmt.Errorf("room %d: %w", row, err)
 		}
-		into.Participants += n
-		into.SumSquared += n * n
+		sum += n
+		squared += n * n
 	}
-	into.Rooms = rooms
+	into.Rooms, into.Participants, into.SumSquared = rooms, sum, squared
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"syscall"
@@ -38,7 +39,7 @@ func classify(err error) health.Failure {
 	// net/http has no error types for the following.
 	case strings.Contains(err.Error(), "server closed idle connection"):
 		return health.FailureReset
-	case strings.Contains(err.Error(), "malformed"), strings.Contains(err.Error(), "net/http: "):
+	case strings.Contains(err.Error(), "malformed"), strings.Contains(err.Error(), "net/http: "), strings.Contains(err.Error(), "chunk"):
 		return health.FailureProtocol
 	default:
 		return health.FailureUnexpected
@@ -54,7 +55,8 @@ func isTLS(err error) bool {
 	var record tls.RecordHeaderError
 	var alert tls.AlertError
 	var verify *tls.CertificateVerificationError
-	return errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &verify)
+	return errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &verify) ||
+		errors.Is(err, http.ErrSchemeMismatch) || strings.Contains(err.Error(), "tls: ") // most have no type of their own
 }
 
 // retryable reports whether another try may help: not after a timeout, which has used up the time, and not after an
@@ -68,6 +70,10 @@ func retryable(err error) bool {
 	}
 }
 
+// maxDetail bounds, in characters, the words about a failure: some errors quote what the peer sent, up to its headers'
+// limit.
+const maxDetail = 300
+
 // describe says in words what went wrong, without the URL that *url.Error repeats.
 func describe(err error, timeout time.Duration) string {
 	if isTimeout(err) {
@@ -77,7 +83,7 @@ func describe(err error, timeout time.Duration) string {
 	if errors.As(err, &request) {
 		err = request.Err
 	}
-	return err.Error()
+	return text(fmt.Appendf(nil, "%.*s", maxDetail, err))
 }
 
 // problem is an error's text, "" for none.
@@ -85,7 +91,7 @@ func problem(err error) string {
 	if err == nil {
 		return ""
 	}
-	return err.Error()
+	return text([]byte(err.Error()))
 }
 
 // text makes bytes from outside fit for reports and logs.

@@ -35,6 +35,8 @@ type httpProbe struct {
 	timeout time.Duration
 	retries int
 	client  *http.Client
+
+	closeIdle func() // closes the connection that is kept for the next probe
 }
 
 func newHTTPProbe(name, url string, limit int64, o Options, in instruments) *httpProbe {
@@ -49,6 +51,7 @@ func newHTTPProbe(name, url string, limit int64, o Options, in instruments) *htt
 	return &httpProbe{
 		record: newRecorder(name, in, o.Logger),
 		url:    url, limit: limit, timeout: o.Timeout, retries: o.Retries,
+		closeIdle: transport.CloseIdleConnections, // the client's own does not reach through otelhttp
 		client: &http.Client{
 			CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 				if len(via) > maxRedirects {
@@ -94,9 +97,13 @@ func (p *httpProbe) ask(ctx context.Context, use func(body []byte) error) (a hea
 func (p *httpProbe) try(ctx context.Context) (r reply, attempts int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
+	deadline, _ := ctx.Deadline()
 	_, _ = backoff.Retry(ctx, func() (struct{}, error) {
+		if attempts > 0 && !time.Now().Before(deadline) {
+			return struct{}{}, backoff.Permanent(err) // the time ended with the delay: what was found before still holds
+		}
 		if attempts++; attempts > 1 {
-			p.client.CloseIdleConnections()
+			p.closeIdle()
 		}
 		r, err = p.attempt(ctx)
 		if err != nil && !retryable(err) {
@@ -122,6 +129,9 @@ func (p *httpProbe) attempt(ctx context.Context) (reply, error) {
 		return reply{}, err
 	}
 	defer res.Body.Close()
+	if res.StatusCode < 100 { // net/http lets it pass
+		return reply{}, fmt.Errorf("malformed HTTP status code %03d", res.StatusCode)
+	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, p.limit+1))
 	if err != nil {
 		return reply{}, fmt.Errorf("read the body of a %d: %w", res.StatusCode, err)

@@ -18,10 +18,12 @@ type poller struct {
 	tracer   trace.Tracer
 	observe  func(context.Context, health.Observation)
 	look     func(context.Context) health.Observation
+	close    func() // lets go of what look keeps from poll to poll
 }
 
 // Run polls until ctx ends. It returns nil.
 func (p *poller) Run(ctx context.Context) error {
+	defer p.close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

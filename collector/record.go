@@ -33,7 +33,7 @@ func outcomeOf(a health.Answer, invalid error) outcome {
 		text := "answered " + strconv.Itoa(a.Code)
 		return outcome{"http_error", text, text}
 	case invalid != nil:
-		return outcome{"invalid_body", "invalid_body", invalid.Error()}
+		return outcome{"invalid_body", "invalid_body", problem(invalid)}
 	default:
 		return outcomeOK
 	}
@@ -66,10 +66,11 @@ func (r *recorder) begin(ctx context.Context, start time.Time) (_ context.Contex
 		trace.WithTimestamp(start), trace.WithAttributes(attribute.String("signal.probe", r.name)))
 	return ctx, func(o outcome, attempts int) {
 		defer span.End()
-		span.SetAttributes(attribute.String("signal.outcome", o.label), attribute.Int("signal.attempts", attempts))
+		span.SetAttributes(attribute.Int("signal.attempts", attempts))
 		if ctx.Err() != nil {
 			return // broken off by the end of the process: no finding
 		}
+		span.SetAttributes(attribute.String("signal.outcome", o.label))
 		if o != outcomeOK {
 			span.SetAttributes(attribute.String("error.type", o.label))
 			span.SetStatus(codes.Error, o.detail)

@@ -115,9 +115,9 @@ func (s *statusFile) look(ctx context.Context, trigger string) {
 	ctx, span := s.tracer.Start(ctx, "poll status_file", trace.WithNewRoot(), trace.WithTimestamp(start), trace.WithAttributes(
 		attribute.String("signal.collector", "status_file"), attribute.String("signal.trigger", trigger)))
 	defer span.End()
-	probeCtx, done := s.record.begin(ctx, start)
+	_, done := s.record.begin(ctx, start)
 	done(outcomeOfFile(&r.StatusFile), 1)
-	s.observe(probeCtx, health.Observation{At: time.Now(), StatusFile: &r.StatusFile})
+	s.observe(ctx, health.Observation{At: time.Now(), StatusFile: &r.StatusFile})
 }
 
 // credible decides whether a reading counts. A known word does at once, and so does what is believed already; anything
@@ -177,18 +177,28 @@ func readStatusFile(path string) reading {
 	return r
 }
 
+func notRegular(path string, info fs.FileInfo) error {
+	return fmt.Errorf("%s is not a regular file (%s)", path, info.Mode().Type())
+}
+
 func openAndRead(path string) (r reading, err error) {
 	if r.info, err = os.Stat(path); err != nil {
 		return reading{}, err
 	}
 	if !r.info.Mode().IsRegular() {
-		return r, fmt.Errorf("%s is not a regular file (%s)", path, r.info.Mode().Type())
+		return r, notRegular(path, r.info)
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return r, err
 	}
 	defer f.Close()
+	if r.info, err = f.Stat(); err != nil {
+		return reading{}, err
+	}
+	if !r.info.Mode().IsRegular() { // put there since: reading a FIFO would wait for its writer
+		return r, notRegular(path, r.info)
+	}
 	content, err := io.ReadAll(io.LimitReader(f, statusLimit+1))
 	if err != nil {
 		return r, err

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/fsnotify/fsnotify"
 )
@@ -21,6 +22,8 @@ type watch struct {
 	path    string
 	log     *slog.Logger
 	watcher *fsnotify.Watcher // nil when there is none to be had
+	trouble chan error        // the first error of the watcher that was not taken yet
+	drain   sync.WaitGroup
 
 	steps map[string]bool        // the paths whose change matters
 	dirs  map[string]os.FileInfo // the directories watched, and which directory each was
@@ -35,7 +38,8 @@ func newWatch(path string, log *slog.Logger) *watch {
 		log.Warn("status file is not watched, only polled", "error", err)
 		return w
 	}
-	w.watcher = watcher
+	w.watcher, w.trouble = watcher, make(chan error, 1)
+	w.drain.Go(w.drainErrors)
 	w.follow()
 	return w
 }
@@ -43,6 +47,18 @@ func newWatch(path string, log *slog.Logger) *watch {
 func (w *watch) close() {
 	if w.watcher != nil {
 		_ = w.watcher.Close() // nothing is lost: no more events are wanted
+		w.drain.Wait()
+	}
+}
+
+// drainErrors takes errors off the watcher as they come: it reports some of them while it holds the lock that follow
+// needs, and each would wait for the other for ever. One that is not taken yet stands for those after it.
+func (w *watch) drainErrors() {
+	for err := range w.watcher.Errors {
+		select {
+		case w.trouble <- err:
+		default:
+		}
 	}
 }
 
@@ -53,20 +69,16 @@ func (w *watch) events() <-chan fsnotify.Event {
 	return w.watcher.Events
 }
 
-func (w *watch) errors() <-chan error {
-	if w.watcher == nil {
-		return nil
-	}
-	return w.watcher.Errors
-}
+func (w *watch) errors() <-chan error { return w.trouble }
 
 // concerns reports whether an event may have changed what the path leads to.
 func (w *watch) concerns(e fsnotify.Event) bool {
-	if _, own := w.dirs[e.Name]; own && e.Has(fsnotify.Remove|fsnotify.Rename) {
-		delete(w.dirs, e.Name) // the watch went with the directory
+	name := filepath.Clean(e.Name) // what is in the root directory is named //x
+	if _, own := w.dirs[name]; own && e.Has(fsnotify.Remove|fsnotify.Rename) {
+		delete(w.dirs, name) // the watch went with the directory
 		return true
 	}
-	return w.steps[e.Name]
+	return w.steps[name]
 }
 
 // follow brings the watched directories in line with where the path leads now, and reports whether that was needed.
@@ -100,17 +112,23 @@ func (w *watch) watchDirs(steps []string) (changed bool) {
 	}
 	for _, dir := range slices.Sorted(maps.Keys(wanted)) {
 		info, err := os.Stat(dir)
-		if err != nil || w.dirs[dir] != nil && os.SameFile(info, w.dirs[dir]) {
+		if err == nil && w.dirs[dir] != nil && os.SameFile(info, w.dirs[dir]) {
 			continue
 		}
-		w.forget(dir)
-		if err := w.watcher.Add(dir); err != nil {
+		if err == nil {
+			w.forget(dir)
+			err = w.watcher.Add(dir)
+		}
+		switch {
+		case err == nil:
+			w.dirs[dir] = info
+			delete(w.deaf, dir)
+			changed = true
+		case os.IsNotExist(err):
+			changed = true // it went since the path was followed, which leads elsewhere now
+		default:
 			w.mute(dir, err)
-			continue
 		}
-		w.dirs[dir] = info
-		delete(w.deaf, dir)
-		changed = true
 	}
 	return changed
 }

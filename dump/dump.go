@@ -70,10 +70,14 @@ func (s *script) start(ctx context.Context) {
 	began := time.Now()
 	// Starting can take milliseconds, which the caller, on its way to the next observation, does not have.
 	go func() {
-		defer s.running.Store(false)
 		defer span.End()
-		log.InfoContext(ctx, "dump started")
-		if err := cmd.Run(); err != nil {
+		err := cmd.Start()
+		if err == nil {
+			log.InfoContext(ctx, "dump started", "pid", cmd.Process.Pid)
+			err = cmd.Wait()
+		}
+		s.running.Store(false) // before its end is told
+		if err != nil {
 			span.SetStatus(codes.Error, err.Error())
 			log.ErrorContext(ctx, "dump failed", "error", err, "seconds", time.Since(began).Seconds())
 			return

@@ -71,7 +71,7 @@ func New(ctx context.Context, o Options) (*Telemetry, error) {
 }
 
 // Shutdown hands out what is left and ends the providers; ctx bounds it. They end together, so that a backend that does
-// not take one signal costs the others no time.
+// not take one signal costs the others no time. A second call finds nothing to do.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
 	errs := make([]error, len(t.shutdown))
 	var all sync.WaitGroup
@@ -79,6 +79,7 @@ func (t *Telemetry) Shutdown(ctx context.Context) error {
 		all.Go(func() { errs[i] = shutdown(ctx) })
 	}
 	all.Wait()
+	t.shutdown = nil
 	return errors.Join(errs...)
 }
 

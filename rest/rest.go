@@ -91,6 +91,7 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	err := s.http.Serve(s.listener)
 	if stop() { // it was not the end of ctx
+		_ = s.http.Close() // or open connections would be served on
 		return fmt.Errorf("http listener: %w", err)
 	}
 	<-stopped

@@ -122,6 +122,9 @@ func (c *config) participantAlias() {
 		return
 	}
 	n := read(r, "PARTIPANT_MAX", positiveCount)
+	if n == 0 || c.rules.ParticipantMax == 0 { // one of them is a problem by itself
+		return
+	}
 	if proper.origin != "default" && n != c.rules.ParticipantMax {
 		r.problem("PARTIPANT_MAX", alias, fmt.Errorf("the same as PARTICIPANT_MAX=%q (%s), of which it is another spelling", proper.raw, proper.origin))
 		return

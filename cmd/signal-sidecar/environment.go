@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"sync"
 
 	"github.com/alecthomas/kong"
@@ -46,7 +45,7 @@ func (e *environment) read(path string, named bool) error {
 	case errors.Is(err, fs.ErrNotExist) && !named:
 		return nil
 	case err != nil:
-		return fmt.Errorf("ENV_FILE=%q: cannot be read: %w", path, err)
+		return &envFileError{path, err}
 	}
 	e.file = path
 	for name, value := range values {
@@ -54,7 +53,7 @@ func (e *environment) read(path string, named bool) error {
 			continue
 		}
 		if err := os.Setenv(name, value); err != nil {
-			return fmt.Errorf("%s: variable %q: %w", path, name, err)
+			return &envFileError{path, fmt.Errorf("variable %q: %w", name, err)}
 		}
 		e.fromFile[name] = true
 	}
@@ -76,12 +75,23 @@ func parseEnvFile(path string) (map[string]string, error) {
 		return nil, fmt.Errorf("larger than %d bytes", maxEnvFile)
 	}
 	values, err := godotenv.UnmarshalBytes(content)
-	if err != nil {
-		what, _, _ := strings.Cut(err.Error(), " near ")
-		return nil, fmt.Errorf("not a list of KEY=value lines: %s", what)
+	if err != nil { // it quotes the file
+		return nil, errors.New("not a list of KEY=value lines")
 	}
 	return values, nil
 }
+
+// envFileError says why a file of variables could not be used.
+type envFileError struct {
+	path string
+	err  error
+}
+
+func (e *envFileError) Error() string {
+	return fmt.Sprintf("ENV_FILE=%q: cannot be read: %s", e.path, e.err)
+}
+
+func (e *envFileError) Unwrap() error { return e.err }
 
 // Validate implements kong.Resolver.
 func (e *environment) Validate(*kong.Application) error { return nil }

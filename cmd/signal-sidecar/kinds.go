@@ -155,8 +155,10 @@ func hostOrNone(s string) (string, error) {
 		if _, err := port(p); err != nil {
 			return "", errHost
 		}
-		_, err = host(h)
-		return name, err
+		if _, err := host(h); err != nil {
+			return "", err
+		}
+		return name, nil
 	}
 	return bindHost(name)
 }

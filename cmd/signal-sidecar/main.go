@@ -67,6 +67,9 @@ func run(args []string, std streams) int {
 	if exited { // --help was answered
 		return code
 	}
+	if file := (*envFileError)(nil); errors.As(err, &file) {
+		return fail(std, exitUsage, file) // without the flag that kong was at
+	}
 	if err != nil {
 		return fail(std, exitUsage, fmt.Errorf("%w (see --help)", err))
 	}

@@ -1,0 +1,90 @@
+package agent
+
+import (
+	"net"
+	"testing"
+	"time"
+)
+
+// TestFirstVerdictIsWaitedFor: connections that come before the first verdict get it as soon as it is there.
+func TestFirstVerdictIsWaitedFor(t *testing.T) {
+	r := startAgent(t, setup{config: rules})
+	const early = 50
+	var conns [early]*net.TCPConn
+	for i := range conns {
+		conns[i] = r.dial(t)
+	}
+	r.waitForGuests(t, early)
+	r.observed(jicofo(0), prosody(200)) // the status file is not read yet: no verdict
+	if said := r.up.Load() + r.down.Load() + r.silent.Load(); said != 0 {
+		t.Errorf("%d connections were answered before the first verdict", said)
+	}
+	r.observed(statusFile("ready"))
+	for _, conn := range conns {
+		if got := readReply(t, conn); got != "up ready 100%\n" {
+			t.Errorf("said %q", got)
+		}
+	}
+}
+
+// TestFirstVerdictIsWaitedForBounded: after the bound the connection ends without a word.
+func TestFirstVerdictIsWaitedForBounded(t *testing.T) {
+	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.verdictWait = 50 * time.Millisecond }})
+	began := time.Now()
+	if got := r.check(t); got != "" {
+		t.Errorf("said %q without a verdict", got)
+	}
+	if waited := time.Since(began); waited < 50*time.Millisecond {
+		t.Errorf("the connection was ended after %s", waited)
+	}
+	r.upReady()
+	if got := r.check(t); got != "up ready 100%\n" {
+		t.Errorf("then said %q", got)
+	}
+}
+
+// TestFirstVerdictIsWaitedForByDefault fixes the bounds that are in force outside the tests.
+func TestFirstVerdictIsWaitedForByDefault(t *testing.T) {
+	r := startAgent(t, setup{config: rules})
+	if r.verdictWait != 10*time.Second || r.lingerTime != time.Second || cap(r.guests) != 1024 {
+		t.Errorf("%d connections wait for %s and linger for %s", cap(r.guests), r.verdictWait, r.lingerTime)
+	}
+}
+
+// TestMoreThanMaxGuestsWait: those over the bound are closed without a word, the others are served.
+func TestMoreThanMaxGuestsWait(t *testing.T) {
+	const places = 5
+	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.guests = make(chan struct{}, places) }})
+	var waiting [places]*net.TCPConn
+	for i := range waiting {
+		waiting[i] = r.dial(t)
+	}
+	r.waitForGuests(t, places)
+	for range places {
+		if got := r.check(t); got != "" {
+			t.Errorf("a connection over the bound was told %q", got)
+		}
+	}
+	r.upReady()
+	for _, conn := range waiting {
+		if got := readReply(t, conn); got != "up ready 100%\n" {
+			t.Errorf("said %q", got)
+		}
+	}
+}
+
+// TestMoreThanMaxGuestsLinger: peers that do not close take all places, and checks are answered all the same.
+func TestMoreThanMaxGuestsLinger(t *testing.T) {
+	const places = 3
+	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.guests = make(chan struct{}, places) }})
+	r.upReady()
+	for range places {
+		r.dial(t)
+	}
+	r.waitForGuests(t, places)
+	for range 20 {
+		if got := r.check(t); got != "up ready 100%\n" {
+			t.Errorf("said %q", got)
+		}
+	}
+}

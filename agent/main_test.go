@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.uber.org/goleak"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bound is how long a test waits for what must happen; none takes as long unless it fails.
+const bound = 20 * time.Second
+
+// runningAgent is an agent on a real socket, and the monitor that it reads.
+type runningAgent struct {
+	*Agent
+	monitor *health.Monitor
+	address string
+	log     *logBuffer
+	stop    func() error // ends the context and returns what Run returned
+	ended   <-chan struct{}
+}
+
+// setup is what a test may change of an agent before it runs.
+type setup struct {
+	config   health.Config
+	meters   metric.MeterProvider
+	listener func(net.Listener) net.Listener
+	change   func(*Agent)
+}
+
+// startAgent runs an agent until the test ends.
+func startAgent(t testing.TB, s setup) *runningAgent {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &runningAgent{monitor: health.NewMonitor(s.config), address: listener.Addr().String(), log: new(logBuffer)}
+	if s.listener != nil {
+		listener = s.listener(listener)
+	}
+	if s.meters == nil {
+		s.meters = noop.NewMeterProvider()
+	}
+	r.Agent, err = New(Options{Listener: listener, Source: r.monitor, MeterProvider: s.meters, Logger: slog.New(slog.NewTextHandler(r.log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.change != nil {
+		s.change(r.Agent)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	var runErr error
+	go func() {
+		defer close(ended)
+		runErr = r.Run(ctx)
+	}()
+	r.ended = ended
+	r.stop = func() error {
+		cancel()
+		select {
+		case <-ended:
+			return runErr
+		case <-time.After(bound):
+			return errors.New("Run did not return")
+		}
+	}
+	t.Cleanup(func() {
+		err := r.stop()
+		if err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+	return r
+}
+
+// dial connects; what is not over within the bound fails.
+func (r *runningAgent) dial(t testing.TB) *net.TCPConn {
+	t.Helper()
+	conn, err := net.Dial("tcp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(bound)); err != nil {
+		t.Fatal(err)
+	}
+	return conn.(*net.TCPConn)
+}
+
+// check is one agent check: all that is said until the end of the connection.
+func (r *runningAgent) check(t testing.TB) string {
+	t.Helper()
+	return readReply(t, r.dial(t))
+}
+
+func readReply(t testing.TB, conn net.Conn) string {
+	t.Helper()
+	reply, err := io.ReadAll(conn)
+	if err != nil {
+		t.Errorf("after %q: %v", reply, err)
+	}
+	return string(reply)
+}
+
+// waitForGuests waits until exactly n connections wait for the verdict or linger.
+func (r *runningAgent) waitForGuests(t testing.TB, n int) {
+	t.Helper()
+	waitFor(t, "the guests", func() bool { return len(r.guests) == n })
+}
+
+func waitFor(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	limit := time.After(bound)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// rules are without mitigation: what is observed is what is said.
+var rules = health.Config{ParticipantMax: 5000, DrainGraceScope: health.ScopeJicofo}
+
+// observed makes the monitor see the parts, now.
+func (r *runningAgent) observed(parts ...health.Observation) {
+	for _, o := range parts {
+		o.At = time.Now()
+		r.monitor.Observe(context.Background(), o)
+	}
+}
+
+func jicofo(participants float64) health.Observation {
+	ok := health.Answer{Code: 200}
+	return health.Observation{Jicofo: &health.Jicofo{Health: ok, Stats: ok, Participants: participants}}
+}
+
+func prosody(code int) health.Observation {
+	return health.Observation{Prosody: &health.Prosody{Health: health.Answer{Code: code}}}
+}
+
+func statusFile(contents string) health.Observation {
+	return health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: contents}}
+}
+
+// upReady shows a node on which nothing is wrong.
+func (r *runningAgent) upReady() { r.observed(jicofo(0), prosody(200), statusFile("ready")) }
+
+// logBuffer collects a log; it is safe for concurrent use.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

@@ -1,0 +1,157 @@
+package agent
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// peers are what a peer may do before it reads; none of it costs it the reply (spec section 4).
+var peers = map[string]func(*testing.T, *net.TCPConn){
+	"sends nothing": func(*testing.T, *net.TCPConn) {},
+	"sends agent-send": func(t *testing.T, conn *net.TCPConn) {
+		send(t, conn, []byte("shard-1\n"))
+	},
+	"sends as much as haproxy's largest buffer": func(t *testing.T, conn *net.TCPConn) {
+		send(t, conn, bytes.Repeat([]byte("x"), 16<<10))
+	},
+	"sends 200 KB": func(t *testing.T, conn *net.TCPConn) {
+		if err := conn.SetWriteBuffer(4 << 10); err != nil { // what the agent does not read, cannot be sent
+			t.Error(err)
+		}
+		send(t, conn, bytes.Repeat([]byte("x"), 200_000))
+	},
+	"sends slowly": func(t *testing.T, conn *net.TCPConn) {
+		pace := time.NewTicker(5 * time.Millisecond)
+		defer pace.Stop()
+		for range 10 {
+			send(t, conn, []byte("x"))
+			<-pace.C
+		}
+	},
+	"half-closes": func(t *testing.T, conn *net.TCPConn) {
+		if err := conn.CloseWrite(); err != nil {
+			t.Error(err)
+		}
+	},
+	"sends and half-closes": func(t *testing.T, conn *net.TCPConn) {
+		send(t, conn, []byte("shard-1\n"))
+		if err := conn.CloseWrite(); err != nil {
+			t.Error(err)
+		}
+	},
+}
+
+func send(t *testing.T, conn net.Conn, data []byte) {
+	t.Helper()
+	if n, err := conn.Write(data); err != nil {
+		t.Errorf("sent %d bytes of %d: %v", n, len(data), err)
+	}
+}
+
+func TestPeerGetsTheReply(t *testing.T) {
+	for name, act := range peers {
+		t.Run(name, func(t *testing.T) {
+			r := startAgent(t, setup{config: rules})
+			r.upReady()
+			for range 20 {
+				conn := r.dial(t)
+				act(t, conn)
+				if got := readReply(t, conn); got != "up ready 100%\n" {
+					t.Fatalf("said %q", got)
+				}
+				conn.Close()
+			}
+		})
+	}
+}
+
+// TestPeerGetsTheReplyAfterWaiting: what was sent while there was no verdict does not cost the reply either.
+func TestPeerGetsTheReplyAfterWaiting(t *testing.T) {
+	for name, act := range peers {
+		t.Run(name, func(t *testing.T) {
+			r := startAgent(t, setup{config: rules})
+			conn := r.dial(t)
+			acted := make(chan struct{})
+			go func() { // it may have to wait until the agent reads
+				defer close(acted)
+				act(t, conn)
+			}()
+			r.waitForGuests(t, 1)
+			r.upReady()
+			if got := readReply(t, conn); got != "up ready 100%\n" {
+				t.Errorf("said %q", got)
+			}
+			<-acted
+		})
+	}
+}
+
+// TestPeerGone: peers that leave disturb nobody, and their places are free again.
+func TestPeerGone(t *testing.T) {
+	r := startAgent(t, setup{config: rules})
+	r.upReady()
+	for range 50 {
+		if err := r.dial(t).Close(); err != nil {
+			t.Error(err)
+		}
+		reset := r.dial(t)
+		_ = reset.SetLinger(0)
+		_ = reset.Close()
+		resetLate := r.dial(t)
+		send(t, resetLate, []byte("shard-1\n"))
+		_ = resetLate.SetLinger(0)
+		_ = resetLate.Close()
+	}
+	if got := r.check(t); got != "up ready 100%\n" {
+		t.Errorf("the next check: said %q", got)
+	}
+	r.waitForGuests(t, 0)
+}
+
+// TestPeerGoneWhileWaiting: the same before the first verdict.
+func TestPeerGoneWhileWaiting(t *testing.T) {
+	r := startAgent(t, setup{config: rules})
+	closed, reset := r.dial(t), r.dial(t)
+	r.waitForGuests(t, 2)
+	_ = closed.Close()
+	_ = reset.SetLinger(0)
+	_ = reset.Close()
+	r.upReady()
+	if got := r.check(t); got != "up ready 100%\n" {
+		t.Errorf("the next check: said %q", got)
+	}
+	r.waitForGuests(t, 0)
+}
+
+// TestPeerThatNeverCloses is left after a bounded time, however little or much it sends.
+func TestPeerThatNeverCloses(t *testing.T) {
+	t.Run("silent", func(t *testing.T) {
+		r := startAgent(t, setup{config: rules})
+		r.upReady()
+		conn := r.dial(t)
+		if got := readReply(t, conn); got != "up ready 100%\n" {
+			t.Errorf("said %q", got)
+		}
+		r.waitForGuests(t, 0)
+	})
+	t.Run("sending for ever", func(t *testing.T) {
+		r := startAgent(t, setup{config: rules})
+		r.upReady()
+		conn := r.dial(t)
+		line := make([]byte, len("up ready 100%\n"))
+		if _, err := io.ReadFull(conn, line); err != nil || string(line) != "up ready 100%\n" {
+			t.Errorf("said %q, %v", line, err)
+		}
+		var err error
+		for junk := make([]byte, 32<<10); err == nil; {
+			_, err = conn.Write(junk)
+		}
+		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+			t.Errorf("the agent still reads: %v", err)
+		}
+		r.waitForGuests(t, 0)
+	})
+}

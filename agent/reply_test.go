@@ -1,0 +1,117 @@
+package agent
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// replies are what is said for each health, status and weight: the columns are the weight without WEIGHT_PARTICIPANTS,
+// and with it for 0, 750, 4999 and an unknown number of participants of at most 5000.
+const replies = `
+health status   off              0                750              4999            unknown
+up     ready    up_ready_100%    up_ready_100%    up_ready_85%     up_ready_1%     down_ready_0%
+up     drain    up_drain_0%      up_drain_0%      up_drain_0%      up_drain_0%     down_drain_0%
+up     maint    up_maint_0%      up_maint_0%      up_maint_0%      up_maint_0%     down_maint_0%
+up     bogus    up_drain_100%    up_drain_100%    up_drain_85%     up_drain_1%     down_drain_0%
+down   ready    down_ready_100%  down_ready_100%  down_ready_85%   down_ready_1%   down_ready_0%
+down   drain    down_drain_0%    down_drain_0%    down_drain_0%    down_drain_0%   down_drain_0%
+down   maint    down_maint_0%    down_maint_0%    down_maint_0%    down_maint_0%   down_maint_0%
+down   bogus    down_drain_100%  down_drain_100%  down_drain_85%   down_drain_1%   down_drain_0%
+`
+
+// TestReply reads each reply as the exact bytes up to the end of the connection (spec section 4).
+func TestReply(t *testing.T) {
+	rows := strings.Split(strings.TrimSpace(replies), "\n")
+	columns := strings.Fields(rows[0])
+	for column := 2; column < len(columns); column++ {
+		config := rules
+		config.WeightParticipants = columns[column] != "off"
+		r := startAgent(t, setup{config: config})
+		r.observed(jicofoOf(columns[column]))
+		for _, row := range rows[1:] {
+			cells := strings.Fields(row)
+			r.observed(prosody(map[string]int{"up": 200, "down": 500}[cells[0]]), statusFile(cells[1]))
+			want := strings.ReplaceAll(cells[column], "_", " ") + "\n"
+			if got := r.check(t); got != want {
+				t.Errorf("%s %s, participants %s: said %q, want %q", cells[0], cells[1], columns[column], got, want)
+			}
+		}
+	}
+}
+
+// jicofoOf is a jicofo with as many participants as the column's head says.
+func jicofoOf(participants string) health.Observation {
+	if participants == "unknown" {
+		o := jicofo(0)
+		o.Jicofo.StatsProblem = "participants is missing"
+		return o
+	}
+	var n float64
+	_, _ = fmt.Sscan(participants, &n)
+	return jicofo(n)
+}
+
+// TestReplyWhenTheFileIsUnhealthyOrMissing: spec section 3.
+func TestReplyWhenTheFileIsUnhealthyOrMissing(t *testing.T) {
+	r := startAgent(t, setup{config: rules})
+	r.upReady()
+	r.observed(statusFile("unhealthy"))
+	if got := r.check(t); got != "down drain 0%\n" {
+		t.Errorf("unhealthy: said %q", got)
+	}
+	r.observed(health.Observation{StatusFile: &health.StatusFile{Problem: "no such file"}})
+	if got := r.check(t); got != "down drain 100%\n" {
+		t.Errorf("missing: said %q", got)
+	}
+}
+
+// TestReplyAndEndLeaveTogether counts the segments that came: SYN-ACK, and one with the reply and FIN. The network may
+// repeat one, so not every connection has to show it.
+func TestReplyAndEndLeaveTogether(t *testing.T) {
+	r := startAgent(t, setup{config: rules})
+	r.upReady()
+	const checks = 40
+	together := 0
+	for range checks {
+		conn := r.dial(t)
+		if got := readReply(t, conn); got != "up ready 100%\n" {
+			t.Fatalf("said %q", got)
+		}
+		info := tcpInfo(t, conn)
+		if info.Segs_in == 0 {
+			t.Skip("the kernel does not count segments")
+		}
+		if info.Segs_in == 2 && info.Data_segs_in == 1 {
+			together++
+		}
+		conn.Close()
+	}
+	if together < checks/2 {
+		t.Errorf("reply and FIN came together %d times of %d", together, checks)
+	}
+}
+
+func tcpInfo(t *testing.T, conn *net.TCPConn) *unix.TCPInfo {
+	t.Helper()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var info *unix.TCPInfo
+	var infoErr error
+	if err := raw.Control(func(fd uintptr) {
+		info, infoErr = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if infoErr != nil {
+		t.Skipf("TCP_INFO: %v", infoErr)
+	}
+	return info
+}

@@ -1,0 +1,213 @@
+package main_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
+)
+
+// badInput is one way for a service to misbehave on one path ("" for all), and what must come of it.
+type badInput struct {
+	path, behavior string
+	outcomes       map[string]string // by probe; the others go on being ok
+}
+
+var (
+	bothJicofo = func(outcome string) map[string]string {
+		return map[string]string{"jicofo_health": outcome, "jicofo_stats": outcome}
+	}
+	healthOnly  = func(outcome string) map[string]string { return map[string]string{"jicofo_health": outcome} }
+	statsOnly   = func(outcome string) map[string]string { return map[string]string{"jicofo_stats": outcome} }
+	prosodyOnly = func(outcome string) map[string]string { return map[string]string{"prosody": outcome} }
+)
+
+var jicofoInputs = []badInput{
+	{"", "huge", bothJicofo("body_too_large")},
+	{"", "slow 1h", bothJicofo("timeout")},
+	{"", "hang", bothJicofo("timeout")},
+	{"", "drip", bothJicofo("timeout")},
+	{"", "reset", bothJicofo("connection_reset")},
+	{"", "close", bothJicofo("connection_reset")},
+	{"", "truncate", bothJicofo("connection_reset")},
+	{"", "garbage", bothJicofo("malformed_response")},
+	{"", "redirect loop", bothJicofo("too_many_redirects")},
+	{"", "redirect 6", bothJicofo("too_many_redirects")},
+	{"", "code 500", bothJicofo("http_error")},
+	{"", "code 204", bothJicofo("http_error")},
+	{"/about/health", "code 503", healthOnly("http_error")},
+	{"/about/health", "hang", healthOnly("timeout")},
+	{"/stats", "hang", statsOnly("timeout")},
+	{"/stats", "notjson", statsOnly("invalid_body")},
+	{"/stats", "body []", statsOnly("invalid_body")},
+	{"/stats", "body null", statsOnly("invalid_body")},
+	{"/stats", `body {"participants":1`, statsOnly("invalid_body")},
+	{"/stats", `body {"participants":1}`, statsOnly("invalid_body")},
+	{"/stats", `body {"conferences":1}`, statsOnly("invalid_body")},
+	{"/stats", `body {"participants":"1","conferences":1}`, statsOnly("invalid_body")},
+	{"/stats", `body {"participants":1,"conferences":[1]}`, statsOnly("invalid_body")},
+	{"/stats", `body {"participants":null,"conferences":1}`, statsOnly("invalid_body")},
+	{"/stats", `body {"participants":1e999,"conferences":1}`, statsOnly("invalid_body")},
+	{"/stats", `body {"participants":true,"conferences":{}}`, statsOnly("invalid_body")},
+}
+
+var prosodyInputs = []badInput{
+	{"", "huge", prosodyOnly("body_too_large")},
+	{"", "slow 1h", prosodyOnly("timeout")},
+	{"", "hang", prosodyOnly("timeout")},
+	{"", "drip", prosodyOnly("timeout")},
+	{"", "reset", prosodyOnly("connection_reset")},
+	{"", "close", prosodyOnly("connection_reset")},
+	{"", "truncate", prosodyOnly("connection_reset")},
+	{"", "garbage", prosodyOnly("malformed_response")},
+	{"", "redirect loop", prosodyOnly("too_many_redirects")},
+	{"", "code 404", prosodyOnly("http_error")},
+	{"", "code 503", prosodyOnly("http_error")},
+}
+
+// maxMemory bounds what the sidecar takes, whatever it is fed.
+const maxMemory = 100 << 20 // bytes
+
+func TestBadInputFromJicofo(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, vars{"PROBE_TIMEOUT": "0.2", "POLLING_INTERVAL": "0.05"})
+	s.suffer(t, s.node.Jicofo, jicofoInputs, "prosody")
+}
+
+func TestBadInputFromProsody(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, vars{"PROBE_TIMEOUT": "0.2", "POLLING_INTERVAL": "0.05"})
+	s.suffer(t, s.node.Prosody, prosodyInputs, "jicofo_health")
+}
+
+// suffer goes through the inputs, while the probe of the other service goes on.
+func (s *shard) suffer(t *testing.T, service *signalnode.Service, inputs []badInput, other string) {
+	t.Helper()
+	for i, in := range inputs {
+		s.becomes(t, "up ready 100%")
+		s.changes(t, 2*i+1)
+		before := len(s.log())
+		service.Set(in.path, signalnode.MustParseBehavior(in.behavior))
+		s.becomes(t, "down ready 100%")
+		s.polls(t, 3, in.outcomes)
+		s.polls(t, 2, map[string]string{other: "ok"})
+		s.expectReasons(t, in.path+" "+in.behavior, before, in.outcomes)
+		service.Set("", signalnode.Behavior{})
+	}
+	s.becomes(t, "up ready 100%")
+	t.Logf("peak memory %d MiB", s.peakMemory(t)>>20)
+	if peak := s.peakMemory(t); peak > maxMemory {
+		t.Errorf("the sidecar took %d MiB", peak>>20)
+	}
+}
+
+// expectReasons checks what was logged since: once for each failing probe why it fails, and the change of the verdict,
+// with a reason.
+func (s *shard) expectReasons(t *testing.T, name string, since int, outcomes map[string]string) {
+	t.Helper()
+	told := map[string]int{}
+	changes := 0
+	for _, e := range s.log()[since:] {
+		switch e["msg"] {
+		case "probe began to fail", "probe fails differently":
+			probe := fmt.Sprint(e["probe"])
+			told[probe]++
+			if e["outcome"] != outcomes[probe] || e["detail"] == "" {
+				t.Errorf("%s: %v", name, e)
+			}
+		case "verdict changed":
+			changes++
+			if reasons, _ := e["reasons"].([]any); len(reasons) != 1 {
+				t.Errorf("%s: %v", name, e)
+			}
+		case "probe works again": // of the input before
+		default:
+			t.Errorf("%s: %v", name, e)
+		}
+	}
+	if changes != 1 {
+		t.Errorf("%s: %d changes of the verdict are logged", name, changes)
+	}
+	for probe := range outcomes {
+		if told[probe] != 1 {
+			t.Errorf("%s: the failure of %s is logged %d times", name, probe, told[probe])
+		}
+	}
+	if len(told) != len(outcomes) {
+		t.Errorf("%s: failures are logged of %v", name, told)
+	}
+}
+
+// TestBadStatusFile puts at the status file's path what is none.
+func TestBadStatusFile(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, nil)
+	path := s.statusPath
+	for i, in := range []struct {
+		name, line, outcome string
+		put                 func(path string) error
+	}{
+		{"directory", "down drain 100%", "unreadable", func(path string) error { return os.Mkdir(path, 0o755) }},
+		{"FIFO", "down drain 100%", "unreadable", func(path string) error { return syscall.Mkfifo(path, 0o644) }},
+		{"1 GB", "down drain 100%", "unreadable", func(path string) error {
+			return errors.Join(os.WriteFile(path, nil, 0o644), os.Truncate(path, 1<<30))
+		}},
+		{"4097 bytes", "down drain 100%", "unreadable", func(path string) error {
+			return os.WriteFile(path, bytes.Repeat([]byte(" "), 4097), 0o644)
+		}},
+		{"binary", "up drain 100%", "unknown_word", func(path string) error {
+			return os.WriteFile(path, []byte("\x7fELF\x00\xff\xfe ready"), 0o644)
+		}},
+		{"device", "down drain 100%", "unreadable", func(path string) error { return os.Symlink("/dev/zero", path) }},
+		{"link to itself", "down drain 100%", "unreadable", func(string) error { return os.Symlink(path, path+".new") }},
+		{"dangling link", "down drain 100%", "unreadable", func(path string) error { return os.Symlink("/nonexistent", path) }},
+	} {
+		must(t, in.put(path+".new"))
+		s.becomes(t, "up ready 100%")
+		s.changes(t, 2*i+1)
+		before := len(s.log())
+		exchange(t, path+".new", path)
+		s.becomes(t, in.line)
+		s.polls(t, 3, map[string]string{"status_file": in.outcome, "jicofo_health": "ok", "prosody": "ok"})
+		s.expectReasons(t, in.name, before, map[string]string{"status_file": in.outcome})
+		exchange(t, path+".new", path)
+		must(t, os.Remove(path+".new"))
+	}
+	s.becomes(t, "up ready 100%")
+	if peak := s.peakMemory(t); peak > maxMemory {
+		t.Errorf("the sidecar took %d MiB", peak>>20)
+	}
+}
+
+// exchange swaps two files of any kind in one step.
+func exchange(t *testing.T, a, b string) {
+	t.Helper()
+	must(t, unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE))
+}
+
+// TestRedirectsAreFollowed has jicofo behind so many redirects as are allowed.
+func TestRedirectsAreFollowed(t *testing.T) {
+	t.Parallel()
+	s := newShard(t, nil)
+	s.jicofo("redirect 5")
+	s.start(t)
+	s.becomes(t, "up ready 100%")
+}
+
+// TestRetries has each probe's connection reset twice.
+func TestRetries(t *testing.T) {
+	t.Parallel()
+	s := newShard(t, vars{"POLLING_INTERVAL": "60"})
+	s.node.Prosody.Set("/http-bind", signalnode.MustParseBehavior("reset 2"))
+	s.start(t)
+	s.becomes(t, "up ready 100%")
+	if got := s.metric(`signal_probe_attempts_total{probe="prosody"}`); got != "3" {
+		t.Errorf("%s attempts at prosody, want 3", got)
+	}
+}

@@ -1,0 +1,117 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var (
+	badBooleans = []string{"maybe", "2", "truee", "yes!", "-1"}
+	badPorts    = []string{"x", "-1", "65536", "1.5", "0x50", "80 80", "999999999999999999999", "http"}
+	badSeconds  = []string{"x", "-1", "-1s", "1 s", "5 seconds", "NaN", "Inf", "-Inf", "1e300", "367d", "9000h", "31536001", "1,5"}
+	badPositive = append([]string{"0", "0s", "0.0", "-0"}, badSeconds...)
+	badOrigins  = []string{
+		"localhost:8888", "localhost", "http://", "http:///x", "//localhost:8888", "ftp://localhost", "http://localhost:99999",
+		"http://localhost:0", "http://localhost:x", "http://user:password@localhost", "http://localhost?a", "http://localhost/#b", "http://a b",
+		"http://localhost\nHTTP_PORT=1", "http://[::1", "unix:///run/jicofo",
+	}
+	badHosts = []string{"a b", "http://consul", "consul:8500x", "a/b", "a?b", "user@host", "[::1", "a\tb"}
+)
+
+// badValues are values that must not be accepted, by variable: for each setting whose value can be bad.
+var badValues = map[string][]string{
+	"HTTP_PORT": badPorts, "TCP_PORT": badPorts, "CONSUL_PORT": badPorts, "TCP_HOLD_PORT": append([]string{"on", "no"}, badPorts...),
+	"HTTP_ADDR": badHosts, "TCP_ADDR": badHosts, "CONSUL_HOST": badHosts,
+	"CENSUS_HOST": {"a b", "http://a", "a:b", "a:99999", "a/b"},
+	"METRICS":     badBooleans, "CENSUS_POLL": badBooleans, "WEIGHT_PARTICIPANTS": badBooleans, "CONSUL_SECURE": badBooleans,
+	"CONSUL_STATUS": badBooleans, "CONSUL_REPORTS": badBooleans, "CENSUS_REPORTS": badBooleans,
+	"JICOFO_ORIG": badOrigins, "PROSODY_ORIG": badOrigins,
+	"AGENT_HOLD": badPositive, "POLLING_INTERVAL": badPositive, "PROBE_TIMEOUT": badPositive, "CONSUL_REPORTS_INTERVAL": badPositive,
+	"HEALTH_DAMPENING_INTERVAL": badSeconds, "DRAIN_GRACE_INTERVAL": badSeconds,
+	"PROBE_RETRIES":   {"x", "-1", "101", "1.5", "1e1"},
+	"PARTICIPANT_MAX": {"x", "0", "-1", "1.5", "1e3", "1000000001", "99999999999999999999999"},
+	"PARTIPANT_MAX":   {"x", "0", "-1", "1.5", "1e3", "1000000001", "99999999999999999999999"},
+	"STATUS_PATH":     {" "}, "CONSUL_STATUS_KEY": {" "}, "CONSUL_REPORT_KEY": {"\t"},
+	"DRAIN_GRACE_SCOPE": {"hard", "jicofo,soft", "all"},
+	"LOG_LEVEL":         {"trace", "warning", "0", "info+1"},
+	"LOG_FORMAT":        {"xml", "logfmt"},
+}
+
+// TestBadValues gives each bad value, from each place in turn. The ports are taken: whoever opened one before the
+// settings are checked would fail otherwise.
+func TestBadValues(t *testing.T) {
+	t.Parallel()
+	taken := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": occupy(t), "TCP_PORT": occupy(t)}
+	folder := t.TempDir()
+	turn := 0
+	for name, values := range badValues {
+		for _, value := range values {
+			environment, args := taken, []string{"serve"}
+			var origin string
+			switch turn++; turn % 3 {
+			case 0:
+				environment, origin = taken.with(vars{name: value}), "environment"
+			case 1:
+				args, origin = append(args, flagOf(name)+"="+value), "flag"
+			default:
+				origin = write(t, folder, "bad.env", fmt.Sprintf("%s=\"%s\"\n", name, strings.ReplaceAll(value, "\n", `\n`)))
+				environment = taken.with(vars{"ENV_FILE": origin, name: ""})
+			}
+			expectProblems(t, runIn(t, folder, environment, args...), fmt.Sprintf("%s=%q (%s): must be ", name, value, origin))
+		}
+	}
+}
+
+// expectProblems checks that there is one line for each problem, which begins like that and goes on, and nothing else.
+func expectProblems(t *testing.T, r result, beginnings ...string) {
+	t.Helper()
+	lines := r.problems()
+	if r.code != 2 || r.stdout != "" || len(lines) != len(beginnings) {
+		t.Errorf("exit %d, %d problems instead of %d, standard output %q, standard error:\n%s", r.code, len(lines), len(beginnings), r.stdout, r.stderr)
+		return
+	}
+	for _, beginning := range beginnings {
+		found := 0
+		for _, line := range lines {
+			if after, ok := strings.CutPrefix(line, "signal-sidecar: "+beginning); ok && len(after) > 3 {
+				found++
+			}
+		}
+		if found != 1 {
+			t.Errorf("%d lines say %q in\n%s", found, beginning, r.stderr)
+		}
+	}
+}
+
+// TestAllBadAtOnce gives every setting a bad value: each is told, by the commands that read settings.
+func TestAllBadAtOnce(t *testing.T) {
+	t.Parallel()
+	all, want := vars{}, make([]string, 0, len(badValues))
+	for name, values := range badValues {
+		all[name] = values[0]
+		want = append(want, fmt.Sprintf("%s=%q (environment): must be ", name, values[0]))
+	}
+	for _, command := range []string{"serve", "check-config", "demo"} {
+		expectProblems(t, run(t, all, command), want...)
+	}
+}
+
+// TestProblemsBeforePorts looks at the system calls of a start with a bad value, and of one that gets as far as to ask for
+// a port that is taken.
+func TestProblemsBeforePorts(t *testing.T) {
+	t.Parallel()
+	strace := component(t, "strace")
+	for value, binds := range map[string]bool{"json": true, "xml": false} {
+		trace := filepath.Join(t.TempDir(), "trace")
+		v := vars{"HTTP_PORT": occupy(t), "HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "TCP_PORT": "0", "LOG_FORMAT": value}
+		runCommand(t, t.TempDir(), v, strace, "-f", "-e", "trace=bind,listen", "-o", trace, binary(t))
+		calls, err := os.ReadFile(trace)
+		must(t, err)
+		if got := strings.Contains(string(calls), "bind("); got != binds {
+			t.Errorf("LOG_FORMAT=%s: ports opened: %t, want %t\n%s", value, got, binds, calls)
+		}
+	}
+}

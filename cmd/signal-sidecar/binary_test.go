@@ -1,0 +1,170 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// buildFolder holds the binary.
+var buildFolder string
+
+// TestMain fails the package when a goroutine outlives its test.
+func TestMain(m *testing.M) {
+	var err error
+	if buildFolder, err = os.MkdirTemp("", "signal-sidecar-test-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(buildFolder)
+		os.Exit(code)
+	}))
+}
+
+// build builds the binary, when the first test needs it.
+var build = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(buildFolder, "signal-sidecar")
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func binary(t *testing.T) string {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// vars are environment variables.
+type vars map[string]string
+
+// environ is the whole environment of a process: what the system needs, and the variables.
+func (v vars) environ() []string {
+	all := append(make([]string, 0, len(v)+2), "PATH="+os.Getenv("PATH"), "HOME=/nonexistent")
+	for name, value := range v {
+		all = append(all, name+"="+value)
+	}
+	return all
+}
+
+// with returns the variables with others on top.
+func (v vars) with(others vars) vars {
+	all := vars{}
+	for _, part := range []vars{v, others} {
+		for name, value := range part {
+			all[name] = value
+		}
+	}
+	return all
+}
+
+// result is how a command ended.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+// problems are the lines on standard error.
+func (r result) problems() []string {
+	return strings.Split(strings.TrimSuffix(r.stderr, "\n"), "\n")
+}
+
+// runIn runs the binary in a folder until it ends by itself.
+func runIn(t *testing.T, folder string, v vars, args ...string) result {
+	t.Helper()
+	return runCommand(t, folder, v, binary(t), args...)
+}
+
+// run runs the binary in an empty folder until it ends by itself.
+func run(t *testing.T, v vars, args ...string) result {
+	t.Helper()
+	return runIn(t, t.TempDir(), v, args...)
+}
+
+func runCommand(t *testing.T, folder string, v vars, path string, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), bound)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Dir, cmd.Env = folder, v.environ()
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
+		t.Fatalf("%s: %v\n%s%s", cmd, err, out.String(), errOut.String())
+	}
+	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
+}
+
+// sidecar is the running binary.
+type sidecar struct {
+	*process
+	http, agent string // addresses
+}
+
+// startSidecar runs the binary on free ports of loopback, unless the variables say otherwise, and returns once its ports
+// are open.
+func startSidecar(t *testing.T, v vars, args ...string) *sidecar {
+	t.Helper()
+	loopback := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}
+	cmd := exec.Command(binary(t), args...)
+	cmd.Dir, cmd.Env = t.TempDir(), loopback.with(v).environ()
+	s := &sidecar{process: startProcess(t, cmd)}
+	eventually(t, "the sidecar to open its ports", bound, func() bool {
+		if s.hasEnded() {
+			t.Fatal("the sidecar ended instead of running")
+		}
+		started := s.logged("signal-sidecar started")
+		if len(started) == 0 {
+			return false
+		}
+		s.http, s.agent = fmt.Sprint(started[0]["http"]), fmt.Sprint(started[0]["agent"])
+		return true
+	})
+	return s
+}
+
+// entry is a line of the log.
+type entry map[string]any
+
+// log is what was logged so far.
+func (s *sidecar) log() (all []entry) {
+	for line := range strings.Lines(contents(s.stdout)) {
+		var e entry
+		if json.Unmarshal([]byte(line), &e) == nil {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// logged returns the lines with the message and the attributes, given as names and values.
+func (s *sidecar) logged(message string, attributes ...string) (found []entry) {
+	for _, e := range s.log() {
+		fits := e["msg"] == message
+		for i := 0; fits && i < len(attributes); i += 2 {
+			fits = fmt.Sprint(e[attributes[i]]) == attributes[i+1]
+		}
+		if fits {
+			found = append(found, e)
+		}
+	}
+	return found
+}

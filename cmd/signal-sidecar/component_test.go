@@ -1,0 +1,29 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// packages names the Debian package of each program that tests run.
+var packages = map[string]string{
+	"haproxy": "haproxy", "prometheus": "prometheus", "promtool": "prometheus", "prosody": "prosody",
+	"setpriv": "util-linux", "strace": "strace",
+}
+
+// component returns the path of a real program. Without it the test is skipped, aloud; in CI, where all must be
+// installed, it fails.
+func component(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	message := "MISSING COMPONENT: " + name + " (apt-get install " + packages[name] + ")"
+	if os.Getenv("CI") != "" {
+		t.Fatal(message)
+	}
+	t.Skip(message)
+	return ""
+}

@@ -1,0 +1,139 @@
+package main_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// demo is a running demo, and what its guide names.
+type demo struct {
+	*sidecar
+	temp, control, statusPath string
+}
+
+var (
+	guideAgent   = regexp.MustCompile(`curl -s telnet://(\S+) </dev/null`)
+	guideHTTP    = regexp.MustCompile(`curl -i http://(\S+)/signal/health`)
+	guideControl = regexp.MustCompile(`curl http://(\S+)/\n`)
+	guideStatus  = regexp.MustCompile(`echo drain > (\S+)`)
+	guideURL     = regexp.MustCompile(`http://\S+`)
+)
+
+func startDemo(t *testing.T, v vars) *demo {
+	t.Helper()
+	temp := t.TempDir()
+	cmd := exec.Command(binary(t), "demo")
+	cmd.Dir, cmd.Env = t.TempDir(), v.with(vars{"TMPDIR": temp}).environ()
+	d := &demo{sidecar: &sidecar{process: startProcess(t, cmd)}, temp: temp}
+	eventually(t, "the guide", bound, func() bool {
+		return strings.Contains(contents(d.stdout), "End with Ctrl-C") || d.hasEnded()
+	})
+	for into, pattern := range map[*string]*regexp.Regexp{&d.agent: guideAgent, &d.http: guideHTTP, &d.control: guideControl, &d.statusPath: guideStatus} {
+		m := pattern.FindStringSubmatch(contents(d.stdout))
+		if m == nil {
+			t.Fatalf("the guide does not say %s:\n%s", pattern, contents(d.stdout))
+		}
+		*into = m[1]
+	}
+	return d
+}
+
+// command sends the node a command, as the guide has it.
+func (d *demo) command(t *testing.T, path, text string) {
+	t.Helper()
+	res, err := client.Post("http://"+d.control+path, "application/x-www-form-urlencoded", strings.NewReader(text))
+	must(t, err)
+	defer res.Body.Close()
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
+		t.Errorf("%s %s: %d %s", path, text, res.StatusCode, body)
+	}
+}
+
+// end interrupts the demo, which must clean up.
+func (d *demo) end(t *testing.T) {
+	t.Helper()
+	if code, took := d.stop(t, syscall.SIGINT); code != 0 || took > stopTime {
+		t.Errorf("exit %d after %s", code, took)
+	}
+	if left, _ := filepath.Glob(d.temp + "/*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestDemo does what the guide says.
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, vars{"HTTP_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.1", "DRAIN_GRACE_INTERVAL": "0", "HEALTH_DAMPENING_INTERVAL": "0"})
+	d.becomes(t, "up ready 100%")
+	for _, url := range guideURL.FindAllString(contents(d.stdout), -1) {
+		if strings.HasSuffix(url, "/jicofo") || strings.HasSuffix(url, "/prosody") || strings.HasSuffix(url, "/load") {
+			continue // commands
+		}
+		eventually(t, url+" to answer", bound, func() bool {
+			code, _ := get(url)
+			return code == http.StatusOK
+		})
+	}
+	if !strings.HasPrefix(d.statusPath, d.temp) {
+		t.Errorf("the status file is %s", d.statusPath)
+	}
+	replaceFile(t, d.statusPath, "drain\n")
+	d.becomes(t, "up drain 0%")
+	replaceFile(t, d.statusPath, "ready\n")
+	d.becomes(t, "up ready 100%")
+	for _, step := range []struct{ path, text, line string }{
+		{"/jicofo", "code 503", "down ready 100%"},
+		{"/jicofo", "recover", "up ready 100%"},
+		{"/jicofo", "crash", "down ready 100%"},
+		{"/jicofo", "recover", "up ready 100%"},
+		{"/load", "6000", "up drain 0%"},
+		{"/load", "10", "up ready 100%"},
+		{"/prosody", "code 500", "down ready 100%"},
+		{"/prosody", "recover", "up ready 100%"},
+	} {
+		d.command(t, step.path, step.text)
+		d.becomes(t, step.line)
+	}
+	if log := contents(d.stderr); !strings.Contains(log, `msg="verdict changed"`) {
+		t.Errorf("the log shows no change of the verdict:\n%s", log)
+	}
+	d.end(t)
+}
+
+// TestDemoTakesFreePorts has the default ports taken.
+func TestDemoTakesFreePorts(t *testing.T) {
+	t.Parallel()
+	for _, port := range []string{"6000", "6060"} {
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil { // else somebody else has it
+			t.Cleanup(func() { _ = l.Close() })
+		}
+	}
+	d := startDemo(t, nil)
+	d.becomes(t, "up ready 100%")
+	for _, address := range []string{d.http, d.agent, d.control} {
+		host, port, _ := net.SplitHostPort(address)
+		if host != "127.0.0.1" || port == "6000" || port == "6060" || port == "0" {
+			t.Errorf("the demo is at %s", address)
+		}
+	}
+	d.end(t)
+}
+
+// TestDemoTakesGivenPorts has ports that are free.
+func TestDemoTakesGivenPorts(t *testing.T) {
+	t.Parallel()
+	http, agent := lastingPort(t), lastingPort(t)
+	d := startDemo(t, vars{"HTTP_PORT": http, "TCP_PORT": agent})
+	if d.http != "127.0.0.1:"+http || d.agent != "127.0.0.1:"+agent {
+		t.Errorf("asked for ports %s and %s, got %s and %s", http, agent, d.http, d.agent)
+	}
+	d.becomes(t, "up ready 100%")
+	d.end(t)
+}

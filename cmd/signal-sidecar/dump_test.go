@@ -1,0 +1,132 @@
+package main_test
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// dumpScript notes its beginning and its end in a file, the service's name with them; if it is given a second file, it
+// goes on until that is there, or the notes are gone.
+const dumpScript = `#!/bin/sh
+echo "$1 begins" >> "$2"
+if [ -n "$3" ]; then
+	while [ -e "$2" ] && [ ! -e "$3" ]; do sleep 0.02; done
+fi
+echo "$1 ends" >> "$2"
+`
+
+// dumps are the notes, and the script that makes them.
+type dumps struct{ script, notes, release string }
+
+func newDumps(t *testing.T) dumps {
+	t.Helper()
+	folder := t.TempDir()
+	script := write(t, folder, "dump", dumpScript)
+	must(t, os.Chmod(script, 0o755))
+	return dumps{script, folder + "/notes", folder + "/release"}
+}
+
+func (d dumps) count(line string) int { return strings.Count(contents(d.notes), line+"\n") }
+
+// TestDumps turns each service unhealthy: its own script runs, once each time.
+func TestDumps(t *testing.T) {
+	t.Parallel()
+	d := newDumps(t)
+	s := startShard(t, vars{"JICOFO_DUMP": d.script + " jicofo " + d.notes, "PROSODY_DUMP": d.script + "  prosody " + d.notes, "DRAIN_GRACE_INTERVAL": "60"})
+	s.becomes(t, "up ready 100%")
+
+	s.jicofo("code 503")
+	s.becomes(t, "up drain 0%") // grace or not
+	eventually(t, "jicofo's dump", bound, func() bool { return d.count("jicofo ends") == 1 })
+	s.polls(t, 3, map[string]string{"jicofo_health": "http_error"})
+	s.jicofo("hang") // unhealthy still
+	s.jicofo("code 500")
+	s.polls(t, 2, map[string]string{"jicofo_health": "http_error"})
+	s.jicofo("healthy")
+	s.becomes(t, "up ready 100%")
+
+	must(t, s.node.Prosody.Crash())
+	s.becomes(t, "down ready 100%")
+	eventually(t, "prosody's dump", bound, func() bool { return d.count("prosody ends") == 1 })
+	must(t, s.node.Prosody.Recover())
+	s.becomes(t, "up ready 100%")
+
+	must(t, s.node.Jicofo.Crash())
+	eventually(t, "jicofo's second dump", bound, func() bool { return d.count("jicofo ends") == 2 })
+	if notes := contents(d.notes); strings.Count(notes, "\n") != 6 {
+		t.Errorf("dumps:\n%s", notes)
+	}
+	eventually(t, "the log of the dumps", bound, func() bool {
+		return len(s.logged("dump started")) == 3 && len(s.logged("dump finished")) == 3
+	})
+}
+
+// TestDumpOfUnhealthyService starts beside a service that was never healthy.
+func TestDumpOfUnhealthyService(t *testing.T) {
+	t.Parallel()
+	d := newDumps(t)
+	s := newShard(t, vars{"JICOFO_DUMP": d.script + " jicofo " + d.notes})
+	s.jicofo("code 503")
+	s.start(t)
+	s.becomes(t, "down ready 100%")
+	s.polls(t, 3, map[string]string{"jicofo_health": "http_error"})
+	if n := len(s.logged("dump started")); n > 0 {
+		t.Errorf("%d dumps of a service that was never healthy", n)
+	}
+}
+
+// TestDumpsNeverOverlap makes jicofo fail again while its script still runs, and ends the sidecar before the script.
+func TestDumpsNeverOverlap(t *testing.T) {
+	t.Parallel()
+	d := newDumps(t)
+	s := startShard(t, vars{"JICOFO_DUMP": d.script + " jicofo " + d.notes + " " + d.release})
+	s.becomes(t, "up ready 100%")
+	for range 3 {
+		s.jicofo("code 500")
+		s.becomes(t, "down ready 100%")
+		s.jicofo("healthy")
+		s.becomes(t, "up ready 100%")
+	}
+	eventually(t, "the dump to begin", bound, func() bool { return d.count("jicofo begins") == 1 })
+	eventually(t, "two dumps to be put off", bound, func() bool {
+		return len(s.logged("dump not started: the previous one is still running")) == 2
+	})
+
+	code, took := s.stop(t, syscall.SIGTERM)
+	if code != 0 || took > stopTime {
+		t.Errorf("with a dump running: exit %d after %s", code, took)
+	}
+	must(t, os.WriteFile(d.release, nil, 0o644))
+	eventually(t, "the dump to end after the sidecar", bound, func() bool { return d.count("jicofo ends") == 1 })
+	if d.count("jicofo begins") != 1 {
+		t.Errorf("dumps:\n%s", contents(d.notes))
+	}
+}
+
+// TestBadDumps has scripts that are missing or fail: health goes on.
+func TestBadDumps(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	for _, command := range []string{
+		"/nonexistent/dump",
+		"no-such-program-in-path",
+		folder,
+		write(t, folder, "not-executable", "#!/bin/sh\n"),
+		"sh -c false",
+		"false; touch /tmp/never # no shell reads this",
+	} {
+		s := startShard(t, vars{"JICOFO_DUMP": command})
+		s.becomes(t, "up ready 100%")
+		s.jicofo("code 500")
+		s.becomes(t, "down ready 100%")
+		eventually(t, command+" to fail, and the log to say so", bound, func() bool {
+			failed := s.logged("dump failed", "service", "jicofo", "level", "ERROR")
+			return len(failed) == 1 && failed[0]["error"] != ""
+		})
+		s.jicofo("healthy")
+		s.becomes(t, "up ready 100%")
+		_, _ = s.stop(t, syscall.SIGTERM)
+	}
+}

@@ -1,0 +1,112 @@
+package main_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestFirstReply(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, vars{"POLLING_INTERVAL": "60"})
+	if said, err := ask(s.agent); said != "up ready 100%\n" || err != nil {
+		t.Errorf("the first reply is %q, %v", said, err)
+	}
+	s.becomes(t, "up ready 100%")
+}
+
+// wait connects to the agent; the reply comes later.
+func wait(t *testing.T, address string) <-chan string {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", address, bound)
+	must(t, err)
+	must(t, conn.SetDeadline(time.Now().Add(bound)))
+	reply := make(chan string, 1)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		said, _ := io.ReadAll(conn)
+		reply <- string(said)
+	}()
+	t.Cleanup(func() {
+		_ = conn.Close()
+		<-read
+	})
+	return reply
+}
+
+func heard(t *testing.T, reply <-chan string) (said string) {
+	t.Helper()
+	eventually(t, "the agent to end the connection", bound, func() bool {
+		select {
+		case said = <-reply:
+			return true
+		default:
+			return false
+		}
+	})
+	return said
+}
+
+// TestFirstVerdict asks before anything is known: those who ask the agent wait for the verdict, those who ask over HTTP
+// hear that there is none.
+func TestFirstVerdict(t *testing.T) {
+	t.Parallel()
+	s := newShard(t, vars{"PROBE_TIMEOUT": "60"})
+	s.jicofo("hang")
+	s.start(t)
+	reply := wait(t, s.agent)
+	if code := s.healthCode(); code != http.StatusInternalServerError {
+		t.Errorf("/signal/health answers %d without a verdict", code)
+	}
+	if code, _ := get("http://" + s.http + "/signal/report"); code != http.StatusInternalServerError {
+		t.Errorf("/signal/report answers %d without a verdict", code)
+	}
+	if code, body := get("http://" + s.http + "/health"); code != http.StatusOK || body != "OK" {
+		t.Errorf("/health answers %d %q without a verdict", code, body)
+	}
+	if r := s.report(t); r.Healthy || r.Status != "unknown" || r.AgentMessage != "" {
+		t.Errorf("the report without a verdict: %+v", r)
+	}
+	select {
+	case said := <-reply:
+		t.Errorf("the agent says %q without a verdict", said)
+	default:
+	}
+	s.jicofo("healthy")
+	if said := heard(t, reply); said != "up ready 100%\n" {
+		t.Errorf("who waited for the verdict hears %q", said)
+	}
+}
+
+// TestFirstVerdictOfHangingJicofo has the verdict come with the end of the probe's time.
+func TestFirstVerdictOfHangingJicofo(t *testing.T) {
+	t.Parallel()
+	s := newShard(t, vars{"PROBE_TIMEOUT": "1", "DRAIN_GRACE_INTERVAL": "60"})
+	s.jicofo("hang")
+	s.start(t)
+	if said := heard(t, wait(t, s.agent)); said != "down ready 100%\n" {
+		t.Errorf("the first reply is %q", said)
+	}
+	s.becomes(t, "down ready 100%") // no grace for a node that was never healthy
+	s.changes(t, 1)
+}
+
+func TestPortInUse(t *testing.T) {
+	t.Parallel()
+	taken := occupy(t)
+	for _, name := range []string{"HTTP_PORT", "TCP_PORT"} {
+		v := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}.with(vars{name: taken})
+		r := run(t, v)
+		if r.code != 1 || len(r.problems()) != 1 || !strings.Contains(r.stderr, name) || !strings.Contains(r.stderr, ":"+taken+":") ||
+			!strings.Contains(r.stderr, "address already in use") {
+			t.Errorf("%s taken: exit %d, standard error %q", name, r.code, r.stderr)
+		}
+		if strings.Contains(r.stdout, "signal-sidecar started") {
+			t.Errorf("%s taken: the sidecar says that it started", name)
+		}
+	}
+}

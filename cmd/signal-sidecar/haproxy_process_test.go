@@ -1,0 +1,239 @@
+package main_test
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// haproxy is a running HAProxy with two backends, "checked" and "agent-only", of the same servers: in the one their
+// service is checked too, in the other only the agent speaks.
+type haproxy struct {
+	*process
+	stats, front string // paths of sockets
+	view         *view
+}
+
+const haproxyHead = `
+global
+    stats socket %s mode 600 level admin
+    nbthread 1
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 20s
+    timeout server 20s
+    timeout queue 5s
+frontend users
+    bind unix@%s
+    default_backend checked
+`
+
+// agentOf is a server's agent. Without agent-send HAProxy delays the last packet of the handshake by 200 ms, in the hope of
+// data to go with it: for so long the agent knows nothing of the connection, so agent-inter has to be longer.
+type agentOf struct {
+	server  string
+	service string // host:port of what users are sent to
+	agent   string // host:port
+	send    string // agent-send, "" for none
+}
+
+// startHAProxy starts HAProxy and samples its view of the servers from then on.
+func startHAProxy(t *testing.T, servers ...agentOf) *haproxy {
+	t.Helper()
+	path := component(t, "haproxy")
+	folder, err := os.MkdirTemp("", "haproxy-") // t.TempDir is too long for a socket
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	h := &haproxy{stats: filepath.Join(folder, "stats"), front: filepath.Join(folder, "front")}
+	var config strings.Builder
+	fmt.Fprintf(&config, haproxyHead, h.stats, h.front)
+	for backend, check := range map[string]string{"checked": "check inter 200ms", "agent-only": "no-check"} {
+		fmt.Fprintf(&config, "backend %s\n    balance roundrobin\n    http-response set-header X-Server %%s\n", backend)
+		for _, s := range servers {
+			host, port, _ := net.SplitHostPort(s.agent)
+			fmt.Fprintf(&config, "    server %s %s weight 100 %s agent-check agent-addr %s agent-port %s", s.server, s.service, check, host, port)
+			if s.send != "" {
+				fmt.Fprintf(&config, ` agent-inter 100ms agent-send "%s\n"`, s.send)
+			} else {
+				config.WriteString(" agent-inter 300ms")
+			}
+			config.WriteString("\n")
+		}
+	}
+	file := write(t, folder, "haproxy.cfg", config.String())
+	if out, err := exec.Command(path, "-c", "-q", "-f", file).CombinedOutput(); err != nil {
+		t.Fatalf("haproxy -c: %v\n%s\n%s", err, out, config.String())
+	}
+	h.process = startProcess(t, exec.Command(path, "-f", file, "-db"))
+	eventually(t, "HAProxy's statistics", bound, func() bool {
+		_, err := h.ask("show info")
+		return err == nil
+	})
+	h.view = h.sample(t)
+	return h
+}
+
+// ask sends a command to the stats socket.
+func (h *haproxy) ask(command string) (string, error) {
+	conn, err := net.DialTimeout("unix", h.stats, bound)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(bound))
+	if _, err := io.WriteString(conn, command+"\n"); err != nil {
+		return "", err
+	}
+	answer, err := io.ReadAll(conn)
+	return string(answer), err
+}
+
+// server is what "show stat" says of a server.
+type server struct{ status, weight, agentStatus, agentText string }
+
+// servers are those of "show stat", by backend/server.
+func (h *haproxy) servers() (map[string]server, error) {
+	text, err := h.ask("show stat -1 4 -1")
+	if err != nil {
+		return nil, err
+	}
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "# "))).ReadAll()
+	if err != nil || len(rows) < 2 {
+		return nil, fmt.Errorf("show stat: %q: %w", text, err)
+	}
+	column := map[string]int{}
+	for i, name := range rows[0] {
+		column[name] = i
+	}
+	all := map[string]server{}
+	for _, row := range rows[1:] {
+		of := func(name string) string { return row[column[name]] }
+		all[of("pxname")+"/"+of("svname")] = server{
+			of("status"), of("weight"), strings.TrimPrefix(of("agent_status"), "* "), of("last_agt"),
+		}
+	}
+	return all, nil
+}
+
+// states is what "show servers state" says of a server in backend checked: its operational state (0 is stopped, 2 running) and
+// its administrative one (bit 0 is maintenance, bit 3 drain).
+func (h *haproxy) states(t *testing.T, name string) (operational, administrative int) {
+	t.Helper()
+	text, err := h.ask("show servers state checked")
+	must(t, err)
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) > 6 && f[3] == name {
+			_, _ = fmt.Sscan(f[5]+" "+f[6], &operational, &administrative)
+			return operational, administrative
+		}
+	}
+	t.Fatalf("show servers state says nothing of %s:\n%s", name, text)
+	return 0, 0
+}
+
+// view samples what HAProxy makes of its servers, all the while, and keeps each change.
+type view struct {
+	mu      sync.Mutex
+	samples int
+	latest  map[string]server
+	history map[string][]string // status and weight, by backend/server
+}
+
+func (h *haproxy) sample(t *testing.T) *view {
+	v := &view{history: map[string][]string{}}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+			if all, err := h.servers(); err == nil {
+				v.add(all)
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		close(stop)
+		<-stopped
+	})
+	v.settle(t)
+	return v
+}
+
+func (v *view) add(all map[string]server) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.samples++
+	v.latest = all
+	for name, s := range all {
+		now := s.status + " " + s.weight
+		if h := v.history[name]; len(h) == 0 || h[len(h)-1] != now {
+			v.history[name] = append(h, now)
+		}
+	}
+}
+
+func (v *view) of(name string) server {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.latest[name]
+}
+
+// settle waits for so many samples that several agent checks lie between them.
+func (v *view) settle(t *testing.T) {
+	t.Helper()
+	count := func() int {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		return v.samples
+	}
+	from := count()
+	eventually(t, "samples of HAProxy's view", bound, func() bool { return count() >= from+100 })
+}
+
+// forget begins the history anew, with what is so now.
+func (v *view) forget() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for name, h := range v.history {
+		v.history[name] = slices.Clone(h[len(h)-1:])
+	}
+}
+
+// changes are the servers' histories since they were forgotten.
+func (v *view) changes() map[string][]string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all := map[string][]string{}
+	for name, h := range maps.All(v.history) {
+		all[name] = slices.Clone(h)
+	}
+	return all
+}
+
+// expectNoChange checks that HAProxy did not change its mind about any server.
+func (v *view) expectNoChange(t *testing.T, when string) {
+	t.Helper()
+	for name, h := range v.changes() {
+		if len(h) != 1 {
+			t.Errorf("%s: HAProxy's view of %s changed: %q", when, name, h)
+		}
+	}
+}

@@ -1,0 +1,203 @@
+package main_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
+)
+
+var (
+	healthy = signalnode.Behavior{}
+	slow    = signalnode.MustParseBehavior("slow 600ms") // several agent-inter: HAProxy gives up on checks meanwhile
+)
+
+// startFleet starts HAProxy with two shards, of which HAProxy sends the first one its name.
+func startFleet(t *testing.T, settings vars) (h *haproxy, first, second *shard) {
+	t.Helper()
+	component(t, "haproxy")
+	var shards [2]*shard
+	for i := range shards {
+		shards[i] = startShard(t, settings.with(vars{"TCP_PORT": lastingPort(t), "HTTP_PORT": lastingPort(t)}))
+	}
+	service := func(s *shard) string { return strings.TrimPrefix(s.node.Prosody.Origin(), "http://") }
+	h = startHAProxy(t,
+		agentOf{"first", service(shards[0]), shards[0].agent, "first"},
+		agentOf{"second", service(shards[1]), shards[1].agent, ""})
+	return h, shards[0], shards[1]
+}
+
+// expect waits until both backends see the server so. A server that is only up by its agent has no check that says UP.
+func (h *haproxy) expect(t *testing.T, name, status, weight string) {
+	t.Helper()
+	for _, backend := range []string{"checked", "agent-only"} {
+		want := status
+		if backend == "agent-only" && status == "UP" {
+			want = "no check"
+		}
+		defer func() {
+			if t.Failed() {
+				t.Logf("%s/%s is %+v", backend, name, h.view.of(backend+"/"+name))
+			}
+		}()
+		eventually(t, "HAProxy to see "+backend+"/"+name+" "+want+" "+weight, bound, func() bool {
+			s := h.view.of(backend + "/" + name)
+			return s.status == want && s.weight == weight
+		})
+	}
+}
+
+// sendUsers makes requests and returns which servers answered.
+func (h *haproxy) sendUsers(t *testing.T, n int) (servers map[string]int) {
+	t.Helper()
+	users := &http.Client{Timeout: bound, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", h.front)
+		}}}
+	servers = map[string]int{}
+	for range n {
+		res, err := users.Get("http://users/http-bind")
+		must(t, err)
+		_ = res.Body.Close()
+		servers[res.Header.Get("X-Server")]++
+	}
+	return servers
+}
+
+// TestHAProxyFollows takes the first shard through its states; HAProxy sees each, and the second shard as it is.
+func TestHAProxyFollows(t *testing.T) {
+	t.Parallel()
+	h, first, _ := startFleet(t, vars{"WEIGHT_PARTICIPANTS": "true", "PARTICIPANT_MAX": "100"})
+	h.expect(t, "first", "UP", "90")
+	h.expect(t, "second", "UP", "90")
+	h.view.forget()
+	const running, stopped, maint, drain = 2, 0, 1, 8
+	for _, step := range []struct {
+		name                        string
+		do                          func()
+		status, weight              string
+		operational, administrative int
+		users                       bool
+	}{
+		{"empty", func() { first.node.SetLoad(0, 0) }, "UP", "100", running, 0, true},
+		{"half full", func() { first.node.SetLoad(50, 1) }, "UP", "50", running, 0, true},
+		{"drain", func() { first.say(t, "drain") }, "DRAIN (agent)", "0", running, drain, false},
+		{"ready", func() { first.say(t, "ready") }, "UP", "50", running, 0, true},
+		{"maint", func() { first.say(t, "maint") }, "MAINT", "50", stopped, maint, false},
+		{"drain after maint", func() { first.say(t, "drain") }, "DRAIN (agent)", "0", running, drain, false},
+		{"over the maximum", func() { first.say(t, "ready"); first.node.SetLoad(101, 1) }, "DRAIN (agent)", "0", running, drain, false},
+		{"empty again", func() { first.node.SetLoad(0, 0) }, "UP", "100", running, 0, true},
+		{"jicofo dies", func() { must(t, first.node.Jicofo.Crash()) }, "DOWN (agent)", "0", stopped, 0, false},
+		{"jicofo is back", func() { must(t, first.node.Jicofo.Recover()) }, "UP", "100", running, 0, true},
+		{"unhealthy", func() { first.say(t, "unhealthy") }, "DOWN (agent)", "0", stopped, drain, false},
+		{"ready at last", func() { first.say(t, "ready") }, "UP", "100", running, 0, true},
+	} {
+		step.do()
+		h.expect(t, "first", step.status, step.weight)
+		operational, administrative := h.states(t, "first")
+		if operational != step.operational || administrative != step.administrative {
+			t.Errorf("%s: show servers state: operational %d, administrative %d, want %d and %d",
+				step.name, operational, administrative, step.operational, step.administrative)
+		}
+		users := h.sendUsers(t, 12)
+		if users["first"] > 0 != step.users || users["second"] == 0 {
+			t.Errorf("%s: users are sent to %v", step.name, users)
+		}
+	}
+	for name, changes := range h.view.changes() {
+		if strings.HasSuffix(name, "/second") && len(changes) != 1 {
+			t.Errorf("HAProxy's view of %s changed: %q", name, changes)
+		}
+	}
+}
+
+// TestHAProxyFollowsMitigation has jicofo overloaded: drain for the grace, then down, then a damped return.
+func TestHAProxyFollowsMitigation(t *testing.T) {
+	t.Parallel()
+	h, first, _ := startFleet(t, vars{"HEALTH_DAMPENING_INTERVAL": "1.5", "DRAIN_GRACE_INTERVAL": "2"})
+	h.expect(t, "first", "UP", "100")
+	h.expect(t, "second", "UP", "100")
+	h.view.forget()
+	first.jicofo("code 503")
+	h.expect(t, "first", "DRAIN (agent)", "0")
+	h.expect(t, "first", "DOWN (agent)", "100")
+	first.jicofo("healthy")
+	eventually(t, "the damped return", bound, func() bool {
+		return len(first.logged("verdict changed", "to", "down ready 100%", "damped", "true")) == 1
+	})
+	h.expect(t, "first", "UP", "100")
+	for backend, up := range map[string]string{"checked": "UP 100", "agent-only": "no check 100"} {
+		want := []string{up, "DRAIN (agent) 0", "DOWN (agent) 100", up}
+		// HAProxy applies the "ready" of "down ready 100%" a fraction of a millisecond before the "down".
+		flash := []string{up, "DRAIN (agent) 0", up, "DOWN (agent) 100", up}
+		got := slices.DeleteFunc(h.view.changes()[backend+"/first"], onTheWay)
+		if !slices.Equal(got, want) && !slices.Equal(got, flash) {
+			t.Errorf("HAProxy saw %s/first as %q, want %q", backend, got, want)
+		}
+	}
+}
+
+// onTheWay reports whether a state is one of those, such as "DOWN 1/2", that show for a moment while a reply is applied.
+func onTheWay(state string) bool { return strings.Contains(state, "/") }
+
+// TestHAProxyKeepsItsViewOverRestarts kills and restarts the sidecar in each state, also while jicofo is slow to answer,
+// and HAProxy never changes its mind.
+func TestHAProxyKeepsItsViewOverRestarts(t *testing.T) {
+	t.Parallel()
+	h, first, second := startFleet(t, vars{"WEIGHT_PARTICIPANTS": "true", "PARTICIPANT_MAX": "100"})
+	second.node.SetLoad(25, 1)
+	h.expect(t, "second", "UP", "75")
+	for _, state := range []struct {
+		name           string
+		enter          func()
+		status, weight string
+		signal         syscall.Signal
+	}{
+		{"up", func() { first.node.SetLoad(50, 1) }, "UP", "50", syscall.SIGKILL},
+		{"up", func() {}, "UP", "50", syscall.SIGTERM},
+		{"drain", func() { first.say(t, "drain") }, "DRAIN (agent)", "0", syscall.SIGTERM},
+		{"maint", func() { first.say(t, "maint") }, "MAINT", "0", syscall.SIGKILL},
+		{"down", func() { first.say(t, "ready"); first.jicofo("code 500") }, "DOWN (agent)", "0", syscall.SIGTERM},
+		{"up again", func() { first.jicofo("healthy") }, "UP", "50", syscall.SIGTERM},
+	} {
+		state.enter()
+		h.expect(t, "first", state.status, state.weight)
+		h.view.forget()
+		when := state.name + ", " + state.signal.String()
+
+		for _, s := range []*shard{first, second} {
+			_, _ = s.stop(t, state.signal)
+		}
+		h.await(t, "HAProxy to miss the agents", func(s server) bool { return s.agentStatus == "L4CON" })
+		h.view.settle(t)
+		h.view.expectNoChange(t, when+", stopped")
+
+		for _, s := range []*shard{first, second} {
+			s.node.Prosody.Set("/http-bind", slow)
+			s.start(t)
+		}
+		h.await(t, "HAProxy to hear the agents again", func(s server) bool { return s.agentStatus == "L7OK" || s.agentStatus == "L7STS" })
+		first.node.Prosody.Set("/http-bind", healthy)
+		second.node.Prosody.Set("/http-bind", healthy)
+		h.view.settle(t)
+		h.view.expectNoChange(t, when+", restarted")
+	}
+}
+
+// await waits until the condition holds of every server in every backend.
+func (h *haproxy) await(t *testing.T, what string, condition func(server) bool) {
+	t.Helper()
+	eventually(t, what, bound, func() bool {
+		for _, name := range []string{"checked/first", "checked/second", "agent-only/first", "agent-only/second"} {
+			if !condition(h.view.of(name)) {
+				return false
+			}
+		}
+		return true
+	})
+}

@@ -1,0 +1,58 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+var readmeCommand = regexp.MustCompile("(?s)```sh\n(.*?)```")
+
+// TestReadmeCommands runs every command that the README tells its reader to run. The second, make test, is what runs this
+// test: of it, only that there is such a target is shown.
+func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
+	var commands []string
+	for _, block := range readmeCommand.FindAllStringSubmatch(contents("../../README.md"), -1) {
+		commands = append(commands, strings.Split(strings.TrimSpace(block[1]), "\n")...)
+	}
+	if want := []string{"go run ./cmd/signal-sidecar demo", "make test"}; !slices.Equal(commands, want) {
+		t.Fatalf("the README's commands are %q; this test knows %q", commands, want)
+	}
+	// timeout hands the signal on to all that go run has started, as a terminal does.
+	cmd := exec.Command("sh", "-c", "exec timeout 300 "+commands[0])
+	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "HTTP_PORT=0", "TCP_PORT=0")
+	p := startProcess(t, cmd)
+	eventually(t, "the demo's guide", 6*bound, func() bool {
+		return strings.Contains(contents(p.stdout), "End with Ctrl-C") || p.hasEnded()
+	})
+	p.stop(t, syscall.SIGINT) // the exit code is go run's own
+	if log := contents(p.stderr); !strings.Contains(log, "signal-sidecar stopped") {
+		t.Errorf("the demo did not stop:\n%s", log)
+	}
+
+	dry := exec.Command("make", "-n", "test")
+	dry.Dir = "../.."
+	if out, err := dry.CombinedOutput(); err != nil || !strings.Contains(string(out), "go test -race") {
+		t.Errorf("make test: %v\n%s", err, out)
+	}
+}
+
+// TestReadmeSettings has every setting in the README's table.
+func TestReadmeSettings(t *testing.T) {
+	t.Parallel()
+	readme := contents("../../README.md")
+	for line := range strings.Lines(run(t, nil, "check-config").stdout) {
+		name := strings.Fields(line)[0]
+		if name == "ENV_FILE" || name == "CENSUS_REPORTS" || strings.HasPrefix(name, "CONSUL_") {
+			continue // named in its text
+		}
+		if !regexp.MustCompile(`(?m)^\| ([A-Z_]+, )*` + name + `[ ,]`).MatchString(readme) {
+			t.Errorf("the README's table has no %s", name)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package main_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// stopTime is what the sidecar allows itself for a stop, and as much again for a busy machine.
+const stopTime = 4 * time.Second
+
+// TestStop ends a sidecar whose probes hang, while clients of every kind hold on to it.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	for _, s := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			mark := "STOP_TEST_MARK=" + t.TempDir()
+			shard := newShard(t, vars{"PROBE_TIMEOUT": "60", "CENSUS_POLL": "1", "CENSUS_HOST": "meet", mark[:len("STOP_TEST_MARK")]: mark[len("STOP_TEST_MARK="):]})
+			shard.jicofo("hang")
+			shard.prosody("hang")
+			shard.start(t)
+			eventually(t, "the probes to hang", bound, func() bool {
+				jicofo, _ := shard.node.Jicofo.Requests("")
+				prosody, _ := shard.node.Prosody.Requests("")
+				return jicofo == 2 && prosody == 2
+			})
+			var waiting [10]<-chan string
+			for i := range waiting {
+				waiting[i] = wait(t, shard.agent)
+			}
+			for range 3 {
+				holdAlive(t, shard.http)
+			}
+			sendHalf(t, shard.http)
+			if len(marked(mark)) != 1 {
+				t.Fatalf("processes of the sidecar: %v", marked(mark))
+			}
+
+			code, took := shard.stop(t, s)
+			t.Logf("stopped in %s", took)
+			if code != 0 || took > stopTime {
+				t.Errorf("exit %d after %s", code, took)
+			}
+			if n := len(shard.logged("signal-sidecar stopped")); n != 1 || contents(shard.stderr) != "" {
+				t.Errorf("%d lines say that it stopped; standard error %q", n, contents(shard.stderr))
+			}
+			for _, reply := range waiting {
+				if said := heard(t, reply); said != "" {
+					t.Errorf("an agent client that waited hears %q", said)
+				}
+			}
+			if left := marked(mark); len(left) > 0 {
+				t.Errorf("processes left behind: %v", left)
+			}
+			for _, address := range []string{shard.http, shard.agent} {
+				l, err := net.Listen("tcp", address)
+				if err != nil {
+					t.Errorf("the port is not free again: %v", err)
+					continue
+				}
+				_ = l.Close()
+			}
+		})
+	}
+}
+
+func dial(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", address, bound)
+	must(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	must(t, conn.SetDeadline(time.Now().Add(bound)))
+	return conn
+}
+
+// holdAlive makes a request and keeps the connection.
+func holdAlive(t *testing.T, address string) {
+	t.Helper()
+	conn := dial(t, address)
+	_, err := io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: sidecar\r\n\r\n")
+	must(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	must(t, err)
+	_ = res.Body.Close()
+}
+
+// sendHalf sends the beginning of a request.
+func sendHalf(t *testing.T, address string) {
+	t.Helper()
+	_, err := io.WriteString(dial(t, address), "GET /health HTTP/1.1\r\nHost: side")
+	must(t, err)
+}
+
+// TestStopWithVerdict ends a healthy sidecar at once.
+func TestStopWithVerdict(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, nil)
+	s.becomes(t, "up ready 100%")
+	holdAlive(t, s.http)
+	code, took := s.stop(t, syscall.SIGTERM)
+	t.Logf("stopped in %s", took)
+	if code != 0 || took > stopTime {
+		t.Errorf("exit %d after %s", code, took)
+	}
+	if changes := s.logged("verdict changed"); len(changes) != 1 {
+		t.Errorf("verdicts on the way: %v", changes)
+	}
+	if left, _ := filepath.Glob(s.cmd.Dir + "/*"); len(left) > 0 {
+		t.Errorf("left behind in the working directory: %v", left)
+	}
+}

@@ -1,0 +1,287 @@
+package collector
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.uber.org/goleak"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
+)
+
+// TestMain fails the package when a goroutine outlives its test.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	// bound is how long a test waits for what must happen; none takes as long unless it fails.
+	bound = 20 * time.Second
+	// never is an interval that no test lives to see the end of: what happens is not the poll's doing.
+	never = time.Hour
+)
+
+// rig holds Options for a collector under test, and what the collector hands out.
+type rig struct {
+	t       *testing.T
+	options Options
+	seen    chan sighting
+	metrics *sdkmetric.ManualReader
+	spans   *tracetest.SpanRecorder
+	log     *logBook
+}
+
+// sighting is an observation as it was handed on.
+type sighting struct {
+	health.Observation
+	ctx context.Context
+}
+
+// newRig returns a rig that polls once, with the default number of retries and all the time in the world.
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{
+		t: t, seen: make(chan sighting, 100_000),
+		metrics: sdkmetric.NewManualReader(), spans: tracetest.NewSpanRecorder(), log: new(logBook),
+	}
+	r.options = Options{
+		Interval: never, Timeout: bound, Retries: 2,
+		Observe:        func(ctx context.Context, o health.Observation) { r.seen <- sighting{o, ctx} },
+		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(r.spans)),
+		MeterProvider:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(r.metrics)),
+		Logger:         slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime})),
+	}
+	return r
+}
+
+func withoutTime(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+// run runs the collector until stop or the end of the test, whichever comes first, and waits for it.
+func (r *rig) run(c Collector, err error) (stop func()) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				r.t.Errorf("Run returned %v", err)
+			}
+		case <-time.After(bound):
+			r.t.Error("Run did not end with its context")
+		}
+	})
+	r.t.Cleanup(stop)
+	return stop
+}
+
+// next waits for the next observation.
+func (r *rig) next() sighting {
+	r.t.Helper()
+	select {
+	case s := <-r.seen:
+		return s
+	case <-time.After(bound):
+		r.t.Fatal("no observation came")
+		panic("unreachable")
+	}
+}
+
+// quiet fails when there is an observation that nobody took.
+func (r *rig) quiet() {
+	r.t.Helper()
+	select {
+	case s := <-r.seen:
+		r.t.Errorf("unexpected observation: %s", show(s.Observation))
+	default:
+	}
+}
+
+func show(o health.Observation) string {
+	switch {
+	case o.Jicofo != nil:
+		return fmt.Sprintf("jicofo %+v", *o.Jicofo)
+	case o.Prosody != nil:
+		return fmt.Sprintf("prosody %+v", *o.Prosody)
+	case o.StatusFile != nil:
+		return fmt.Sprintf("status file %+v", *o.StatusFile)
+	case o.Census != nil:
+		return fmt.Sprintf("census %+v", *o.Census)
+	default:
+		return "nothing"
+	}
+}
+
+// measured returns an instrument's points, as values by their attributes: a histogram counts by its number of values.
+func (r *rig) measured(instrument string) map[string]float64 {
+	r.t.Helper()
+	points := map[string]float64{}
+	for _, m := range r.instruments() {
+		if m.Name != instrument {
+			continue
+		}
+		switch data := m.Data.(type) {
+		case metricdata.Sum[int64]:
+			for _, p := range data.DataPoints {
+				points[labels(p.Attributes)] = float64(p.Value)
+			}
+		case metricdata.Gauge[int64]:
+			for _, p := range data.DataPoints {
+				points[labels(p.Attributes)] = float64(p.Value)
+			}
+		case metricdata.Histogram[float64]:
+			for _, p := range data.DataPoints {
+				points[labels(p.Attributes)] = float64(p.Count)
+			}
+		default:
+			r.t.Fatalf("%s has data of an unexpected kind: %T", instrument, m.Data)
+		}
+	}
+	return points
+}
+
+func (r *rig) instruments() (all []metricdata.Metrics) {
+	r.t.Helper()
+	var collected metricdata.ResourceMetrics
+	if err := r.metrics.Collect(context.Background(), &collected); err != nil {
+		r.t.Fatal(err)
+	}
+	for _, s := range collected.ScopeMetrics {
+		all = append(all, s.Metrics...)
+	}
+	return all
+}
+
+// labels renders attributes as "key=value,key=value", sorted by key.
+func labels(set attribute.Set) string { return set.Encoded(attribute.DefaultEncoder()) }
+
+// logBook keeps the lines that were logged.
+type logBook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBook) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBook) lines() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Split(strings.TrimSuffix(b.text.String(), "\n"), "\n")
+}
+
+func (b *logBook) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func startNode(t *testing.T) *signalnode.Node {
+	t.Helper()
+	n, err := signalnode.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return n
+}
+
+// behave makes a service do what the behavior says; "crash" ends it.
+func behave(t *testing.T, s *signalnode.Service, path, behavior string) {
+	t.Helper()
+	if behavior == "crash" {
+		if err := s.Crash(); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	s.Set(path, signalnode.MustParseBehavior(behavior))
+}
+
+// serveBodies starts a server on a real socket that answers 200 with a body for each path, and returns its origin.
+func serveBodies(t *testing.T, bodies map[string][]byte) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(bodies[r.URL.Path])
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// serveWire starts a listener on a real socket that reads each request's head and answers with bytes as they are.
+func serveWire(t *testing.T, answer string) (origin string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	t.Cleanup(func() { l.Close(); all.Wait() })
+	all.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				defer conn.Close()
+				_ = conn.SetDeadline(time.Now().Add(bound))
+				head := make([]byte, 4096)
+				if _, err := conn.Read(head); err == nil {
+					_, _ = io.WriteString(conn, answer)
+				}
+			})
+		}
+	})
+	return "http://" + l.Addr().String()
+}
+
+// waitFor waits until condition holds.
+func waitFor(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.After(bound)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// silent is for servers that would complain about the clients they are given.
+var silent = log.New(io.Discard, "", 0)

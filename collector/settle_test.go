@@ -1,0 +1,261 @@
+package collector
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// settling feeds credible with readings of a real file at chosen times.
+type settling struct {
+	t *testing.T
+	s *statusFile
+	// path of the file that is read
+	path string
+}
+
+func newSettling(t *testing.T, believed string) settling {
+	path := filepath.Join(t.TempDir(), "shard-status")
+	s := &statusFile{path: path, confirm: time.NewTimer(never)}
+	t.Cleanup(func() { s.confirm.Stop() })
+	if believed != "" {
+		s.believed = &health.StatusFile{Found: true, Contents: believed}
+	}
+	return settling{t, s, path}
+}
+
+// hold makes the file hold something, changed at a moment.
+func (f settling) hold(content string, changed time.Duration) {
+	f.t.Helper()
+	write(f.t, f.path, content)
+	if err := os.Chtimes(f.path, time.Time{}, epoch.Add(changed)); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// at reads the file at a moment, and checks whether what it holds is believed.
+func (f settling) at(moment time.Duration, want bool) {
+	f.t.Helper()
+	r := readStatusFile(f.path)
+	if got := f.s.credible(r, epoch.Add(moment)); got != want {
+		f.t.Errorf("after %s %+v is believed: %t", moment, r.StatusFile, got)
+	} else if got {
+		f.s.believed = &r.StatusFile
+	}
+}
+
+func TestSettleKnownWord(t *testing.T) {
+	f := newSettling(t, "")
+	for i, word := range []string{"ready", "DRAIN\n", " maint", "unhealthy", "ready"} {
+		f.hold(word, 0)
+		f.at(time.Duration(i), true) // at once
+	}
+}
+
+func TestSettleDoubtful(t *testing.T) {
+	for name, change := range map[string]func(f settling){
+		"missing":    func(f settling) { remove(t, f.path) },
+		"empty":      func(f settling) { f.hold("", 0) },
+		"unknown":    func(f settling) { f.hold("reddy", 0) },
+		"over 4 KiB": func(f settling) { f.hold(fmt.Sprintf("ready%5000s", ""), 0) },
+		"directory":  func(f settling) { remove(t, f.path); mkdir(t, f.path) },
+	} {
+		for _, believed := range []string{"", "ready"} {
+			t.Run(name+" after "+believed, func(t *testing.T) {
+				f := newSettling(t, believed)
+				f.hold("ready", 0)
+				change(f)
+				f.at(0, false)
+				f.at(1*ms, false) // whatever makes it look again
+				f.at(99*ms, false)
+				f.at(100*ms-1, false)
+				f.at(100*ms, true)
+				f.at(101*ms, true) // and from then on at once
+				f.at(time.Minute, true)
+			})
+		}
+	}
+}
+
+func TestSettleEndsWithKnownWord(t *testing.T) {
+	f := newSettling(t, "ready")
+	f.hold("", 0)
+	f.at(0, false)
+	f.hold("drain", 0)
+	f.at(99*ms, true)
+	f.hold("", 0)
+	f.at(150*ms, false) // a doubt of its own: not the one of 150 ms ago
+	f.at(249*ms, false)
+	f.at(250*ms, true)
+}
+
+// TestSettleReturnsToBelieved counts a file that is again what it was as never changed.
+func TestSettleReturnsToBelieved(t *testing.T) {
+	f := newSettling(t, "nonsense")
+	f.hold("nonsense", 0)
+	f.at(0, true)
+	remove(t, f.path)
+	f.at(1*ms, false)
+	f.hold("nonsense", 0)
+	f.at(2*ms, true)
+	remove(t, f.path)
+	f.at(101*ms, false)
+	f.at(201*ms, true)
+}
+
+// TestSettleStartsAnew waits 100 ms from the latest change: of the contents, of the time of writing, or of the file.
+func TestSettleStartsAnew(t *testing.T) {
+	for name, touch := range map[string]func(f settling){
+		"contents": func(f settling) { f.hold("other nonsense", 0) },
+		"written":  func(f settling) { f.hold("nonsense", 1) },
+		"another file": func(f settling) {
+			write(t, f.path+".new", "nonsense")
+			if err := os.Chtimes(f.path+".new", time.Time{}, epoch); err != nil {
+				t.Fatal(err)
+			}
+			rename(t, f.path+".new", f.path)
+		},
+		"missing": func(f settling) { remove(t, f.path) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newSettling(t, "ready")
+			f.hold("nonsense", 0)
+			f.at(0, false)
+			f.at(90*ms, false)
+			touch(f)
+			f.at(95*ms, false)
+			f.at(194*ms, false)
+			f.at(195*ms, true)
+		})
+	}
+}
+
+// TestSettleLimit believes, after a second, a file that is never left alone.
+func TestSettleLimit(t *testing.T) {
+	f := newSettling(t, "ready")
+	for moment := time.Duration(0); moment < time.Second; moment += 50 * ms {
+		f.hold(fmt.Sprint("nonsense ", moment), moment)
+		f.at(moment, false)
+	}
+	f.hold("nonsense, still", time.Second)
+	f.at(time.Second, true)
+}
+
+// TestSettleTimer looks again when the wait is over, not before, and not for what is believed.
+func TestSettleTimer(t *testing.T) {
+	f := newSettling(t, "ready")
+	armed := func(want bool) {
+		t.Helper()
+		if got := f.s.confirm.Stop(); got != want {
+			t.Errorf("the timer runs: %t, want %t", got, want)
+		}
+	}
+	f.s.confirm.Stop()
+	f.hold("ready", 0)
+	f.at(0, true)
+	armed(false)
+	remove(t, f.path)
+	f.at(0, false)
+	armed(true)
+	f.at(50*ms, false)
+	f.hold("drain", 0)
+	f.at(60*ms, true)
+	armed(false)
+}
+
+// TestSettleForReal takes a word away, in each way, and puts it back late or never; in real time.
+func TestSettleForReal(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, path string){
+		"removed":   func(t *testing.T, path string) { remove(t, path) },
+		"emptied":   func(t *testing.T, path string) { write(t, path, "") },
+		"unknown":   func(t *testing.T, path string) { replace(t, path, "reddy") },
+		"directory": func(t *testing.T, path string) { remove(t, filepath.Dir(path)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newFileRig(t)
+			write(t, r.path, "ready")
+			r.start()
+			r.expect(health.WordReady)
+			start := time.Now()
+			change(t, r.path)
+			r.expect(health.WordUnknown)
+			if took := time.Since(start); took < 100*ms {
+				t.Errorf("believed after %s", took)
+			}
+			mkdir(t, filepath.Dir(r.path))
+			write(t, r.path, "drain")
+			r.await(health.WordDrain, health.WordUnknown)
+		})
+	}
+}
+
+// TestSettleAtStart does not take a file that is just being written for an empty one, nor wait for ever for one that is.
+func TestSettleAtStart(t *testing.T) {
+	r := newFileRig(t)
+	start := time.Now()
+	r.start()
+	r.expect(health.WordUnknown)
+	if took := time.Since(start); took < 100*ms {
+		t.Errorf("believed missing after %s", took)
+	}
+}
+
+// TestSettleHidesWriters rewrites the file as editors and shells do: what they do in between must never show.
+func TestSettleHidesWriters(t *testing.T) {
+	r := newFileRig(t)
+	r.options.Interval = 3 * ms // and at whatever moment it is polled
+	write(t, r.path, "ready")
+	r.start()
+	r.expect(health.WordReady)
+	longest := time.Duration(0)
+	for i := range 1000 {
+		start := time.Now()
+		write(t, r.path, string(words(i+1))+"\n") // truncates first
+		longest = max(longest, time.Since(start))
+	}
+	write(t, r.path, "maint")
+	for {
+		got := r.next().StatusFile
+		if got.Word() == health.WordMaint {
+			break
+		}
+		if got.Word() == health.WordUnknown && longest < 90*ms { // else the machine stood still in the middle of a write
+			t.Fatalf("saw %+v; no write took longer than %s", *got, longest)
+		}
+	}
+}
+
+// TestSettleEndlessWriter believes a file that is rewritten all the time, and never holds a word, within about a second.
+func TestSettleEndlessWriter(t *testing.T) {
+	r := newFileRig(t)
+	write(t, r.path, "ready")
+	r.start()
+	r.expect(health.WordReady)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(5 * ms)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				_ = os.WriteFile(r.path, fmt.Append(nil, "nonsense ", i), 0o644)
+			}
+		}
+	}()
+	defer func() { close(stop); <-stopped }()
+	start := time.Now()
+	r.expect(health.WordUnknown)
+	if took := time.Since(start); took < 100*ms || took > 10*time.Second {
+		t.Errorf("believed after %s", took)
+	}
+}

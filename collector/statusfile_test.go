@@ -1,0 +1,296 @@
+package collector
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// fileRig is a rig for a status file: its changes are seen by the watch alone, unless the test sets an Interval.
+type fileRig struct {
+	*rig
+	path string
+}
+
+func newFileRig(t *testing.T) fileRig {
+	return fileRig{newRig(t), filepath.Join(t.TempDir(), "shard-status")}
+}
+
+// start runs the collector.
+func (r fileRig) start() (stop func()) {
+	r.t.Helper()
+	return r.run(NewStatusFile(r.path, r.options))
+}
+
+// expect waits for the next observation, which must be of that word.
+func (r fileRig) expect(word health.Word) *health.StatusFile {
+	r.t.Helper()
+	got := r.next().StatusFile
+	if got.Word() != word || got.Found == (got.Problem != "") {
+		r.t.Fatalf("saw %+v, want %s", *got, word)
+	}
+	return got
+}
+
+// await waits for an observation of that word; what else is seen before must be in passing.
+func (r fileRig) await(word health.Word, passing ...health.Word) {
+	r.t.Helper()
+	for {
+		got := r.next().StatusFile
+		if got.Word() == word {
+			return
+		}
+		known := false
+		for _, p := range passing {
+			known = known || got.Word() == p
+		}
+		if !known {
+			r.t.Fatalf("saw %+v, want %s", *got, word)
+		}
+	}
+}
+
+// write changes a file in place.
+func write(t testing.TB, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// replace changes a file by renaming a new one onto it.
+func replace(t testing.TB, path, content string) {
+	t.Helper()
+	write(t, path+".new", content)
+	rename(t, path+".new", path)
+}
+
+func rename(t testing.TB, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mkdir(t testing.TB, path string) {
+	t.Helper()
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func symlink(t testing.TB, target, path string) {
+	t.Helper()
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t testing.TB, path string) {
+	t.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStatusWords reads each word however it is written.
+func TestStatusWords(t *testing.T) {
+	tests := map[string]health.Word{
+		"ready": health.WordReady, "drain": health.WordDrain, "maint": health.WordMaint, "unhealthy": health.WordUnhealthy,
+		"READY\n": health.WordReady, "Drain\r\n": health.WordDrain, "  \t mAiNt \v\f": health.WordMaint, "\n\n\nunHealthy\n\n": health.WordUnhealthy,
+		"\u00a0ready\u2003": health.WordReady, "ready" + strings.Repeat(" ", 4<<10-5): health.WordReady,
+		"": health.WordUnknown, " \n": health.WordUnknown, "unknown": health.WordUnknown, "readyish": health.WordUnknown, "ready drain": health.WordUnknown,
+		"ready\ndrain\n": health.WordUnknown, "rea": health.WordUnknown, "\ufeffready": health.WordUnknown, "ready\x00": health.WordUnknown,
+		"r\x00e\x00a\x00d\x00y\x00": health.WordUnknown, "\xff\xfe\x80": health.WordUnknown, "# comment\nready": health.WordUnknown,
+	}
+	for content, word := range tests {
+		t.Run(fmt.Sprintf("%.20q", content), func(t *testing.T) {
+			t.Parallel()
+			r := newFileRig(t)
+			write(t, r.path, content)
+			r.start()
+			got := r.expect(word)
+			if !got.Found || !utf8.ValidString(got.Contents) || got.Contents != strings.TrimSpace(got.Contents) {
+				t.Errorf("saw %+v", *got)
+			}
+		})
+	}
+}
+
+// TestStatusUnreadable lays at the path what is no status file. None of it may hold the collector up.
+func TestStatusUnreadable(t *testing.T) {
+	tests := []struct {
+		name    string
+		make    func(t *testing.T, path string)
+		problem string
+	}{
+		{"missing", func(*testing.T, string) {}, "no such file or directory"},
+		{"over 4 KiB", func(t *testing.T, path string) { write(t, path, "ready"+strings.Repeat("\n", 4<<10-4)) }, "is larger than 4096 bytes"},
+		{"sparse file of 1 GB", func(t *testing.T, path string) {
+			write(t, path, "ready")
+			if err := os.Truncate(path, 1<<30); err != nil {
+				t.Fatal(err)
+			}
+		}, "is larger than 4096 bytes"},
+		{"directory", func(t *testing.T, path string) { mkdir(t, path) }, "is not a regular file (d"},
+		{"FIFO", func(t *testing.T, path string) {
+			if err := syscall.Mkfifo(path, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, "is not a regular file (p"},
+		{"device", func(t *testing.T, path string) { symlink(t, "/dev/zero", path) }, "is not a regular file (Dc"},
+		{"socket", func(t *testing.T, path string) {
+			fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer syscall.Close(fd)
+			t.Chdir(filepath.Dir(path)) // the whole path is too long for a socket
+			if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: filepath.Base(path)}); err != nil {
+				t.Fatal(err)
+			}
+		}, "is not a regular file (S"},
+		{"link to nothing", func(t *testing.T, path string) { symlink(t, "nowhere", path) }, "no such file or directory"},
+		{"link to itself", func(t *testing.T, path string) { symlink(t, filepath.Base(path), path) }, "too many levels of symbolic links"},
+		{"parent is a file", func(t *testing.T, path string) {
+			remove(t, filepath.Dir(path))
+			write(t, filepath.Dir(path), "")
+		}, "not a directory"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newFileRig(t)
+			tt.make(t, r.path)
+			r.start()
+			got := r.expect(health.WordUnknown)
+			if got.Found || got.Contents != "" || !strings.Contains(got.Problem, tt.problem) || !strings.Contains(got.Problem, r.path) {
+				t.Errorf("saw %+v, want a problem that names %s and says %q", *got, r.path, tt.problem)
+			}
+			// And when there is a proper file at last, it counts.
+			remove(t, filepath.Dir(r.path))
+			mkdir(t, filepath.Dir(r.path))
+			write(t, r.path, "ready")
+			r.await(health.WordReady, health.WordUnknown)
+		})
+	}
+}
+
+// TestStatusForbidden reports a file that may not be read, and takes it up as soon as it may.
+func TestStatusForbidden(t *testing.T) {
+	r := newFileRig(t)
+	if err := os.Chmod(filepath.Dir(filepath.Dir(r.path)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, r.path, "ready")
+	if err := os.Chmod(r.path, 0); err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewStatusFile(r.path, r.options)
+	r.run(asNobody{t, c}, err)
+	if got := r.expect(health.WordUnknown); !strings.Contains(got.Problem, "permission denied") {
+		t.Errorf("saw %+v", *got)
+	}
+	if err := os.Chmod(r.path, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	r.expect(health.WordReady)
+}
+
+// asNobody runs a collector without root's rights to files. Whoever else runs the tests has none anyway.
+type asNobody struct {
+	t *testing.T
+	Collector
+}
+
+func (a asNobody) Run(ctx context.Context) error {
+	if os.Geteuid() == 0 {
+		runtime.LockOSThread() // for ever: the thread ends with the goroutine
+		const nobody = 65534
+		if err := syscall.Setfsuid(nobody); err != nil {
+			a.t.Errorf("become nobody: %v", err)
+		}
+	}
+	return a.Collector.Run(ctx)
+}
+
+// TestStatusNeverWaits swaps a regular file and a FIFO that is never written to, as fast as can be: the one may lie there
+// when the file is looked at, and the other when it is opened.
+func TestStatusNeverWaits(t *testing.T) {
+	dir := t.TempDir()
+	path, regular, fifo := filepath.Join(dir, "shard-status"), filepath.Join(dir, "regular"), filepath.Join(dir, "fifo")
+	write(t, regular, "ready")
+	if err := syscall.Mkfifo(fifo, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	writer, err := os.OpenFile(fifo, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	write(t, path, "ready")
+
+	read := make(chan struct{})
+	reads := 0
+	go func() {
+		defer close(read)
+		for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); reads++ {
+			readStatusFile(path)
+		}
+	}()
+	overdue := time.After(bound)
+	for i := 0; ; i++ {
+		select {
+		case <-read:
+			t.Logf("%d reads, %d swaps", reads, i)
+			return
+		case <-overdue:
+			t.Error("a read waits for the FIFO")
+			_, _ = writer.WriteString(strings.Repeat("x", 8<<10)) // frees it
+			<-read
+			return
+		default:
+		}
+		if err := os.Link([]string{regular, fifo}[i%2], path+".new"); err != nil {
+			t.Fatal(err)
+		}
+		rename(t, path+".new", path)
+		runtime.Gosched()
+	}
+}
+
+// FuzzReadStatusFile gives the file any content.
+func FuzzReadStatusFile(f *testing.F) {
+	for _, seed := range []string{
+		"", "ready", " DRAIN\r\n", "maint\x00", "\xff", "a\xff\xffb", "unhealthy" + strings.Repeat(" ", 4<<10), "\u2028ready\u2029", "\xa0ready",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Add(bytes.Repeat([]byte("a\xff"), 2<<10))
+	path := filepath.Join(f.TempDir(), "shard-status")
+	f.Fuzz(func(t *testing.T, content []byte) {
+		write(t, path, string(content))
+		got := readStatusFile(path)
+		if large := len(content) > 4<<10; got.Found == large || large != (got.Problem != "") {
+			t.Fatalf("%d bytes: %+v", len(content), got.StatusFile)
+		}
+		if !utf8.ValidString(got.Contents) || got.Contents != strings.TrimSpace(got.Contents) {
+			t.Errorf("contents %q", got.Contents)
+		}
+		if utf8.Valid(content) && got.Found && got.Contents != string(bytes.TrimSpace(content)) {
+			t.Errorf("contents %q of a file with %q", got.Contents, content)
+		}
+		if w := got.Word(); w.Known() && !strings.EqualFold(got.Contents, string(w)) && !strings.ContainsRune(got.Contents, 'İ') {
+			t.Errorf("%q is taken for %s", got.Contents, w)
+		}
+	})
+}

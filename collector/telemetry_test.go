@@ -1,0 +1,324 @@
+package collector
+
+import (
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// TestLogTellsChanges logs a probe that fails when it begins, when it fails differently, and when it ends; not in between.
+func TestLogTellsChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var code, latest atomic.Int64
+		v, r := newVirtual(t, func(w http.ResponseWriter, r *http.Request) {
+			latest.Store(code.Load())
+			if code.Load() == 0 {
+				pause(r, time.Hour)
+				return
+			}
+			w.WriteHeader(int(code.Load()))
+		}), newRig(t)
+		r.options.Dial, r.options.Interval, r.options.Timeout = v.dial, 10*time.Second, 3*time.Second
+		code.Store(200)
+		r.run(NewProsody(origin, r.options))
+		polls := func(n int, answer int64) {
+			time.Sleep(time.Second) // virtual: after the poll, before the next
+			code.Store(answer)
+			for range n {
+				r.next()
+				if latest.Load() != answer {
+					t.Fatalf("answered %d, want %d", latest.Load(), answer)
+				}
+			}
+		}
+		r.next()
+		polls(3, 200)
+		polls(4, 503)
+		polls(2, 500)
+		polls(2, 503)
+		polls(3, 0)
+		polls(3, 200)
+		polls(1, 404)
+		polls(1, 200)
+		want := []string{
+			`level=WARN msg="probe began to fail" probe=prosody outcome=http_error detail="answered 503"`,
+			`level=WARN msg="probe fails differently" probe=prosody outcome=http_error detail="answered 500" failures=4`,
+			`level=WARN msg="probe fails differently" probe=prosody outcome=http_error detail="answered 503" failures=6`,
+			`level=WARN msg="probe fails differently" probe=prosody outcome=timeout detail="no complete answer within 3s" failures=8`,
+			`level=INFO msg="probe works again" probe=prosody failures=11 seconds=110`,
+			`level=WARN msg="probe began to fail" probe=prosody outcome=http_error detail="answered 404"`,
+			`level=INFO msg="probe works again" probe=prosody failures=1 seconds=10`,
+		}
+		if got := r.log.lines(); !slices.Equal(got, want) {
+			t.Errorf("logged:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	})
+}
+
+// TestLogStatusFile does the same for the status file, which fails in ways of its own.
+func TestLogStatusFile(t *testing.T) {
+	r := newFileRig(t)
+	r.options.Interval = 10 * ms
+	write(t, r.path, "ready")
+	r.start()
+	r.await(health.WordReady)
+	remove(t, r.path)
+	r.await(health.WordUnknown, health.WordReady)
+	for range 5 {
+		r.expect(health.WordUnknown)
+	}
+	replace(t, r.path, "reddy")
+	for r.next().StatusFile.Contents != "reddy" {
+	}
+	replace(t, r.path, "redy") // as unknown as before
+	for r.next().StatusFile.Contents != "redy" {
+	}
+	replace(t, r.path, "drain")
+	r.await(health.WordDrain, health.WordUnknown)
+	want := []string{
+		`level=WARN msg="probe began to fail" probe=status_file outcome=unreadable detail="`,
+		`level=WARN msg="probe fails differently" probe=status_file outcome=unknown_word detail="\"reddy\"" failures=`,
+		`level=INFO msg="probe works again" probe=status_file failures=`,
+	}
+	if got := r.log.lines(); !slices.EqualFunc(got, want, strings.HasPrefix) {
+		t.Errorf("logged:\n%s\nwant lines that begin with:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// outcomes are all values of that label.
+var outcomes = []string{
+	"ok", "http_error", "invalid_body", "unreadable", "unknown_word",
+	string(health.FailureTimeout), string(health.FailureRefused), string(health.FailureReset), string(health.FailureResolve), string(health.FailureTLS),
+	string(health.FailureProtocol), string(health.FailureBodySize), string(health.FailureRedirects), string(health.FailureUnexpected),
+}
+
+// TestMetricsOfEveryProbe measures each probe's duration, outcome, attempts and success, in every condition of the node,
+// with labels from the declared sets only.
+func TestMetricsOfEveryProbe(t *testing.T) {
+	probes := []string{"jicofo_health", "jicofo_stats", "prosody", "census", "status_file"}
+	for _, behavior := range []string{"healthy", "code 503", "notjson", "reset", "garbage", "huge", "redirect loop", "crash", "hang"} {
+		t.Run(behavior, func(t *testing.T) {
+			t.Parallel()
+			node, r := startNode(t), newRig(t)
+			behave(t, node.Jicofo, "", behavior)
+			behave(t, node.Prosody, "", behavior)
+			if behavior == "hang" {
+				r.options.Timeout = time.Second
+			}
+			r.run(NewJicofo(node.Jicofo.Origin(), r.options))
+			r.run(NewProsody(node.Prosody.Origin(), r.options))
+			r.run(NewCensus(node.Prosody.Origin(), "meet.example.com", r.options))
+			r.run(NewStatusFile(filepath.Join(t.TempDir(), "missing"), r.options))
+			for range 4 {
+				r.next()
+			}
+			results := r.measured("signal.probe.results")
+			if len(results) != len(probes) {
+				t.Errorf("signal.probe.results = %v", results)
+			}
+			for _, probe := range probes {
+				outcome := ""
+				for _, o := range outcomes {
+					if results["outcome="+o+",probe="+probe] == 1 {
+						outcome = o
+					}
+				}
+				if outcome == "" || (outcome == "ok") != (r.measured("signal.probe.success")["probe="+probe] == 1) {
+					t.Errorf("%s: outcome %q, success %v", probe, outcome, r.measured("signal.probe.success"))
+				}
+				if n := r.measured("signal.probe.duration")["probe="+probe]; n != 1 {
+					t.Errorf("%s: %v durations", probe, n)
+				}
+				attempts := 1.0
+				if slices.Contains([]string{"connection_reset", "connection_refused", "malformed_response"}, outcome) {
+					attempts = 3
+				}
+				if n := r.measured("signal.probe.attempts")["probe="+probe]; n != attempts {
+					t.Errorf("%s: %v attempts for %s, want %v", probe, n, outcome, attempts)
+				}
+			}
+			for _, m := range r.instruments() {
+				if !strings.HasPrefix(m.Name, "signal.probe.") || m.Description == "" {
+					t.Errorf("instrument %q with description %q", m.Name, m.Description)
+				}
+				if points := r.measured(m.Name); m.Name != "signal.probe.results" && len(points) != len(probes) {
+					t.Errorf("%s has labels besides the probe: %v", m.Name, points)
+				}
+			}
+		})
+	}
+}
+
+// TestSpans traces a poll, the probes in it, and their attempts, up to the service.
+func TestSpans(t *testing.T) {
+	node, r := startNode(t), newRig(t)
+	behave(t, node.Jicofo, "/about/health", "reset 2")
+	stop := r.run(NewJicofo(node.Jicofo.Origin(), r.options))
+	got := r.next()
+	stop()
+
+	poll := spanNamed(t, r, "poll jicofo")
+	if poll.Parent().IsValid() {
+		t.Error("a poll is the root of its trace")
+	}
+	if observed := trace.SpanContextFromContext(got.ctx); observed.SpanID() != poll.SpanContext().SpanID() {
+		t.Error("the observation's context does not carry the poll's span")
+	}
+	for _, tt := range []struct {
+		probe, path string
+		attempts    int
+	}{{"probe jicofo_health", "/about/health", 3}, {"probe jicofo_stats", "/stats", 1}} {
+		probe := spanNamed(t, r, tt.probe)
+		if probe.Parent().SpanID() != poll.SpanContext().SpanID() || probe.Status().Code == codes.Error {
+			t.Errorf("%s: parent %s, status %v", tt.probe, probe.Parent().SpanID(), probe.Status())
+		}
+		_, requests := node.Jicofo.Requests(tt.path)
+		attempts := children(r, probe)
+		if len(attempts) != tt.attempts || len(requests) != tt.attempts {
+			t.Fatalf("%s: %d spans of attempts, %d requests, want %d", tt.probe, len(attempts), len(requests), tt.attempts)
+		}
+		for i, attempt := range attempts {
+			failed := i < tt.attempts-1
+			if attempt.SpanKind() != trace.SpanKindClient || attempt.Name() != "HTTP GET" || (attempt.Status().Code == codes.Error) != failed {
+				t.Errorf("%s: attempt %d is %s %q, %v", tt.probe, i+1, attempt.SpanKind(), attempt.Name(), attempt.Status())
+			}
+			c := attempt.SpanContext()
+			if want := "00-" + c.TraceID().String() + "-" + c.SpanID().String() + "-01"; requests[i].Header.Get("Traceparent") != want {
+				t.Errorf("%s: the service got traceparent %q, want %q", tt.probe, requests[i].Header.Get("Traceparent"), want)
+			}
+		}
+	}
+	for _, s := range r.spans.Ended() {
+		if s.SpanContext().TraceID() != poll.SpanContext().TraceID() {
+			t.Errorf("%s is in another trace", s.Name())
+		}
+	}
+}
+
+// TestSpanOfFailure says what failed, in UTF-8: OTLP refuses a whole batch for a byte of anything else.
+func TestSpanOfFailure(t *testing.T) {
+	tests := []struct {
+		name, path string
+		collector  func(origin string, o Options) (Collector, error)
+		probe      string
+		body       string
+		outcome    string
+	}{
+		{"stats", "/stats", NewJicofo, "probe jicofo_stats", "{\"participants\":\"\xff\"}", "invalid_body"},
+		{"census", "/room-census", func(origin string, o Options) (Collector, error) { return NewCensus(origin, "", o) },
+			"probe census", "{\"room_census\":\"\xff\"}", "invalid_body"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t)
+			stop := r.run(tt.collector(serveBodies(t, map[string][]byte{tt.path: []byte(tt.body)}), r.options))
+			r.next()
+			stop()
+			s := spanNamed(t, r, tt.probe)
+			if s.Status().Code != codes.Error || s.Status().Description == "" || !utf8.ValidString(s.Status().Description) {
+				t.Errorf("status %+v", s.Status())
+			}
+			if attributeOf(s, "error.type") != tt.outcome || attributeOf(s, "signal.outcome") != tt.outcome {
+				t.Errorf("attributes %v", s.Attributes())
+			}
+		})
+	}
+}
+
+// TestSpansOfStatusFile traces what the file's collector found.
+func TestSpansOfStatusFile(t *testing.T) {
+	r := newFileRig(t)
+	write(t, r.path, "ready")
+	stop := r.start()
+	r.expect(health.WordReady)
+	replace(t, r.path, "drain")
+	got := r.next()
+	stop()
+	var polls []sdktrace.ReadOnlySpan
+	for _, s := range r.spans.Ended() {
+		if s.Name() == "poll status_file" {
+			polls = append(polls, s)
+		}
+	}
+	if len(polls) != 2 || attributeOf(polls[0], "signal.trigger") != "tick" || attributeOf(polls[1], "signal.trigger") != "statusfile" {
+		t.Fatalf("polls %v", polls)
+	}
+	if trace.SpanContextFromContext(got.ctx).SpanID() != polls[1].SpanContext().SpanID() {
+		t.Error("the observation's context does not carry the poll's span")
+	}
+	for _, poll := range polls {
+		if probes := children(r.rig, poll); len(probes) != 1 || probes[0].Name() != "probe status_file" {
+			t.Errorf("probes %v", probes)
+		}
+	}
+}
+
+// TestSpanOfEachPoll begins a trace of its own for each poll, whatever the context of Run is part of.
+func TestSpanOfEachPoll(t *testing.T) {
+	node, r := startNode(t), newRig(t)
+	r.options.Interval = ms
+	stop := r.run(NewProsody(node.Prosody.Origin(), r.options))
+	for range 5 {
+		r.next()
+	}
+	stop()
+	traces := map[trace.TraceID]bool{}
+	polls := 0
+	for _, s := range r.spans.Ended() {
+		if s.Name() == "poll prosody" {
+			polls++
+			traces[s.SpanContext().TraceID()] = true
+		}
+	}
+	if polls < 5 || len(traces) != polls {
+		t.Errorf("%d polls in %d traces", polls, len(traces))
+	}
+}
+
+func spanNamed(t *testing.T, r *rig, name string) (found sdktrace.ReadOnlySpan) {
+	t.Helper()
+	for _, s := range r.spans.Ended() {
+		if s.Name() == name {
+			if found != nil {
+				t.Fatalf("two spans named %q", name)
+			}
+			found = s
+		}
+	}
+	if found == nil {
+		t.Fatalf("no span named %q", name)
+	}
+	return found
+}
+
+// children returns the spans begun within another, in order.
+func children(r *rig, of sdktrace.ReadOnlySpan) (found []sdktrace.ReadOnlySpan) {
+	for _, s := range r.spans.Ended() {
+		if s.Parent().SpanID() == of.SpanContext().SpanID() {
+			found = append(found, s)
+		}
+	}
+	slices.SortFunc(found, func(a, b sdktrace.ReadOnlySpan) int { return a.StartTime().Compare(b.StartTime()) })
+	return found
+}
+
+func attributeOf(s sdktrace.ReadOnlySpan, key string) string {
+	for _, a := range s.Attributes() {
+		if string(a.Key) == key {
+			return a.Value.Emit()
+		}
+	}
+	return ""
+}

@@ -1,0 +1,152 @@
+package dump
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.uber.org/goleak"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bound is how long a test waits for what must happen; none takes as long unless it fails.
+const bound = 20 * time.Second
+
+// node is a real monitor with the dumps as its listener, in a folder for scripts and what they leave.
+type node struct {
+	*health.Monitor
+	dir   string
+	log   *logBuffer
+	spans *tracetest.SpanRecorder
+}
+
+// newNode returns a node with the dumps' command lines; "DIR" in them is its folder.
+func newNode(t *testing.T, jicofo, prosody string) *node {
+	t.Helper()
+	n := &node{dir: t.TempDir(), log: new(logBuffer), spans: tracetest.NewSpanRecorder()}
+	n.Monitor = health.NewMonitor(health.Config{ParticipantMax: 5000, DrainGrace: time.Hour, DrainGraceScope: health.ScopeJicofo},
+		Listener(Options{
+			Jicofo: strings.ReplaceAll(jicofo, "DIR", n.dir), Prosody: strings.ReplaceAll(prosody, "DIR", n.dir),
+			TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(n.spans)),
+			Logger:         slog.New(slog.NewTextHandler(n.log, nil)),
+		}))
+	t.Cleanup(func() { // no script outlives its test
+		waitFor(t, "the scripts to end", func() bool { return len(n.spans.Ended()) == len(n.spans.Started()) })
+	})
+	return n
+}
+
+// script writes an executable script into the node's folder.
+func (n *node) script(t *testing.T, name, text string) {
+	t.Helper()
+	text = "#!/bin/sh\n" + strings.ReplaceAll(text, "DIR", n.dir) + "\n"
+	if err := os.WriteFile(filepath.Join(n.dir, name), []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// left returns what scripts left in a file of the node's folder, "" if there is none.
+func (n *node) left(name string) string {
+	text, _ := os.ReadFile(filepath.Join(n.dir, name))
+	return string(text)
+}
+
+// fifo makes a FIFO for scripts to block on.
+func (n *node) fifo(t *testing.T, name string) (path string) {
+	t.Helper()
+	path = filepath.Join(n.dir, name)
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// release lets the script go that reads from the FIFO.
+func release(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0) // does not block, whoever reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("go\n"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() }) // later: what nobody has read yet would be lost with it
+}
+
+func (n *node) jicofo(ctx context.Context, code int) {
+	n.Observe(ctx, health.Observation{At: time.Now(), Jicofo: &health.Jicofo{Health: health.Answer{Code: code}, Stats: health.Answer{Code: 200}}})
+}
+
+func (n *node) prosody(ctx context.Context, code int) {
+	n.Observe(ctx, health.Observation{At: time.Now(), Prosody: &health.Prosody{Health: health.Answer{Code: code}}})
+}
+
+// logged counts the lines of the log that hold all the words.
+func (n *node) logged(words ...string) int {
+	count := 0
+	for line := range strings.Lines(n.log.String()) {
+		all := true
+		for _, w := range words {
+			all = all && strings.Contains(line, w)
+		}
+		if all {
+			count++
+		}
+	}
+	return count
+}
+
+// waitForLog waits for n lines that hold the words.
+func (n *node) waitForLog(t *testing.T, count int, words ...string) {
+	t.Helper()
+	waitFor(t, fmt.Sprintf("%d lines with %q", count, words), func() bool { return n.logged(words...) >= count })
+	if got := n.logged(words...); got != count {
+		t.Errorf("%d lines with %q, want %d:\n%s", got, words, count, n.log)
+	}
+}
+
+func waitFor(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	limit := time.After(bound)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// logBuffer collects a log; it is safe for concurrent use.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

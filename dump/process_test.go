@@ -1,0 +1,73 @@
+package dump
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestArguments are parted by spaces, and nothing of a shell is in between.
+func TestArguments(t *testing.T) {
+	n := newNode(t, "DIR/dump  --to $HOME *  'a b' ;reboot ", "")
+	n.script(t, "dump", `printf '<%s>' "$@" >DIR/left`)
+	n.jicofo(t.Context(), 200)
+	n.jicofo(t.Context(), 500)
+	n.waitForLog(t, 1, `msg="dump finished"`)
+	if got := n.left("left"); got != "<--to><$HOME><*><'a><b'><;reboot>" {
+		t.Errorf("the arguments are %s", got)
+	}
+}
+
+// TestOwnSession: the script leads a session of its own, without the sidecar's terminal and standard input.
+func TestOwnSession(t *testing.T) {
+	n := newNode(t, "DIR/dump", "")
+	n.script(t, "dump", "read line && exit 7\necho $$ $(cut -d' ' -f6 /proc/$$/stat) >DIR/left")
+	n.jicofo(t.Context(), 200)
+	n.jicofo(t.Context(), 500)
+	n.waitForLog(t, 1, `msg="dump finished"`)
+	var pid, session int
+	if _, err := fmt.Sscan(n.left("left"), &pid, &session); err != nil {
+		t.Fatalf("%q: %v", n.left("left"), err)
+	}
+	ours, err := unix.Getsid(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if session != pid || session == ours {
+		t.Errorf("process %d is in session %d, the sidecar in %d", pid, session, ours)
+	}
+}
+
+// TestOutlivesTheContext: the end of the observation's context, as at shutdown, does not end the script.
+func TestOutlivesTheContext(t *testing.T) {
+	n := newNode(t, "DIR/dump", "")
+	fifo := n.fifo(t, "fifo")
+	n.script(t, "dump", "echo began >>DIR/left\nread go <DIR/fifo\necho ended >>DIR/left")
+	ctx, cancel := context.WithCancel(t.Context())
+	n.jicofo(ctx, 200)
+	n.jicofo(ctx, 500)
+	waitFor(t, "the script to begin", func() bool { return n.left("left") == "began\n" })
+	cancel()
+	release(t, fifo)
+	n.waitForLog(t, 1, `msg="dump finished"`)
+	if got := n.left("left"); got != "began\nended\n" {
+		t.Errorf("the script left %q", got)
+	}
+}
+
+// TestStartsWithAnEndedContext: nor does it keep the script from starting.
+func TestStartsWithAnEndedContext(t *testing.T) {
+	n := newNode(t, "DIR/dump", "")
+	n.script(t, "dump", "echo ran >DIR/left")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	n.jicofo(ctx, 200)
+	n.jicofo(ctx, 500)
+	n.waitForLog(t, 1, `msg="dump finished"`)
+	if got := strings.TrimSpace(n.left("left")); got != "ran" {
+		t.Errorf("the script left %q", got)
+	}
+}

@@ -1,0 +1,126 @@
+package otel_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+const changesName = "signal_verdict_changes_total"
+
+// TestChangesAreCounted by where they led to and why; what is no change is not counted.
+func TestChangesAreCounted(t *testing.T) {
+	s, ctx := newStage(t, rules), t.Context()
+	if got := s.values(t, changesName); len(got) != 0 {
+		t.Errorf("before the first verdict: %v", got)
+	}
+	s.upReady(ctx)
+	s.upReady(ctx)                     // nothing new
+	s.observe(ctx, jicofo(200, 10, 1)) // nor with another load
+	s.observe(ctx, statusFile("drain"))
+	s.observe(ctx, statusFile("ready"))
+	s.observe(ctx, jicofo(503, 0, 0))
+	s.observe(ctx, prosody(500))
+	s.observe(ctx, prosody(502)) // the same verdict
+	s.upReady(ctx)
+	want := map[string]float64{
+		changesName + "{reason=none,to=ready}":              2,
+		changesName + "{reason=status_drain,to=drain}":      1,
+		changesName + "{reason=jicofo_overloaded,to=drain}": 1,
+		changesName + "{reason=prosody_unhealthy,to=down}":  1,
+		changesName + "{reason=dampening,to=down}":          1,
+	}
+	if got := s.values(t, changesName); !maps.Equal(got, want) {
+		t.Errorf("counted %v\nwant %v", got, want)
+	}
+}
+
+// TestChangesAreLogged: one line each, with what was said before and after, and why.
+func TestChangesAreLogged(t *testing.T) {
+	s, ctx := newStage(t, rules), t.Context()
+	s.upReady(ctx)
+	s.upReady(ctx)
+	s.observe(ctx, jicofo(503, 0, 0))
+	s.observe(ctx, prosody(500))
+	s.observe(ctx, prosody(500))
+	got := s.log.lines(t, "verdict changed")
+	want := []string{
+		`"" > "up ready 100%" damped=false reasons=[] until=<nil>`,
+		`"up ready 100%" > "up drain 0%" damped=true reasons=[jicofo_overloaded: jicofo answered 503] until=2026-01-02T03:06:05.678Z`,
+		`"up drain 0%" > "down ready 0%" damped=false reasons=[prosody_unhealthy: prosody answered 500 jicofo_overloaded: jicofo answered 503] until=<nil>`,
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d lines:\n%s", len(got), s.log)
+	}
+	for i, line := range got {
+		text := fmt.Sprintf("%q > %q damped=%v reasons=%v until=%v", line["from"], line["to"], line["damped"], line["reasons"], line["until"])
+		if text != want[i] || line["level"] != "INFO" {
+			t.Errorf("line %d is %s %s\nwant %s", i, line["level"], text, want[i])
+		}
+	}
+}
+
+// TestChangesAreTraced: a span for each, of its own trace, that is linked to the probe that caused it.
+func TestChangesAreTraced(t *testing.T) {
+	s := newStage(t, rules)
+	s.upReady(context.Background()) // caused by nothing that is traced
+	ctx, probe := s.tracing.Tracer("test").Start(t.Context(), "poll jicofo")
+	s.observe(ctx, jicofo(200, 5, 5))
+	s.observe(ctx, jicofo(503, 0, 0))
+	probe.End()
+
+	spans := s.spans.Ended()
+	if len(spans) != 3 { // with the probe's
+		t.Fatalf("%d spans", len(spans))
+	}
+	first, change := spans[0], spans[1]
+	if first.Name() != "verdict ready" || len(first.Links()) != 0 || first.Parent().IsValid() {
+		t.Errorf("the first is %q, links %v", first.Name(), first.Links())
+	}
+	if change.Name() != "verdict drain" || change.Parent().IsValid() || change.SpanContext().TraceID() == probe.SpanContext().TraceID() {
+		t.Errorf("the change is %q in trace %s, parent %v", change.Name(), change.SpanContext().TraceID(), change.Parent())
+	}
+	if links := change.Links(); len(links) != 1 || !links[0].SpanContext.Equal(probe.SpanContext()) {
+		t.Errorf("the change is linked to %v, caused by %v", links, probe.SpanContext())
+	}
+	want := []attribute.KeyValue{
+		attribute.String("signal.verdict.from", "up ready 100%"),
+		attribute.String("signal.verdict.to", "up drain 0%"),
+		attribute.Bool("signal.verdict.damped", true),
+		attribute.StringSlice("signal.verdict.reasons", []string{"jicofo_overloaded"}),
+		attribute.String("incident.id", "20260102T030405.678Z-"),
+	}
+	if got := change.Attributes(); !slices.Equal(got, want) {
+		t.Errorf("attributes %v\nwant %v", got, want)
+	}
+}
+
+// TestEveryReasonIsALabel: the set of codes is closed, short, and shown as it is.
+func TestEveryReasonIsALabel(t *testing.T) {
+	s := newStage(t, rules)
+	spelling := regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
+	for _, code := range health.Codes {
+		if !spelling.MatchString(string(code)) {
+			t.Errorf("%q is no word for a label", code)
+		}
+		down := &health.Snapshot{Verdict: health.Verdict{Known: true, Status: health.StatusReady, Reasons: []health.Reason{{Code: code, Text: "as if"}}}}
+		s.verdicts.Listen(t.Context(), new(health.Snapshot), down)
+	}
+	got := s.values(t, changesName)
+	for _, code := range health.Codes {
+		if got[changesName+"{reason="+string(code)+",to=down}"] != 1 {
+			t.Errorf("%s is not counted", code)
+		}
+	}
+	if len(got) != len(health.Codes) {
+		t.Errorf("%d series for %d reasons: %v", len(got), len(health.Codes), got)
+	}
+}

@@ -1,0 +1,86 @@
+package otel_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/signal-sidecar/signal-sidecar/rest"
+)
+
+// original are the metrics that dashboards of the Node original use (spec section 6): how they are spelled, and their
+// type, in Prometheus text and in OpenMetrics. Each value is the sample's after one health check of a healthy node.
+var original = []struct{ text, open string }{
+	{"# TYPE signal_health gauge\nsignal_health 1\n", "# TYPE signal_health gauge\nsignal_health 1.0\n"},
+	{"# TYPE signal_health_check gauge\nsignal_health_check 0\n", "# TYPE signal_health_check gauge\nsignal_health_check 0.0\n"},
+	{"# TYPE signal_unhealthy_check gauge\nsignal_unhealthy_check 0\n", "# TYPE signal_unhealthy_check gauge\nsignal_unhealthy_check 0.0\n"},
+	{"# TYPE signal_unhealthy_total counter\nsignal_unhealthy_total 0\n", "# TYPE signal_unhealthy counter\nsignal_unhealthy_total 0.0\n"},
+	{"# TYPE signal_census gauge\nsignal_census 1\n", "# TYPE signal_census gauge\nsignal_census 1.0\n"},
+	{"# TYPE prosody_participant_sum_squared gauge\nprosody_participant_sum_squared 25\n", "# TYPE prosody_participant_sum_squared gauge\nprosody_participant_sum_squared 25.0\n"},
+}
+
+// newWholeStage is a healthy node with the metrics of the REST server beside those of the verdict.
+func newWholeStage(t *testing.T) *stage {
+	s := newStage(t, rules)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	if _, err := rest.New(rest.Options{Listener: listener, Source: s, MeterProvider: s.MeterProvider, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	s.upReady(context.Background())
+	s.observe(context.Background(), census(200, 7, 25))
+	return s
+}
+
+func TestOriginalNames(t *testing.T) {
+	s := newWholeStage(t)
+	text, open := s.scrape(t, "text/plain"), s.scrape(t, "application/openmetrics-text; version=1.0.0")
+	for _, want := range original {
+		if !strings.Contains(text, want.text) {
+			t.Errorf("the text lacks\n%s", want.text)
+		}
+		if !strings.Contains(open, want.open) {
+			t.Errorf("OpenMetrics lacks\n%s", want.open)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s\n%s", text, open)
+	}
+}
+
+// TestHelp: every metric says in a sentence what it is.
+func TestHelp(t *testing.T) {
+	families := newWholeStage(t).gather(t)
+	if len(families) < 20 {
+		t.Errorf("only %d metrics", len(families))
+	}
+	for name, family := range families {
+		if strings.TrimSpace(family.GetHelp()) == "" {
+			t.Errorf("%s has no help", name)
+		}
+		if family.GetType() == dto.MetricType_UNTYPED {
+			t.Errorf("%s has no type", name)
+		}
+	}
+}
+
+// TestProcessAndRuntimeAreShown: beside the node's metrics.
+func TestProcessAndRuntimeAreShown(t *testing.T) {
+	families := newWholeStage(t).gather(t)
+	for _, name := range []string{"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "go_goroutines", "go_memory_used_bytes", "target_info"} {
+		if families[name] == nil {
+			t.Errorf("%s is not shown", name)
+		}
+	}
+	got := newWholeStage(t).values(t, "signal_build_info")
+	if got["signal_build_info{goversion=go1.26,revision=abc,version=v1.2.3}"] != 1 || len(got) != 1 {
+		t.Errorf("the build is shown as %v", got)
+	}
+}

@@ -1,0 +1,99 @@
+package otel_test
+
+import (
+	"maps"
+	"testing"
+)
+
+// prefixes are those of the metrics of the snapshot.
+var prefixes = []string{"signal_health", "signal_unhealthy", "signal_census", "prosody_", "signal_verdict_raw", "signal_verdict_damped",
+	"signal_verdict_status", "signal_verdict_weight", "signal_jicofo", "signal_observation"}
+
+// with returns what was shown before with some of it changed; absent takes it away.
+func with(before, changes map[string]float64) map[string]float64 {
+	after := maps.Clone(before)
+	maps.Copy(after, changes)
+	maps.DeleteFunc(after, func(_ string, v float64) bool { return v == absent })
+	return after
+}
+
+const absent = -1
+
+func (s *stage) wantValues(t *testing.T, when string, want map[string]float64) {
+	t.Helper()
+	got := s.values(t, prefixes...)
+	for name, value := range want {
+		if v, ok := got[name]; !ok || v != value {
+			t.Errorf("%s: %s is %v (shown: %t), want %v", when, name, v, ok, value)
+		}
+	}
+	for name, value := range got {
+		if _, ok := want[name]; !ok {
+			t.Errorf("%s: %s %v is shown", when, name, value)
+		}
+	}
+}
+
+// TestValuesFollowTheSnapshots: what is not known is not shown, and all else is as the latest snapshot has it.
+func TestValuesFollowTheSnapshots(t *testing.T) {
+	s, ctx := newStage(t, rules), t.Context()
+	want := map[string]float64{"signal_unhealthy_total": 0}
+	s.wantValues(t, "at first", want)
+
+	s.observe(ctx, jicofo(200, 1250, 45), prosody(200))
+	want = with(want, map[string]float64{
+		"signal_jicofo_participants": 1250, "signal_jicofo_conferences": 45, "signal_observation_timestamp_seconds": 1767323045.678,
+	})
+	s.wantValues(t, "before the first verdict", want)
+
+	s.observe(ctx, statusFile("ready"))
+	want = with(want, map[string]float64{
+		"signal_health": 1, "signal_verdict_raw_health": 1, "signal_verdict_damped": 0, "signal_verdict_weight_percent": 75,
+		"signal_verdict_status{status=ready}": 1, "signal_verdict_status{status=drain}": 0,
+		"signal_verdict_status{status=maint}": 0, "signal_verdict_status{status=unknown}": 0,
+	})
+	s.wantValues(t, "up", want)
+
+	s.observe(ctx, census(200, 7, 25))
+	want = with(want, map[string]float64{"signal_census": 1, "signal_census_participants": 7, "prosody_participant_sum_squared": 25})
+	s.wantValues(t, "with a census", want)
+
+	s.observe(ctx, census(400, 0, 0))
+	want = with(want, map[string]float64{"signal_census": 0, "signal_census_participants": absent, "prosody_participant_sum_squared": absent})
+	s.wantValues(t, "without a census", want)
+
+	s.observe(ctx, jicofo(503, 0, 0))
+	want = with(want, map[string]float64{
+		"signal_verdict_raw_health": 0, "signal_verdict_damped": 1, "signal_verdict_weight_percent": 0, "signal_unhealthy_total": 1,
+		"signal_verdict_status{status=ready}": 0, "signal_verdict_status{status=drain}": 1,
+		"signal_jicofo_participants": absent, "signal_jicofo_conferences": absent,
+	})
+	s.wantValues(t, "in grace", want)
+
+	s.observe(ctx, prosody(500))
+	want = with(want, map[string]float64{
+		"signal_health": 0, "signal_verdict_damped": 0,
+		"signal_verdict_status{status=ready}": 1, "signal_verdict_status{status=drain}": 0,
+	})
+	s.wantValues(t, "down", want)
+
+	s.observe(ctx, prosody(200), jicofo(200, 1250, 45))
+	want = with(want, map[string]float64{
+		"signal_verdict_raw_health": 1, "signal_verdict_damped": 1, "signal_verdict_weight_percent": 75,
+		"signal_jicofo_participants": 1250, "signal_jicofo_conferences": 45,
+	})
+	s.observe(ctx, statusFile("?"))
+	want = with(want, map[string]float64{"signal_verdict_status{status=ready}": 0, "signal_verdict_status{status=unknown}": 1})
+	s.wantValues(t, "dampened, with an unknown word", want)
+}
+
+// TestNoCensusMetricsWithoutCensus: without CENSUS_POLL nothing tells of a census.
+func TestNoCensusMetricsWithoutCensus(t *testing.T) {
+	config := rules
+	config.Census = false
+	s := newStage(t, config)
+	s.upReady(t.Context())
+	if got := s.values(t, "signal_census", "prosody_participant"); len(got) != 0 {
+		t.Errorf("shown: %v", got)
+	}
+}

@@ -1,0 +1,199 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/otel"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bound is how long a test waits for what must happen; none takes as long unless it fails.
+const bound = 20 * time.Second
+
+// setup is what a test may change of a server before it runs.
+type setup struct {
+	census    bool
+	noMetrics bool
+	gatherer  prometheus.Gatherer // in place of the real one
+	change    func(*Server)
+}
+
+// runningServer is a server on a real socket with real telemetry, and the monitor that it reads.
+type runningServer struct {
+	*Server
+	node   *node
+	origin string
+	client *http.Client
+	log    *logBuffer
+	stop   func() error // ends the context and returns what Run returned
+	ended  <-chan struct{}
+}
+
+// startServer runs a server until the test ends.
+func startServer(t testing.TB, s setup) *runningServer {
+	t.Helper()
+	log := new(logBuffer)
+	telemetry, err := otel.New(context.Background(), otel.Options{Prometheus: !s.noMetrics, Log: slog.NewTextHandler(log, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdicts, err := otel.NewVerdicts(telemetry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := newNode(s.census, verdicts.Listen)
+	if err := verdicts.Watch(node); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{
+		Listener: listener, Source: node, Gatherer: telemetry.Gatherer, Census: s.census,
+		MeterProvider: telemetry.MeterProvider, Logger: telemetry.Logger,
+	}
+	if s.gatherer != nil {
+		o.Gatherer = s.gatherer
+	}
+	server, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.change != nil {
+		s.change(server)
+	}
+	r := &runningServer{
+		Server: server, node: node, origin: "http://" + listener.Addr().String(), log: log,
+		client: &http.Client{Transport: new(http.Transport), Timeout: bound},
+	}
+	r.run(t)
+	t.Cleanup(func() {
+		r.client.CloseIdleConnections()
+		if err := r.stop(); err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Run returned %v", err)
+		}
+		if err := telemetry.Shutdown(context.Background()); err != nil {
+			t.Errorf("telemetry: %v", err)
+		}
+	})
+	return r
+}
+
+func (r *runningServer) run(t testing.TB) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	var runErr error
+	go func() {
+		defer close(ended)
+		runErr = r.Run(ctx)
+	}()
+	r.ended = ended
+	r.stop = func() error {
+		cancel()
+		select {
+		case <-ended:
+			return runErr
+		case <-time.After(bound):
+			return errors.New("Run did not return")
+		}
+	}
+}
+
+// reply is a complete answer.
+type reply struct {
+	code   int
+	header http.Header
+	length int64 // as the header tells it, -1 where it does not
+	body   string
+}
+
+// ask sends one request; headers are "Name: value".
+func (r *runningServer) ask(t testing.TB, method, path string, headers ...string) reply {
+	t.Helper()
+	request, err := http.NewRequest(method, r.origin+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		request.Header.Set(name, value)
+	}
+	answer, err := r.client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return reply{answer.StatusCode, answer.Header, answer.ContentLength, string(body)}
+}
+
+// dial connects; what is not over within the bound fails.
+func (r *runningServer) dial(t testing.TB) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.origin, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(bound)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// node is a real monitor that is shown a node; what it was shown last stays.
+type node struct{ *health.Monitor }
+
+// observedAt is when everything was observed, in a zone that is not UTC.
+var observedAt = time.Date(2026, 1, 2, 5, 4, 5, 678_900_000, time.FixedZone("", 2*60*60))
+
+func newNode(census bool, listeners ...health.Listener) *node {
+	return &node{health.NewMonitor(health.Config{
+		ParticipantMax: 5000, HealthDampening: 30 * time.Second, DrainGrace: 120 * time.Second,
+		DrainGraceScope: health.ScopeJicofo, Census: census,
+	}, listeners...)}
+}
+
+func (n *node) observe(parts ...health.Observation) {
+	for _, o := range parts {
+		o.At = observedAt
+		n.Observe(context.Background(), o)
+	}
+}
+
+// logBuffer collects a log; it is safe for concurrent use.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

@@ -1,0 +1,114 @@
+package rest
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+)
+
+// scrape asks for /metrics, as Prometheus does.
+func (r *runningServer) scrape(t *testing.T) map[string]*dto.MetricFamily {
+	t.Helper()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(r.ask(t, "GET", "/metrics").body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return families
+}
+
+func labels(m *dto.Metric) map[string]string {
+	all := map[string]string{}
+	for _, pair := range m.GetLabel() {
+		all[pair.GetName()] = pair.GetValue()
+	}
+	return all
+}
+
+// wantHealthChecks compares signal_health_check and signal_unhealthy_check.
+func (r *runningServer) wantHealthChecks(t *testing.T, checks, unhealthy float64) {
+	t.Helper()
+	families := r.scrape(t)
+	for name, want := range map[string]float64{"signal_health_check": checks, "signal_unhealthy_check": unhealthy} {
+		metrics := families[name].GetMetric()
+		if len(metrics) != 1 || len(metrics[0].GetLabel()) != 0 {
+			t.Errorf("%s: %v", name, metrics)
+		} else if got := metrics[0].GetGauge().GetValue(); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+}
+
+// TestHealthChecksAreCounted: requests to the health endpoint, and those of them that were answered unhealthy; shown
+// from the start, so that a rate has a beginning.
+func TestHealthChecksAreCounted(t *testing.T) {
+	r := startServer(t, setup{})
+	r.wantHealthChecks(t, 0, 0)
+	r.ask(t, "GET", "/signal/health") // 500
+	r.wantHealthChecks(t, 1, 1)
+	r.node.enter(t, "up")
+	r.ask(t, "GET", "/signal/health")
+	r.ask(t, "GET", "/about/health")
+	r.ask(t, "HEAD", "/signal/health")
+	r.wantHealthChecks(t, 4, 1)
+	r.node.enter(t, "down")
+	r.ask(t, "GET", "/signal/health")
+	r.ask(t, "HEAD", "/about/health")
+	r.wantHealthChecks(t, 6, 3)
+	r.ask(t, "GET", "/health") // the sidecar's own
+	r.ask(t, "GET", "/signal/report")
+	r.ask(t, "POST", "/signal/health")
+	r.wantHealthChecks(t, 6, 3)
+}
+
+// TestRequestsAreMeasured by method, route template and status, as the semantic conventions have it.
+func TestRequestsAreMeasured(t *testing.T) {
+	r := startServer(t, setup{})
+	r.node.enter(t, "up")
+	r.ask(t, "GET", "/signal/report?who=me")
+	r.ask(t, "GET", "/signal/report")
+	r.ask(t, "GET", "/nowhere")
+	r.ask(t, "POST", "/health")
+	got := map[string]uint64{}
+	for _, m := range r.scrape(t)["http_server_request_duration_seconds"].GetMetric() {
+		got[fmt.Sprint(labels(m))] = m.GetHistogram().GetSampleCount()
+	}
+	for want, count := range map[string]uint64{
+		"map[http_request_method:GET http_response_status_code:200 http_route:/signal/report url_scheme:http]": 2,
+		"map[http_request_method:_OTHER http_response_status_code:404 url_scheme:http]":                        1,
+		"map[http_request_method:_OTHER http_response_status_code:405 url_scheme:http]":                        1,
+	} {
+		if got[want] != count {
+			t.Errorf("%s counts %d, want %d; there are %v", want, got[want], count, got)
+		}
+	}
+}
+
+// TestRequestLabelsAreBounded: whatever strangers ask for, the number of series ends.
+func TestRequestLabelsAreBounded(t *testing.T) {
+	r := startServer(t, setup{census: true})
+	methods := []string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"}
+	for i := range 300 {
+		n := strconv.Itoa(i)
+		r.ask(t, "GET", "/random/"+n)
+		r.ask(t, "GET", "/signal/health/"+n+"?q="+n)
+		r.ask(t, "RANDOM"+n, "/health")
+		r.ask(t, "RANDOM"+n, "/random/"+n)
+		r.ask(t, methods[i%len(methods)], "/signal/health")
+	}
+	series := r.scrape(t)["http_server_request_duration_seconds"].GetMetric()
+	// 404 and 405, whatever the method; 500 of GET and HEAD.
+	if want := 2 + 2; len(series) != want {
+		t.Errorf("%d series, want %d: %v", len(series), want, series)
+	}
+	for _, m := range series {
+		if all := fmt.Sprint(labels(m)); strings.Contains(all, "random") || strings.Contains(all, "RANDOM") {
+			t.Errorf("a stranger's words are in the labels: %s", all)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package rest
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// heldGatherer gathers only when it is let go.
+type heldGatherer struct{ asked, release chan struct{} }
+
+func newHeldGatherer() *heldGatherer {
+	return &heldGatherer{asked: make(chan struct{}), release: make(chan struct{})}
+}
+
+func (g *heldGatherer) Gather() ([]*dto.MetricFamily, error) {
+	close(g.asked)
+	<-g.release
+	return prometheus.NewRegistry().Gather()
+}
+
+// scrapeLater asks for /metrics and returns once the gatherer was asked.
+func (r *runningServer) scrapeLater(g *heldGatherer) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		answer, err := r.client.Get(r.origin + "/metrics")
+		if err == nil {
+			_, err = io.Copy(io.Discard, answer.Body)
+			answer.Body.Close()
+		}
+		if err == nil && answer.StatusCode != 200 {
+			err = errors.New(answer.Status)
+		}
+		done <- err
+	}()
+	<-g.asked
+	return done
+}
+
+// TestRunLetsRequestsFinish: at the end of the context the port is closed, and requests in flight finish.
+func TestRunLetsRequestsFinish(t *testing.T) {
+	g := newHeldGatherer()
+	r := startServer(t, setup{gatherer: g})
+	done := r.scrapeLater(g)
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.stop() }()
+	for {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(r.origin, "http://"))
+		if err != nil {
+			break // the port is closed
+		}
+		conn.Close()
+	}
+	close(g.release)
+	if err := <-done; err != nil {
+		t.Errorf("the request in flight: %v", err)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
+// TestRunEndsBounded: a request that does not finish holds up the shutdown for a second, not for ever.
+func TestRunEndsBounded(t *testing.T) {
+	g := newHeldGatherer()
+	r := startServer(t, setup{gatherer: g})
+	done := r.scrapeLater(g)
+	began := time.Now()
+	if err := r.stop(); err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+	if took := time.Since(began); took < shutdownTime || took > bound/2 {
+		t.Errorf("the shutdown took %s", took)
+	}
+	if err := <-done; err == nil || os.IsTimeout(err) {
+		t.Errorf("the request was not cut off: %v", err)
+	}
+	close(g.release)
+}
+
+// TestRunClosesIdleConnections: keep-alive connections do not hold up the shutdown.
+func TestRunClosesIdleConnections(t *testing.T) {
+	r := startServer(t, setup{})
+	conn := r.dial(t)
+	if _, err := io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: node\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.stop(); err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+	if rest, err := io.ReadAll(conn); err != nil || !strings.HasSuffix(string(rest), "\r\n\r\nOK") {
+		t.Errorf("%q, %v", rest, err)
+	}
+}
+
+// TestRunReturnsWhyTheListenerFailed: and leaves no connection behind that is served for ever.
+func TestRunReturnsWhyTheListenerFailed(t *testing.T) {
+	r := startServer(t, setup{})
+	conn := r.dial(t)
+	if _, err := io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: node\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-r.ended:
+	case <-time.After(bound):
+		t.Fatal("Run did not return")
+	}
+	if err := r.stop(); !errors.Is(err, net.ErrClosed) || !strings.HasPrefix(err.Error(), "http listener: ") {
+		t.Errorf("Run returned %v", err)
+	}
+	if _, err := io.ReadAll(conn); err != nil {
+		t.Errorf("an open connection is still served: %v", err)
+	}
+}
