@@ -158,12 +158,12 @@ func TestDelayOfTheEnvironment(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := newOutlet(tracetest.NewInMemoryExporter(), newTestLedger("traces"))
 				o.send(numbered(1, 1)...)
-				time.Sleep(want - 1) // virtual time
+				time.Sleep(want - time.Nanosecond) // virtual time
 				synctest.Wait()
 				if n := o.exported.Load(); n != 0 {
 					t.Errorf("exported before %s", want)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				synctest.Wait()
 				if n := o.exported.Load(); n != 1 {
 					t.Errorf("not exported after %s", want)
