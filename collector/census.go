@@ -30,7 +30,7 @@ func NewCensus(origin, host string, o Options) (Collector, error) {
 		seen.Answer, seen.Problem = answer, problem(invalid)
 		return health.Observation{Census: seen}
 	}
-	return &poller{name: "census", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: look, close: probe.closeIdle}, nil
+	return &poller{name: "census", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: look, probes: []*httpProbe{probe}}, nil
 }
 
 // parseCensus reads the answer of mod_muc_census. Older versions write {} for no rooms, or leave them out. The rows are

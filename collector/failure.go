@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
@@ -74,11 +73,8 @@ func retryable(err error) bool {
 // limit.
 const maxDetail = 300
 
-// describe says in words what went wrong, without the URL that *url.Error repeats.
-func describe(err error, timeout time.Duration) string {
-	if isTimeout(err) {
-		return fmt.Sprintf("no complete answer within %s", timeout)
-	}
+// describe is an error in words, without the URL that *url.Error repeats.
+func describe(err error) string {
 	var request *url.Error
 	if errors.As(err, &request) {
 		err = request.Err

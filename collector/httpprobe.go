@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/httptrace/otelhttptrace"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
@@ -19,6 +22,7 @@ import (
 const (
 	maxRedirects   = 5
 	maxHeaderBytes = 64 << 10
+	excerpt        = 256 // bytes of a failed probe's answer that are kept
 )
 
 var (
@@ -63,6 +67,7 @@ func newHTTPProbe(name, url string, limit int64, o Options, in instruments) *htt
 			Transport: otelhttp.NewTransport(transport,
 				otelhttp.WithTracerProvider(o.TracerProvider),
 				otelhttp.WithMeterProvider(noop.MeterProvider{}),
+				otelhttp.WithClientTrace(traceConnection),
 				otelhttp.WithPropagators(propagation.TraceContext{})),
 		},
 	}
@@ -74,6 +79,11 @@ type reply struct {
 	body []byte
 }
 
+// traceConnection gives the span of an attempt an event for each step of its connection.
+func traceConnection(ctx context.Context) *httptrace.ClientTrace {
+	return otelhttptrace.NewClientTrace(ctx, otelhttptrace.WithoutSubSpans(), otelhttptrace.WithoutHeaders())
+}
+
 // ask probes once, retries included. The body of a 200 is given to use, whose error makes the probe fail as
 // invalid_body and is returned; the body of any other answer is returned as it is.
 func (p *httpProbe) ask(ctx context.Context, use func(body []byte) error) (a health.Answer, body []byte, invalid error) {
@@ -81,43 +91,63 @@ func (p *httpProbe) ask(ctx context.Context, use func(body []byte) error) (a hea
 	r, attempts, err := p.try(ctx)
 	switch {
 	case err != nil:
-		a = health.Answer{Failure: classify(err), Detail: describe(err, p.timeout)}
+		a = health.Answer{Failure: classify(err), Detail: p.detail(err)}
 	case r.code == http.StatusOK:
 		a = health.Answer{Code: r.code}
 		invalid = use(r.body)
 	default:
 		a = health.Answer{Code: r.code}
 	}
-	done(outcomeOf(a, invalid), attempts)
+	o := outcomeOf(a, invalid)
+	if o != outcomeOK {
+		a.Exchange = &health.Exchange{
+			URL: p.url, Host: p.host, TraceID: traceID(ctx), Attempts: attempts, Body: text(r.body[:min(len(r.body), excerpt)]),
+		}
+		o.body = a.Exchange.Body
+	}
+	done(o, len(attempts))
+	if err != nil {
+		return a, nil, nil
+	}
 	return a, r.body, invalid
 }
 
+// detail says in words why there was no complete answer.
+func (p *httpProbe) detail(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("no complete answer within %s", p.timeout)
+	}
+	return describe(err)
+}
+
 // try sends the request until an HTTP answer comes, the time is over, or the retries are. Only transport errors are
-// tried again, each time on a fresh connection.
-func (p *httpProbe) try(ctx context.Context) (r reply, attempts int, err error) {
+// tried again, each time on a fresh connection. With an error the reply holds what came nevertheless.
+func (p *httpProbe) try(ctx context.Context) (r reply, attempts []health.Attempt, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	_, _ = backoff.Retry(ctx, func() (struct{}, error) {
-		if attempts > 0 && !time.Now().Before(deadline) {
-			return struct{}{}, backoff.Permanent(err) // the time ended with the delay: what was found before still holds
-		}
-		if attempts++; attempts > 1 {
+		if len(attempts) > 0 {
+			if !time.Now().Before(deadline) {
+				return struct{}{}, backoff.Permanent(err) // the time ended with the delay: what was found before still holds
+			}
 			p.closeIdle()
 		}
-		r, err = p.attempt(ctx)
+		timed, watch := startAttempt(ctx)
+		r, err = p.attempt(timed)
+		attempts = append(attempts, watch.stop(r.code, err))
 		if err != nil && !retryable(err) {
 			return struct{}{}, backoff.Permanent(err)
 		}
 		return struct{}{}, err
 	},
 		backoff.WithMaxTries(uint(p.retries)+1),
-		backoff.WithMaxElapsedTime(0), // the context bounds it
+		backoff.WithMaxElapsedTime(p.timeout), // a retry that would come too late is not waited for
 		backoff.WithBackOff(new(retryDelay)))
 	return r, attempts, err
 }
 
-// attempt sends the request once and reads the whole answer.
+// attempt sends the request once and reads the whole answer. With an error the reply holds what came nevertheless.
 func (p *httpProbe) attempt(ctx context.Context) (reply, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
 	if err != nil {
@@ -133,13 +163,21 @@ func (p *httpProbe) attempt(ctx context.Context) (reply, error) {
 		return reply{}, fmt.Errorf("malformed HTTP status code %03d", res.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, p.limit+1))
+	if err == nil && int64(len(body)) > p.limit {
+		err = fmt.Errorf("%w (%d bytes)", errBodySize, p.limit)
+	}
 	if err != nil {
-		return reply{}, fmt.Errorf("read the body of a %d: %w", res.StatusCode, err)
+		return reply{res.StatusCode, body[:min(len(body), excerpt)]}, fmt.Errorf("answered %d: %w", res.StatusCode, err)
 	}
-	if int64(len(body)) > p.limit {
-		return reply{}, fmt.Errorf("answered %d: %w (%d bytes)", res.StatusCode, errBodySize, p.limit)
+	return reply{res.StatusCode, body}, nil
+}
+
+// traceID is the trace that a context belongs to, "" for none.
+func traceID(ctx context.Context) string {
+	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
+		return sc.TraceID().String()
 	}
-	return reply{code: res.StatusCode, body: body}, nil
+	return ""
 }
 
 // retryDelay waits 0, 20, 40, 80 … ms before the first, second, third … retry (spec section 2).

@@ -25,7 +25,7 @@ func NewJicofo(origin string, o Options) (Collector, error) {
 		health: newHTTPProbe("jicofo_health", origin+"/about/health", healthLimit, o, in),
 		stats:  newHTTPProbe("jicofo_stats", origin+"/stats", statsLimit, o, in),
 	}
-	return &poller{name: "jicofo", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: j.look, close: j.close}, nil
+	return &poller{name: "jicofo", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: j.look, probes: []*httpProbe{j.health, j.stats}}, nil
 }
 
 type jicofo struct{ health, stats *httpProbe }
@@ -48,11 +48,6 @@ func (j *jicofo) look(ctx context.Context) health.Observation {
 	})
 	both.Wait()
 	return health.Observation{Jicofo: seen}
-}
-
-func (j *jicofo) close() {
-	j.health.closeIdle()
-	j.stats.closeIdle()
 }
 
 // parseStats reads participants and conferences from jicofo's statistics: numbers, spelled exactly so, in one JSON

@@ -18,7 +18,7 @@ type poller struct {
 	tracer   trace.Tracer
 	observe  func(context.Context, health.Observation)
 	look     func(context.Context) health.Observation
-	close    func() // lets go of what look keeps from poll to poll
+	probes   []*httpProbe // those that look asks
 }
 
 // Run polls until ctx ends. It returns nil.
@@ -42,12 +42,22 @@ func (p *poller) Run(ctx context.Context) error {
 // nothing about the node.
 func (p *poller) poll(ctx context.Context) {
 	spanCtx, span := p.tracer.Start(ctx, "poll "+p.name, trace.WithNewRoot(),
-		trace.WithAttributes(attribute.String("signal.collector", p.name)))
+		trace.WithAttributes(attribute.String("signal.collector", p.name), attribute.String("signal.trigger", string(health.TriggerTick))))
 	defer span.End()
 	o := p.look(spanCtx)
 	if ctx.Err() != nil {
 		return
 	}
-	o.At = time.Now()
+	o.At, o.Trigger = time.Now(), health.TriggerTick
 	p.observe(spanCtx, o)
+	for _, probe := range p.probes {
+		probe.record.flush()
+	}
+}
+
+// close lets go of the connections that are kept from poll to poll.
+func (p *poller) close() {
+	for _, probe := range p.probes {
+		probe.closeIdle()
+	}
 }

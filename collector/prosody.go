@@ -17,5 +17,5 @@ func NewProsody(origin string, o Options) (Collector, error) {
 		answer, _, _ := probe.ask(ctx, func([]byte) error { return nil })
 		return health.Observation{Prosody: &health.Prosody{Health: answer}}
 	}
-	return &poller{name: "prosody", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: look, close: probe.closeIdle}, nil
+	return &poller{name: "prosody", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: look, probes: []*httpProbe{probe}}, nil
 }

@@ -20,6 +20,7 @@ type outcome struct {
 	label  string
 	key    string
 	detail string
+	body   string // the beginning of what was answered, of a failed probe
 }
 
 var outcomeOK = outcome{label: "ok", key: "ok"}
@@ -28,12 +29,12 @@ var outcomeOK = outcome{label: "ok", key: "ok"}
 func outcomeOf(a health.Answer, invalid error) outcome {
 	switch {
 	case !a.Reachable():
-		return outcome{string(a.Failure), string(a.Failure), a.Detail}
+		return outcome{label: string(a.Failure), key: string(a.Failure), detail: a.Detail}
 	case !a.OK():
 		text := "answered " + strconv.Itoa(a.Code)
-		return outcome{"http_error", text, text}
+		return outcome{label: "http_error", key: text, detail: text}
 	case invalid != nil:
-		return outcome{"invalid_body", "invalid_body", problem(invalid)}
+		return outcome{label: "invalid_body", key: "invalid_body", detail: problem(invalid)}
 	default:
 		return outcomeOK
 	}
@@ -50,6 +51,7 @@ type recorder struct {
 	last     outcome
 	failures int // in a row
 	since    time.Time
+	untold   func() // logs the latest failure; nil when that has been done
 }
 
 func newRecorder(name string, in instruments, log *slog.Logger) *recorder {
@@ -74,9 +76,25 @@ func (r *recorder) begin(ctx context.Context, start time.Time) (_ context.Contex
 		if o != outcomeOK {
 			span.SetAttributes(attribute.String("error.type", o.label))
 			span.SetStatus(codes.Error, o.detail)
+			if o.body != "" {
+				span.SetAttributes(attribute.String("signal.response.body", o.body))
+			}
 		}
 		r.measure(ctx, o, attempts, time.Since(start))
-		r.tell(ctx, o)
+		if o == outcomeOK {
+			r.tell(ctx, o)
+			return
+		}
+		r.untold = func() { r.tell(ctx, o) }
+	}
+}
+
+// flush logs a failure, once the observation that holds it has been handed on: its line then names the incident that it
+// began.
+func (r *recorder) flush() {
+	if r.untold != nil {
+		r.untold()
+		r.untold = nil
 	}
 }
 

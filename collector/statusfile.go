@@ -73,51 +73,49 @@ func (s *statusFile) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.interval)
 	defer tick.Stop()
 
-	s.look(ctx, "tick")
+	s.look(ctx, health.TriggerTick)
 	for {
-		trigger := ""
+		trigger := health.TriggerStatusFile
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			trigger = "tick"
+			trigger = health.TriggerTick
 		case event := <-watch.events():
 			if !watch.concerns(event) {
 				continue
 			}
-			trigger = "statusfile"
 		case err := <-watch.errors():
 			s.log.WarnContext(ctx, "status file watch lost events", "error", err)
-			trigger = "statusfile"
 		case <-s.confirm.C:
-			trigger = "statusfile"
 		}
 		s.look(ctx, trigger)
 		// After the reading, which is what is urgent. What changed while a new directory was not watched yet is read now.
 		if watch.follow() {
-			s.look(ctx, "statusfile")
+			s.look(ctx, health.TriggerStatusFile)
 		}
 	}
 }
 
 // look reads the file and hands on what is to be believed. An event that changes nothing is not an observation.
-func (s *statusFile) look(ctx context.Context, trigger string) {
+func (s *statusFile) look(ctx context.Context, trigger health.Trigger) {
 	start := time.Now()
 	r := readStatusFile(s.path)
 	if !s.credible(r, start) {
 		return
 	}
-	if trigger != "tick" && s.believed != nil && *s.believed == r.StatusFile {
+	if trigger != health.TriggerTick && s.believed != nil && *s.believed == r.StatusFile {
 		return
 	}
 	s.believed = &r.StatusFile
 
 	ctx, span := s.tracer.Start(ctx, "poll status_file", trace.WithNewRoot(), trace.WithTimestamp(start), trace.WithAttributes(
-		attribute.String("signal.collector", "status_file"), attribute.String("signal.trigger", trigger)))
+		attribute.String("signal.collector", "status_file"), attribute.String("signal.trigger", string(trigger))))
 	defer span.End()
 	_, done := s.record.begin(ctx, start)
 	done(outcomeOfFile(&r.StatusFile), 1)
-	s.observe(ctx, health.Observation{At: time.Now(), StatusFile: &r.StatusFile})
+	s.observe(ctx, health.Observation{At: time.Now(), Trigger: trigger, StatusFile: &r.StatusFile})
+	s.record.flush()
 }
 
 // credible decides whether a reading counts. A known word does at once, and so does what is believed already; anything
@@ -145,9 +143,9 @@ func (s *statusFile) credible(r reading, now time.Time) bool {
 func outcomeOfFile(f *health.StatusFile) outcome {
 	switch {
 	case !f.Found:
-		return outcome{"unreadable", f.Problem, f.Problem}
+		return outcome{label: "unreadable", key: f.Problem, detail: f.Problem}
 	case !f.Word().Known():
-		return outcome{"unknown_word", "unknown_word", fmt.Sprintf("%.40q", f.Contents)}
+		return outcome{label: "unknown_word", key: "unknown_word", detail: fmt.Sprintf("%.40q", f.Contents)}
 	default:
 		return outcomeOK
 	}
