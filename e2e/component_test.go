@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -13,6 +14,7 @@ func missing(t *testing.T, what string) {
 	if os.Getenv("CI") != "" {
 		t.Fatal(message)
 	}
+	fmt.Fprintln(os.Stderr, message) // also without -v
 	t.Skip(message)
 }
 
