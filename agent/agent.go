@@ -115,7 +115,7 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // serve answers one connection.
 func (a *Agent) serve(ctx context.Context, conn *net.TCPConn) {
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // all that matters has been sent
 	guest := a.admit()
 	if guest {
 		defer func() { <-a.guests }()

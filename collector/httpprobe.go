@@ -106,7 +106,7 @@ func (p *httpProbe) ask(ctx context.Context, use func(body []byte) error) (a hea
 		o.body = a.Exchange.Body
 	}
 	done(o, len(attempts))
-	if err != nil {
+	if !a.Reachable() {
 		return a, nil, nil
 	}
 	return a, r.body, invalid

@@ -317,7 +317,7 @@ func children(r *rig, of sdktrace.ReadOnlySpan) (found []sdktrace.ReadOnlySpan) 
 func attributeOf(s sdktrace.ReadOnlySpan, key string) string {
 	for _, a := range s.Attributes() {
 		if string(a.Key) == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""

@@ -17,7 +17,7 @@ func metricsHandler(o Options) http.Handler {
 	}
 	native := o.scrapeHandler(o.NativeGatherer)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if expfmt.NegotiateIncludingOpenMetrics(r.Header).FormatType() == expfmt.TypeProtoDelim {
+		if expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...).FormatType() == expfmt.TypeProtoDelim {
 			native.ServeHTTP(w, r)
 			return
 		}

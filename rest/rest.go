@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -112,7 +113,7 @@ func newHandler(o Options) (http.Handler, error) {
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
 	engine.Use(in.measure, gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, problem any) {
-		o.Logger.ErrorContext(c, "request failed", "route", c.FullPath(), "panic", fmt.Sprint(problem))
+		o.Logger.ErrorContext(c, "request failed", "route", c.FullPath(), "panic", fmt.Sprint(problem), "stack", string(debug.Stack()))
 		c.AbortWithStatus(http.StatusInternalServerError)
 	}))
 

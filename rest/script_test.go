@@ -109,7 +109,7 @@ func (s *script) set(t *testing.T, setting string) {
 }
 
 func (s *script) wantCode(t *testing.T, want string) {
-	var code json.Number = json.Number(want)
+	code := json.Number(want)
 	if n, err := code.Int64(); err != nil || int(n) != s.reply.code {
 		t.Errorf("the status is %d", s.reply.code)
 	}

@@ -67,7 +67,7 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	c.statusPath = filepath.Join(folder, "shard-status")
-	if err := os.WriteFile(c.statusPath, []byte("ready\n"), 0o644); err != nil {
+	if err := os.WriteFile(c.statusPath, []byte("ready\n"), 0o600); err != nil {
 		return fmt.Errorf("write the status file: %w", err)
 	}
 	c.simulate(node)
@@ -94,7 +94,7 @@ func freeAddress(address string) string {
 		host = "127.0.0.1"
 	}
 	address = net.JoinHostPort(host, port)
-	l, err := net.Listen("tcp", address)
+	l, err := net.Listen("tcp", address) //nolint:noctx // loopback, at once
 	if err != nil {
 		return net.JoinHostPort(host, "0")
 	}
@@ -104,7 +104,7 @@ func freeAddress(address string) string {
 
 // serveControl serves the simulator's control endpoint on a free port of loopback; Addr is where.
 func serveControl(node *signalnode.Node) (*http.Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // loopback, at once
 	if err != nil {
 		return nil, fmt.Errorf("control of the simulated node: %w", err)
 	}

@@ -74,7 +74,7 @@ func run(args []string, std streams) int {
 		return fail(std, exitUsage, fmt.Errorf("%w (see --help)", err))
 	}
 	err = command.Run(command)
-	var chosen exitCode
+	var chosen exitError
 	if err == nil || errors.As(err, &chosen) { // what there is to say has been said
 		return exitCodeOf(err)
 	}

@@ -3,6 +3,7 @@ package main_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,7 +21,8 @@ func TestReadmeCommands(t *testing.T) {
 	for _, block := range readmeCommand.FindAllStringSubmatch(contents("../../README.md"), -1) {
 		commands = append(commands, strings.Split(strings.TrimSpace(block[1]), "\n")...)
 	}
-	if want := []string{"go run ./cmd/signal-sidecar demo", "make test"}; !slices.Equal(commands, want) {
+	replay := "signal-sidecar replay recording.jsonl --set DRAIN_GRACE_INTERVAL=60"
+	if want := []string{"go run ./cmd/signal-sidecar demo", "make test", replay}; !slices.Equal(commands, want) {
 		t.Fatalf("the README's commands are %q; this test knows %q", commands, want)
 	}
 	// timeout hands the signal on to all that go run has started, as a terminal does.
@@ -33,6 +35,12 @@ func TestReadmeCommands(t *testing.T) {
 	p.stop(t, syscall.SIGINT) // the exit code is go run's own
 	if log := contents(p.stderr); !strings.Contains(log, "signal-sidecar stopped") {
 		t.Errorf("the demo did not stop:\n%s", log)
+	}
+
+	folder := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
+	if r := runIn(t, folder, nil, strings.Fields(replay)[1:]...); r.code != 0 || !strings.Contains(r.stdout, "with DRAIN_GRACE_INTERVAL=60") {
+		t.Errorf("replay: exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 
 	dry := exec.Command("make", "-n", "test")

@@ -147,7 +147,7 @@ func (r replayCommand) problems(w io.Writer, recording *health.Recording) error 
 	}
 	switch {
 	case recording.Unread > 0:
-		return exitCode(exitFailure)
+		return exitError(exitFailure)
 	case len(recording.Runs) == 0:
 		fmt.Fprintf(w, "%s: nothing is recorded in it\n", r.File)
 	}

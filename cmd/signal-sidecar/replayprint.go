@@ -56,7 +56,8 @@ func printBeside(w io.Writer, run replayedRun) {
 	fmt.Fprintf(w, "\tas recorded\twith %s\n", run.set())
 	a, b := run.Timeline, run.Changed
 	for len(a) > 0 || len(b) > 0 {
-		at, left, right := health.Time{}, "", ""
+		var at health.Time
+		var left, right string
 		switch {
 		case len(b) == 0 || len(a) > 0 && time.Time(a[0].At).Before(time.Time(b[0].At)):
 			at, left, a = a[0].At, a[0].String(), a[1:]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"os"
@@ -96,6 +97,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 	s.log = log
 	// The SDK's own errors go to a global handler; what matters of them is logged where it is counted.
 	otelapi.SetErrorHandler(otelapi.ErrorHandlerFunc(func(err error) { log.Debug("OpenTelemetry SDK error", "error", err) }))
+	stdlog.SetOutput(slog.NewLogLogger(log.Handler(), slog.LevelDebug).Writer()) // net/http has some words for it
 
 	verdicts, err := otel.NewVerdicts(s.telemetry)
 	if err != nil {
@@ -205,11 +207,9 @@ func (s *sidecar) run(ctx context.Context) error {
 // the kernel.
 func (s *sidecar) limitShutdown(ended <-chan struct{}) {
 	s.log.Info("signal-sidecar is stopping")
-	limit := time.NewTimer(shutdownTime)
-	defer limit.Stop()
 	select {
 	case <-ended:
-	case <-limit.C:
+	case <-time.After(shutdownTime):
 		s.log.Error("shutdown took too long", "limit", shutdownTime.String())
 		os.Exit(exitFailure)
 	}

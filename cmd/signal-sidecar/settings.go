@@ -78,7 +78,7 @@ type flag string
 func (*flag) IsBool() bool { return true }
 
 // Decode implements kong.MapperValue.
-func (f *flag) Decode(ctx *kong.DecodeContext) error {
+func (f *flag) Decode(ctx *kong.DecodeContext) error { //nolint:unparam // kong's interface
 	*f = "true"
 	if ctx.Scan.Peek().Type == kong.FlagValueToken {
 		*f = flag(ctx.Scan.Pop().String())

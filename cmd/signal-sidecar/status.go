@@ -37,32 +37,30 @@ type statusCommand struct {
 	Watch bool   `help:"Go on, and print each change, until interrupted."`
 }
 
-// exitCode ends the process with a code and no further word.
-type exitCode int
+// exitError ends the process with a code and no further word.
+type exitError int
 
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *environment, std streams) error {
 	base, err := s.base(line, env)
 	if err != nil {
 		return err
 	}
-	code, shown := exitUnknown, ""
-	for {
-		var text string
-		text, code = s.ask(ctx, base)
+	for shown := ""; ; {
+		text, code := s.ask(ctx, base)
 		if ctx.Err() == nil && text != shown {
-			fmt.Fprint(std.stdout, text)
+			fmt.Fprintln(std.stdout, text)
 			shown = text
 		}
-		if !s.Watch || !pause(ctx, watchInterval) {
-			break
+		if s.Watch && pause(ctx, watchInterval) {
+			continue
 		}
+		if code == exitUp {
+			return nil
+		}
+		return exitError(code)
 	}
-	if code == exitUp {
-		return nil
-	}
-	return exitCode(code)
 }
 
 // base is the origin of the sidecar that is asked.
@@ -92,15 +90,15 @@ func (s statusCommand) base(line *kong.Context, env *environment) (string, error
 func (s statusCommand) ask(ctx context.Context, base string) (text string, code int) {
 	body, err := get(ctx, base+"/signal/explain")
 	if err != nil {
-		return fmt.Sprintf("unknown: %v\n", err), exitUnknown
+		return fmt.Sprintf("unknown: %v", err), exitUnknown
 	}
 	var e health.Explanation
 	if err := json.Unmarshal(body, &e); err != nil {
-		return fmt.Sprintf("unknown: the answer of %s is not an explanation: %v\n", base, err), exitUnknown
+		return fmt.Sprintf("unknown: the answer of %s is not an explanation: %v", base, err), exitUnknown
 	}
 	text = inWords(e)
 	if s.JSON {
-		text = string(body) + "\n"
+		text = string(body)
 	}
 	switch e.State {
 	case "none", "":
@@ -139,7 +137,7 @@ func get(ctx context.Context, url string) ([]byte, error) {
 func inWords(e health.Explanation) string {
 	var b strings.Builder
 	if e.State == "none" {
-		return "unknown: no verdict yet\n"
+		return "unknown: no verdict yet"
 	}
 	fmt.Fprint(&b, e.AgentMessage)
 	if e.Damped {
@@ -155,7 +153,7 @@ func inWords(e health.Explanation) string {
 	if e.Incident != "" {
 		fmt.Fprintf(&b, "  incident %s\n", e.Incident)
 	}
-	return b.String()
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 func clock(t health.Time) string { return time.Time(t).UTC().Format("2006-01-02 15:04:05Z") }
@@ -174,7 +172,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // exitCodeOf tells problems with settings from failures, and passes on the code that a command chose.
 func exitCodeOf(err error) int {
-	var chosen exitCode
+	var chosen exitError
 	var setting *settingError
 	switch {
 	case err == nil:
