@@ -61,11 +61,15 @@ func (m *Machine) snapshot(v Verdict, cause Observation) *Snapshot {
 		superseded:   make(chan struct{}),
 	}
 	if v.Known {
-		line := v.AgentLine()
-		if m.cfg.AgentDescription {
-			line += v.description()
-		}
-		s.AgentLine = []byte(line + "\n")
+		s.AgentLine = []byte(m.reply(v) + "\n")
 	}
 	return s
+}
+
+// reply is the agent-check reply that goes with a verdict, without its line end.
+func (m *Machine) reply(v Verdict) string {
+	if m.cfg.AgentDescription {
+		return v.AgentLine() + v.description()
+	}
+	return v.AgentLine()
 }
