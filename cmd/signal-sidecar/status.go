@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,11 +48,15 @@ func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *environ
 	if err != nil {
 		return err
 	}
+	code := exitUnknown
 	for shown := ""; ; {
-		text, code := s.ask(ctx, base)
-		if ctx.Err() == nil && text != shown {
-			fmt.Fprintln(std.stdout, text)
-			shown = text
+		f := s.ask(ctx, base)
+		if ctx.Err() == nil { // else it was not the sidecar that gave no answer
+			code = f.code
+			if f.words != shown {
+				f.print(std, s.JSON)
+				shown = f.words
+			}
 		}
 		if s.Watch && pause(ctx, watchInterval) {
 			continue
@@ -60,6 +65,25 @@ func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *environ
 			return nil
 		}
 		return exitError(code)
+	}
+}
+
+// finding is what asking came to.
+type finding struct {
+	words string // for a person
+	body  []byte // the explanation as it came; nil without one
+	code  int    // to exit with
+}
+
+// print shows a finding. A program that reads JSON is not given anything else to read.
+func (f finding) print(std streams, asJSON bool) {
+	switch {
+	case !asJSON:
+		fmt.Fprintln(std.stdout, f.words)
+	case f.body == nil:
+		fmt.Fprintln(std.stderr, "signal-sidecar:", f.words)
+	default:
+		fmt.Fprintln(std.stdout, string(f.body))
 	}
 }
 
@@ -86,28 +110,31 @@ func (s statusCommand) base(line *kong.Context, env *environment) (string, error
 	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}).String(), nil
 }
 
-// ask returns what to show and the exit code that goes with it.
-func (s statusCommand) ask(ctx context.Context, base string) (text string, code int) {
+// ask asks once.
+func (s statusCommand) ask(ctx context.Context, base string) finding {
 	body, err := get(ctx, base+"/signal/explain")
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		op.Source = nil // our own port, which is another one each time
+	}
 	if err != nil {
-		return fmt.Sprintf("unknown: %v", err), exitUnknown
+		return finding{words: fmt.Sprintf("unknown: %v", err), code: exitUnknown}
 	}
 	var e health.Explanation
 	if err := json.Unmarshal(body, &e); err != nil {
-		return fmt.Sprintf("unknown: the answer of %s is not an explanation: %v", base, err), exitUnknown
+		return finding{words: fmt.Sprintf("unknown: the answer of %s is not an explanation: %v", base, err), code: exitUnknown}
 	}
-	text = inWords(e)
-	if s.JSON {
-		text = string(body)
+	f := finding{words: inWords(e), body: body}
+	switch {
+	case e.State == "none":
+		f.code = exitUnknown
+	case e.State == "down":
+		f.code = exitDown
+	case slices.Contains(health.Statuses, health.Status(e.State)):
+		f.code = exitUp
+	default: // somebody else's JSON
+		return finding{words: fmt.Sprintf("unknown: the answer of %s is not an explanation: its state is %.40q", base, e.State), code: exitUnknown}
 	}
-	switch e.State {
-	case "none", "":
-		return text, exitUnknown
-	case "down":
-		return text, exitDown
-	default:
-		return text, exitUp
-	}
+	return f
 }
 
 func get(ctx context.Context, url string) ([]byte, error) {
@@ -127,10 +154,14 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the answer of %s: %w", url, err)
 	}
-	if res.StatusCode == http.StatusNotFound {
+	switch res.StatusCode {
+	case http.StatusOK:
+		return body, nil
+	case http.StatusNotFound:
 		return nil, fmt.Errorf("%s is not there: is it a signal-sidecar, and of this version?", url)
+	default:
+		return nil, fmt.Errorf("%s answered %d: is it a signal-sidecar?", url, res.StatusCode)
 	}
-	return body, nil
 }
 
 // inWords is the explanation for a person.

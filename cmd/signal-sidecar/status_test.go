@@ -1,0 +1,452 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// The exit codes of status.
+const (
+	saysUp      = 0
+	saysDown    = 1
+	saysUnknown = 2
+)
+
+// lasting are intervals that do not end while a test runs.
+var lasting = vars{"DRAIN_GRACE_INTERVAL": "3600", "HEALTH_DAMPENING_INTERVAL": "600"}
+
+// wantStatus runs signal-sidecar status, whose output must match line by line.
+func wantStatus(t *testing.T, when string, v vars, args []string, code int, lines ...string) {
+	t.Helper()
+	r := run(t, v, append([]string{"status"}, args...)...)
+	if r.code != code || r.stderr != "" {
+		t.Errorf("%s: exit %d, want %d; standard error %q", when, r.code, code, r.stderr)
+	}
+	if pattern := "^" + strings.Join(lines, "\n") + "\n$"; !regexp.MustCompile(pattern).MatchString(r.stdout) {
+		t.Errorf("%s: it says\n%swant\n%s", when, r.stdout, strings.Join(lines, "\n"))
+	}
+}
+
+// The parts of what a person is told.
+const (
+	moment   = `20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}Z`
+	incident = `  incident 20[0-9]{6}T[0-9]{6}\.[0-9]{3}Z-[0-9A-Za-z-]+`
+)
+
+func because(text, code string) string {
+	return "  because  " + text + ", since " + moment + `  \[` + code + `\]`
+}
+
+func becomes(line string) string {
+	return "  becomes  " + line + " at " + moment + ", if nothing changes"
+}
+
+// TestStatus asks a sidecar in every state.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, lasting)
+	url := []string{"--url", "http://" + s.http}
+	for _, step := range []struct {
+		name  string
+		do    func()
+		line  string // of the agent
+		code  int
+		lines []string
+	}{
+		{"up", func() {}, "up ready 100%", saysUp, []string{"up ready 100%"}},
+		{"drain", func() { s.say(t, "drain") }, "up drain 0%", saysUp, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
+		{"maint", func() { s.say(t, "maint") }, "up maint 0%", saysUp, []string{"up maint 0%", because("the status file says maint", "status_maint")}},
+		{"unknown word", func() { s.say(t, "\x1b[31m?") }, "up drain 100%", saysUp, []string{
+			"up drain 100%", because(`the status file says "\\x1b\[31m\?", which is no known word`, "status_unknown"),
+		}},
+		{"up again", func() { s.say(t, "ready") }, "up ready 100%", saysUp, []string{"up ready 100%"}},
+		{"in grace", func() { s.jicofo("code 503") }, "up drain 0%", saysUp, []string{
+			`up drain 0%  \(damped by flap mitigation\)`, because("jicofo answered 503", "jicofo_overloaded"), becomes("down ready 100%"), incident,
+		}},
+		{"down", func() { s.prosody("code 500") }, "down ready 100%", saysDown, []string{
+			"down ready 100%", because("prosody answered 500", "prosody_unhealthy"), because("jicofo answered 503", "jicofo_overloaded"), incident,
+		}},
+	} {
+		step.do()
+		s.becomes(t, step.line)
+		wantStatus(t, step.name, nil, url, step.code, step.lines...)
+	}
+	s.jicofo("healthy")
+	s.prosody("healthy")
+	eventually(t, "the damped return", bound, func() bool { return len(s.logged("verdict changed", "damped", "true", "to", "down ready 100%")) == 1 })
+	wantStatus(t, "damped", nil, url, saysDown,
+		`down ready 100%  \(damped by flap mitigation\)`, because("healthy again, but not yet for 10m0s", "dampening"), becomes("up ready 100%"), incident)
+}
+
+// TestStatusWithDescription: what HAProxy is told is what a person is shown.
+func TestStatusWithDescription(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, lasting.with(vars{"AGENT_DESCRIPTION": "true"}))
+	s.becomes(t, "up ready 100%")
+	s.jicofo("code 503")
+	s.becomes(t, "up drain 0% #jicofo_overloaded: jicofo answered 503")
+	wantStatus(t, "in grace", nil, []string{"--url", "http://" + s.http}, saysUp,
+		`up drain 0% #jicofo_overloaded: jicofo answered 503  \(damped by flap mitigation\)`, because("jicofo answered 503", "jicofo_overloaded"),
+		becomes("down ready 100% #jicofo_overloaded: jicofo answered 503"), incident)
+}
+
+// TestStatusBeforeTheVerdict asks while jicofo has not answered yet.
+func TestStatusBeforeTheVerdict(t *testing.T) {
+	t.Parallel()
+	s := newShard(t, vars{"PROBE_TIMEOUT": "60"})
+	s.jicofo("hang")
+	s.start(t)
+	wantStatus(t, "before the first verdict", nil, []string{"--url", "http://" + s.http}, saysUnknown, "unknown: no verdict yet")
+}
+
+// TestStatusJSON passes on what the sidecar answers; where there is no answer, only standard error tells of it.
+func TestStatusJSON(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, lasting.with(vars{"POLLING_INTERVAL": "3600"}))
+	s.becomes(t, "up ready 100%")
+	for _, step := range []struct {
+		word, state string
+		code        int
+	}{{"ready", "ready", saysUp}, {"maint", "maint", saysUp}, {"unhealthy", "down", saysDown}} {
+		s.say(t, step.word)
+		eventually(t, step.state, bound, func() bool {
+			_, body := get("http://" + s.http + "/signal/explain")
+			return strings.Contains(body, `"state":"`+step.state+`"`)
+		})
+		_, body := get("http://" + s.http + "/signal/explain")
+		r := run(t, nil, "status", "--json", "--url", "http://"+s.http)
+		if r.code != step.code || r.stdout != body+"\n" || r.stderr != "" {
+			t.Errorf("%s: exit %d, standard error %q, and\n%swant exit %d and\n%s", step.word, r.code, r.stderr, r.stdout, step.code, body)
+		}
+		if e := (health.Explanation{}); json.Unmarshal([]byte(r.stdout), &e) != nil || e.State != step.state {
+			t.Errorf("%s: %+v", step.word, e)
+		}
+	}
+	r := run(t, nil, "status", "--json", "--url", "http://127.0.0.1:1")
+	if r.code != saysUnknown || r.stdout != "" || !strings.HasPrefix(r.stderr, "signal-sidecar: unknown: ") {
+		t.Errorf("nobody there: exit %d, %q, standard error %q", r.code, r.stdout, r.stderr)
+	}
+}
+
+// TestStatusWithoutASidecar asks whoever is no sidecar, or nobody: that is unknown, said in one line, and in time.
+func TestStatusWithoutASidecar(t *testing.T) {
+	t.Parallel()
+	answer := func(code int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	up := `{"state":"ready","agentmessage":"up ready 100%"}`
+	for _, c := range []struct {
+		name   string
+		answer http.HandlerFunc
+		says   string
+	}{
+		{"not found", http.NotFound, "/signal/explain is not there: is it a signal-sidecar, and of this version?"},
+		{"an error with a body", answer(503, up), "/signal/explain answered 503: is it a signal-sidecar?"},
+		{"no content", answer(204, ""), "answered 204"},
+		{"empty", answer(200, ""), "is not an explanation"},
+		{"HTML", answer(200, "<html>"), "is not an explanation"},
+		{"half", answer(200, up[:20]), "is not an explanation"},
+		{"two", answer(200, up+up), "is not an explanation"},
+		{"null", answer(200, "null"), `is not an explanation: its state is ""`},
+		{"a list", answer(200, "[]"), "is not an explanation"},
+		{"another object", answer(200, `{"status":"UP"}`), `is not an explanation: its state is ""`},
+		{"another state", answer(200, `{"state":"\u001b[2Jfine"}`), `is not an explanation: its state is "\x1b[2Jfine"`},
+		{"another type", answer(200, `{"state":{"code":1}}`), "is not an explanation"},
+		{"a time that is none", answer(200, `{"state":"ready","time":"now"}`), "is not an explanation"},
+		{"huge", func(w http.ResponseWriter, _ *http.Request) { endless(w, up[:1]+strings.Repeat(" ", 1<<16)) }, "is not an explanation"},
+		{"a redirect to itself", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "10 redirects"},
+		{"a hung answer", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "deadline exceeded"},
+		{"a hung body", func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, up[:20])
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, "deadline exceeded"},
+		{"cut off", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, up)
+		}, "unexpected EOF"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(c.answer)
+			t.Cleanup(server.Close)
+			wantUnknown(t, server.URL, c.says)
+		})
+	}
+	t.Run("nobody", func(t *testing.T) {
+		t.Parallel()
+		wantUnknown(t, "http://127.0.0.1:"+lastingPort(t), "connection refused")
+	})
+	t.Run("a port that never answers", func(t *testing.T) {
+		t.Parallel()
+		wantUnknown(t, "http://127.0.0.1:"+occupy(t), "deadline exceeded")
+	})
+	t.Run("not HTTP", func(t *testing.T) {
+		t.Parallel()
+		s := startShard(t, nil)
+		wantUnknown(t, "http://"+s.agent, "malformed HTTP")
+	})
+	t.Run("no such host", func(t *testing.T) {
+		t.Parallel()
+		wantUnknown(t, "http://host.invalid", "host.invalid")
+	})
+	t.Run("no TLS", func(t *testing.T) {
+		t.Parallel()
+		s := startShard(t, nil)
+		wantUnknown(t, "https://"+s.http, "HTTP response to HTTPS client")
+	})
+}
+
+// statusTime is what status allows itself, and as much again for a busy machine.
+const statusTime = 10 * time.Second
+
+func wantUnknown(t *testing.T, url, says string) {
+	t.Helper()
+	began := time.Now()
+	r := run(t, nil, "status", "--url", url)
+	if r.code != saysUnknown || r.stderr != "" || strings.Count(r.stdout, "\n") != 1 ||
+		!strings.HasPrefix(r.stdout, "unknown: ") || !strings.Contains(r.stdout, says) || strings.ContainsAny(r.stdout, "\x1b") {
+		t.Errorf("exit %d, standard error %q, and\n%q, want one line with %q", r.code, r.stderr, r.stdout, says)
+	}
+	if took := time.Since(began); took > statusTime {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// endless writes the beginning, and then white space until the reader has had enough.
+func endless(w io.Writer, beginning string) {
+	for _, err := io.WriteString(w, beginning); err == nil; {
+		_, err = io.WriteString(w, strings.Repeat(" ", 1<<16))
+	}
+}
+
+// TestStatusFindsTheSidecar without --url, by the settings that the sidecar has.
+func TestStatusFindsTheSidecar(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ address, asked string }{
+		{"", "127.0.0.1"}, {"0.0.0.0", "127.0.0.1"}, {"::", "127.0.0.1"}, {"127.0.0.2", "127.0.0.2"}, {"::1", "::1"}, {"localhost", "localhost"},
+	} {
+		t.Run(c.address, func(t *testing.T) {
+			t.Parallel()
+			if l, err := net.Listen("tcp", net.JoinHostPort(c.address, "0")); err != nil {
+				t.Skipf("%s cannot be bound here: %v", c.address, err)
+			} else {
+				_ = l.Close()
+			}
+			where := vars{"HTTP_ADDR": c.address, "HTTP_PORT": lastingPort(t)}
+			wantStatus(t, "nobody there", where, nil, saysUnknown,
+				"unknown: .*http://"+regexp.QuoteMeta(net.JoinHostPort(c.asked, where["HTTP_PORT"]))+"/signal/explain.*")
+			s := startShard(t, where)
+			s.becomes(t, "up ready 100%")
+			wantStatus(t, "by the environment", where, nil, saysUp, "up ready 100%")
+			wantStatus(t, "by flags", nil, where.flags(), saysUp, "up ready 100%")
+			folder := t.TempDir()
+			write(t, folder, ".env", where.file())
+			if r := runIn(t, folder, nil, "status"); r.code != saysUp || r.stdout != "up ready 100%\n" {
+				t.Errorf("by .env: %+v", r)
+			}
+		})
+	}
+}
+
+// TestStatusURL: an origin is taken with a path and a slash at its end, and variables of the flags' names mean nothing.
+func TestStatusURL(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, nil)
+	s.becomes(t, "up ready 100%")
+	behind := httptest.NewServer(http.StripPrefix("/shard", http.RedirectHandler("http://"+s.http+"/signal/explain", http.StatusFound)))
+	t.Cleanup(behind.Close)
+	foreign := vars{"URL": "http://127.0.0.1:1", "JSON": "true", "WATCH": "true", "http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
+	for _, url := range []string{"http://" + s.http, "http://" + s.http + "/", "HTTP://" + s.http, behind.URL + "/shard", behind.URL + "/shard/"} {
+		wantStatus(t, url, foreign, []string{"--url=" + url}, saysUp, "up ready 100%")
+	}
+}
+
+// TestStatusBadUse is told as any other bad setting is.
+func TestStatusBadUse(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"127.0.0.1:6000", "localhost", "ftp://localhost", "http://", "http://:6000", "http://localhost:0", "http://localhost:port", "http://localhost:65536", "http://a b", "http://me:secret@localhost", "http://localhost?a=b", "http://localhost#a"} {
+		r := run(t, nil, "status", "--url", url)
+		want := fmt.Sprintf("signal-sidecar: --url=%q (flag): must be an origin: http or https, host and optional port, such as http://localhost:8888\n", url)
+		if r.code != 2 || r.stdout != "" || r.stderr != want {
+			t.Errorf("%s: exit %d, %q, standard error\n%swant\n%s", url, r.code, r.stdout, r.stderr, want)
+		}
+	}
+	for _, c := range []struct {
+		v    vars
+		args []string
+		says string
+	}{
+		{vars{"HTTP_PORT": "high"}, nil, `HTTP_PORT="high" (environment): must be a port`},
+		{nil, []string{"--http-addr", "a b"}, `HTTP_ADDR="a b" (flag): must be a host name`},
+		{nil, []string{"--url"}, "--url"},
+		{nil, []string{"now"}, "now"},
+		{nil, []string{"--loud"}, "--loud"},
+	} {
+		r := run(t, c.v, append([]string{"status"}, c.args...)...)
+		if r.code != 2 || r.stdout != "" || len(r.problems()) != 1 || !strings.Contains(r.stderr, c.says) {
+			t.Errorf("%v %v: exit %d, %q, standard error %q", c.v, c.args, r.code, r.stdout, r.stderr)
+		}
+	}
+}
+
+// watch runs signal-sidecar status --watch until it is stopped.
+func watch(t *testing.T, url string, args ...string) *process {
+	t.Helper()
+	cmd := exec.Command(binary(t), append([]string{"status", "--watch", "--url", url}, args...)...)
+	cmd.Dir, cmd.Env = t.TempDir(), vars{}.environ()
+	return startProcess(t, cmd)
+}
+
+// hasSaid waits until the output is that, of which each line is a pattern.
+func (p *process) hasSaid(t *testing.T, lines ...string) {
+	t.Helper()
+	pattern := regexp.MustCompile("^" + strings.Join(lines, "\n") + "\n$")
+	defer func() {
+		if t.Failed() {
+			t.Logf("it has said\n%swant\n%s", contents(p.stdout), strings.Join(lines, "\n"))
+		}
+	}()
+	eventually(t, "the output of --watch", bound, func() bool { return pattern.MatchString(contents(p.stdout)) })
+}
+
+// endsWith stops a watch, which must say nothing of it, at once.
+func (p *process) endsWith(t *testing.T, s syscall.Signal, want int) {
+	t.Helper()
+	said := contents(p.stdout)
+	if code, took := p.stop(t, s); code != want || took > statusTime/2 {
+		t.Errorf("after %s: exit %d in %s, want %d", s, code, took, want)
+	}
+	if contents(p.stdout) != said || contents(p.stderr) != "" {
+		t.Errorf("after %s it said %q more, and %q", s, strings.TrimPrefix(contents(p.stdout), said), contents(p.stderr))
+	}
+}
+
+// TestStatusWatch follows a shard from before its sidecar is there until after it is gone; each change is one block.
+func TestStatusWatch(t *testing.T) {
+	t.Parallel()
+	s := newShard(t, lasting.with(vars{"HTTP_PORT": lastingPort(t)}))
+	url := "http://127.0.0.1:" + s.settings["HTTP_PORT"]
+	w := watch(t, url)
+	said := []string{"unknown: .*connection refused"}
+	w.hasSaid(t, said...)
+	for _, step := range []struct {
+		do    func()
+		lines []string
+	}{
+		{func() { s.start(t) }, []string{"up ready 100%"}},
+		{func() { s.say(t, "drain") }, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
+		{func() { s.say(t, "unhealthy") }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
+		{func() { _, _ = s.stop(t, syscall.SIGTERM) }, []string{"unknown: .*connection refused"}},
+		{func() { s.start(t) }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
+	} {
+		step.do()
+		said = append(said, step.lines...)
+		w.hasSaid(t, said...)
+	}
+	w.endsWith(t, syscall.SIGINT, saysDown)
+}
+
+// TestStatusWatchEnds with the code of what was last known, whatever it is and whenever the signal comes.
+func TestStatusWatchEnds(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		state string
+		code  int
+	}{{"ready", saysUp}, {"down", saysDown}, {"none", saysUnknown}} {
+		for _, during := range []string{"pause", "request"} {
+			for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+				t.Run(c.state+", "+during+", "+sig.String(), func(t *testing.T) {
+					t.Parallel()
+					answers := math.MaxInt32
+					if during == "request" {
+						answers = 1
+					}
+					server, asked := explainer(t, c.state, answers)
+					w := watch(t, server)
+					said := map[string]string{"ready": "up ready 100%", "down": "up ready 100%", "none": "unknown: no verdict yet"}
+					w.hasSaid(t, said[c.state])
+					if during == "request" {
+						eventually(t, "the next request", bound, func() bool { return asked.Load() == 2 })
+					}
+					w.endsWith(t, sig, c.code)
+				})
+			}
+		}
+	}
+	t.Run("before any answer", func(t *testing.T) {
+		t.Parallel()
+		server, asked := explainer(t, "ready", 0)
+		w := watch(t, server)
+		eventually(t, "the first request", bound, func() bool { return asked.Load() == 1 })
+		w.endsWith(t, syscall.SIGINT, saysUnknown)
+	})
+}
+
+// explainer answers so many requests as a sidecar in that state does, and leaves the others waiting.
+func explainer(t *testing.T, state string, answers int) (url string, asked *atomic.Int32) {
+	t.Helper()
+	asked = new(atomic.Int32)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if int(asked.Add(1)) > answers {
+			<-r.Context().Done()
+			return
+		}
+		fmt.Fprintf(w, `{"time":null,"state":%q,"agentmessage":"up ready 100%%","damped":false,"reasons":[],"next":null}`, state)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, asked
+}
+
+// TestStatusWatchPrintsChangesOnly: that the sidecar went on polling is none, nor is one failed connection after another.
+func TestStatusWatchPrintsChangesOnly(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	said := func(when, state string) string {
+		return fmt.Sprintf(`{"time":"2026-01-02T03:04:0%s.000Z","state":%q,"agentmessage":"(%s)","damped":false,"reasons":[],"next":null}`, when, state, state)
+	}
+	answers := []string{said("1", "ready"), said("2", "ready"), "", "", said("5", "down"), said("6", "down")}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answer := answers[min(int(asked.Add(1)), len(answers))-1]
+		if answer != "" {
+			_, _ = io.WriteString(w, answer)
+			return
+		}
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		_ = conn.(*net.TCPConn).SetLinger(0) // a reset
+		_ = conn.Close()
+	}))
+	t.Cleanup(server.Close)
+	words := watch(t, server.URL)
+	eventually(t, "all answers", bound, func() bool { return int(asked.Load()) > len(answers) })
+	words.hasSaid(t, `\(ready\)`, "unknown: .*connection reset.*", `\(down\)`)
+	words.endsWith(t, syscall.SIGTERM, saysDown)
+
+	asked.Store(0)
+	w := watch(t, server.URL, "--json")
+	eventually(t, "all answers once more", bound, func() bool { return int(asked.Load()) > len(answers) })
+	w.hasSaid(t, regexp.QuoteMeta(answers[0]), regexp.QuoteMeta(answers[4]))
+	if problems := contents(w.stderr); strings.Count(problems, "\n") != 1 || !strings.HasPrefix(problems, "signal-sidecar: unknown: ") {
+		t.Errorf("standard error is %q", problems)
+	}
+	if code, _ := w.stop(t, syscall.SIGINT); code != saysDown {
+		t.Errorf("exit %d", code)
+	}
+}
