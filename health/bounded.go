@@ -16,10 +16,6 @@ func (o Observation) Bounded() Observation {
 	return o
 }
 
-func (o Observation) empty() bool {
-	return o.Jicofo == nil && o.Prosody == nil && o.StatusFile == nil && o.Census == nil
-}
-
 // bounded returns a copy of the machine that keeps nothing large alive.
 func (m *Machine) bounded() Machine {
 	short := *m
@@ -28,28 +24,31 @@ func (m *Machine) bounded() Machine {
 	return short
 }
 
+func (a Answer) bounded() Answer {
+	a.Detail = cut(a.Detail, maxKeptDetail)
+	return a
+}
+
 func (j *Jicofo) bounded() *Jicofo {
-	if j == nil || len(j.Contents) <= maxKeptContents && len(j.StatsProblem) <= maxKeptDetail && j.Health.short() && j.Stats.short() {
-		return j
+	if j == nil {
+		return nil
 	}
 	short := *j
 	short.Contents, short.StatsProblem = cut(j.Contents, maxKeptContents), cut(j.StatsProblem, maxKeptDetail)
-	short.Health.Detail, short.Stats.Detail = cut(j.Health.Detail, maxKeptDetail), cut(j.Stats.Detail, maxKeptDetail)
+	short.Health, short.Stats = j.Health.bounded(), j.Stats.bounded()
 	return &short
 }
 
 func (p *Prosody) bounded() *Prosody {
-	if p == nil || p.Health.short() {
-		return p
+	if p == nil {
+		return nil
 	}
-	short := *p
-	short.Health.Detail = cut(p.Health.Detail, maxKeptDetail)
-	return &short
+	return &Prosody{Health: p.Health.bounded()}
 }
 
 func (s *StatusFile) bounded() *StatusFile {
-	if s == nil || len(s.Problem) <= maxKeptDetail {
-		return s
+	if s == nil {
+		return nil
 	}
 	short := *s
 	short.Problem = cut(s.Problem, maxKeptDetail)
@@ -57,16 +56,13 @@ func (s *StatusFile) bounded() *StatusFile {
 }
 
 func (c *Census) bounded() *Census {
-	if c == nil || c.Rooms == nil && len(c.Problem) <= maxKeptDetail && c.Answer.short() {
-		return c
+	if c == nil {
+		return nil
 	}
 	short := *c
-	short.Rooms = nil
-	short.Problem, short.Answer.Detail = cut(c.Problem, maxKeptDetail), cut(c.Answer.Detail, maxKeptDetail)
+	short.Rooms, short.Problem, short.Answer = nil, cut(c.Problem, maxKeptDetail), c.Answer.bounded()
 	return &short
 }
-
-func (a Answer) short() bool { return len(a.Detail) <= maxKeptDetail }
 
 // cut returns the beginning of a text; a copy, because a part of a string keeps all of it alive.
 func cut(text string, limit int) string {

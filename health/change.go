@@ -1,6 +1,9 @@
 package health
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Change is a change of the verdict: see Verdict.Same.
 type Change struct {
@@ -9,6 +12,9 @@ type Change struct {
 	At       time.Time
 	From, To Verdict
 }
+
+// Incident is the one that the change belongs to, "" for none; a recovery belongs to the one that it ends.
+func (c Change) Incident() string { return cmp.Or(c.To.Incident, c.From.Incident) }
 
 // Step is what one published snapshot adds to the history of the node: what was observed, bounded as Observation.Bounded
 // has it, and the changes that followed. It shares nothing large with the snapshot, so that it can be kept.
@@ -42,7 +48,7 @@ func StepOf(before, after *Snapshot) Step {
 }
 
 // Observed reports whether an observation caused the step.
-func (s Step) Observed() bool { return !s.Observation.empty() }
+func (s Step) Observed() bool { return s.Observation.parts() > 0 }
 
 func (s *Step) change(at time.Time, from, to Verdict) {
 	if !from.Same(to) {

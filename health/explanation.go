@@ -31,7 +31,7 @@ type ExplainedChange struct {
 func (s *Snapshot) Explain() Explanation {
 	v := s.Verdict
 	e := Explanation{
-		State: v.State(), AgentMessage: s.agentMessage(), Damped: v.Damped, Incident: v.Incident,
+		State: v.State(), AgentMessage: s.machine.reply(v), Damped: v.Damped, Incident: v.Incident,
 		Reasons: make([]ExplainedReason, len(v.Reasons)),
 	}
 	if !s.ObservedAt.IsZero() {

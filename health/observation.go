@@ -19,6 +19,17 @@ type Observation struct {
 	Census     *Census     `json:"census,omitempty"`
 }
 
+// parts counts the parts that are set.
+func (o Observation) parts() int {
+	n := 0
+	for _, set := range []bool{o.Jicofo != nil, o.Prosody != nil, o.StatusFile != nil, o.Census != nil} {
+		if set {
+			n++
+		}
+	}
+	return n
+}
+
 // Trigger is what made a collector look.
 type Trigger string
 

@@ -189,14 +189,3 @@ func (p *recordingParser) moment(line recordingLine) error {
 	p.run.End = at
 	return nil
 }
-
-// parts counts the parts that are set.
-func (o Observation) parts() int {
-	n := 0
-	for _, set := range []bool{o.Jicofo != nil, o.Prosody != nil, o.StatusFile != nil, o.Census != nil} {
-		if set {
-			n++
-		}
-	}
-	return n
-}

@@ -8,6 +8,9 @@ import (
 // Code identifies a reason. The set is closed: codes are metric labels.
 type Code string
 
+// ReasonNone stands for no reason at all; no verdict carries it.
+const ReasonNone Code = "none"
+
 // Every reason there is, root causes first: the order in which a verdict lists those in force.
 const (
 	ReasonStatusFileMissing Code = "status_file_unreadable" // the file is missing or cannot be read
@@ -44,6 +47,9 @@ type Reason struct {
 	// Since is when the reason came into force.
 	Since time.Time `json:"since"`
 }
+
+// String says the reason with its code.
+func (r Reason) String() string { return string(r.Code) + ": " + r.Text }
 
 // statusFileReason explains a status file that makes the node unhealthy or keeps users away.
 func statusFileReason(s *StatusFile) (Reason, bool) {

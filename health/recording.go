@@ -136,20 +136,11 @@ func (e *RecordingEncoder) since(at time.Time) *time.Duration {
 }
 
 func (e *RecordingEncoder) verdict(v Verdict) *recordedVerdict {
-	r := &recordedVerdict{Agent: v.AgentLine(), Status: v.Status, Damped: v.Damped, Incident: v.Incident, Reasons: v.codes()}
+	r := &recordedVerdict{Agent: v.AgentLine(), Status: v.Status, Damped: v.Damped, Incident: v.Incident, Reasons: v.Codes()}
 	if !v.Until.IsZero() {
 		r.Until = v.Until.Sub(e.start)
 	}
 	return r
-}
-
-// codes returns the codes of the reasons.
-func (v Verdict) codes() []Code {
-	var codes []Code
-	for _, r := range v.Reasons {
-		codes = append(codes, r.Code)
-	}
-	return codes
 }
 
 func encodeLine(line recordingLine) ([]byte, error) {

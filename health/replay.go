@@ -42,7 +42,7 @@ type RecordedChange struct {
 // Tells reports whether a replayed change is the recorded one. The name of the incident is not compared.
 func (r RecordedChange) Tells(c Change) bool {
 	return r.At.Equal(c.At) && r.Agent == c.To.AgentLine() && r.Status == c.To.Status && r.Damped == c.To.Damped &&
-		r.Until.Equal(c.To.Until) && slices.Equal(r.Reasons, c.To.codes())
+		r.Until.Equal(c.To.Until) && slices.Equal(r.Reasons, c.To.Codes())
 }
 
 // Replay runs the machine over what was recorded, under a config that need not be the recorded one, and returns the
@@ -85,7 +85,7 @@ func (r RecordedChange) String() string {
 
 // String tells the change in a line.
 func (c Change) String() string {
-	return tell(c.At, c.To.AgentLine(), c.To.Status, c.To.Damped, c.To.Until, c.To.codes())
+	return tell(c.At, c.To.AgentLine(), c.To.Status, c.To.Damped, c.To.Until, c.To.Codes())
 }
 
 func tell(at time.Time, agent string, status Status, damped bool, until time.Time, reasons []Code) string {

@@ -68,7 +68,7 @@ func (s *Snapshot) Report() Report {
 	v := s.Verdict
 	r := Report{
 		Healthy: v.Healthy, HealthDamped: v.Damped, Status: v.Status,
-		Weight: v.WeightText(), AgentMessage: s.agentMessage(),
+		Weight: v.WeightText(), AgentMessage: s.machine.reply(v),
 	}
 	if !v.Known {
 		r.Status = StatusUnknown
@@ -84,7 +84,7 @@ func (s *Snapshot) Report() Report {
 	if f := s.StatusFile; f != nil {
 		r.Statuses = ReportStatuses{StatusFileFound: f.Found, StatusFileContents: f.Contents}
 	}
-	if s.CensusPolled {
+	if s.machine.cfg.Census {
 		r.Stats.ReportCensusStats = new(ReportCensusStats)
 	}
 	if c := s.Census; c.OK() {

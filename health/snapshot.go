@@ -1,9 +1,6 @@
 package health
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // Snapshot is all that is known about the node at one moment. It never changes; readers share it.
 type Snapshot struct {
@@ -22,17 +19,9 @@ type Snapshot struct {
 	Prosody    *Prosody
 	StatusFile *StatusFile
 	Census     *Census
-	// CensusPolled says that the census is polled at all.
-	CensusPolled bool
 
 	machine    Machine // a copy, as it was
 	superseded chan struct{}
-}
-
-// Machine returns a machine in the state that the snapshot was made of: to look ahead, or to go on from here.
-func (s *Snapshot) Machine() *Machine {
-	m := s.machine
-	return &m
 }
 
 // Next returns the verdict from Verdict.Until on if nothing is observed before; ok is false when the verdict does not
@@ -44,9 +33,6 @@ func (s *Snapshot) Next() (v Verdict, ok bool) {
 	return s.machine.Next(s.Verdict), true
 }
 
-// agentMessage is the agent-check reply without its line end.
-func (s *Snapshot) agentMessage() string { return strings.TrimSuffix(string(s.AgentLine), "\n") }
-
 // Superseded returns a channel that is closed once a newer snapshot has been published.
 func (s *Snapshot) Superseded() <-chan struct{} { return s.superseded }
 
@@ -55,10 +41,9 @@ func (m *Machine) snapshot(v Verdict, cause Observation) *Snapshot {
 	s := &Snapshot{
 		Verdict: v, ObservedAt: m.observed, UnhealthyRuns: m.unhealthyRuns,
 		Jicofo: m.jicofo, Prosody: m.prosody, StatusFile: m.statusFile, Census: m.census,
-		CensusPolled: m.cfg.Census,
-		Cause:        cause,
-		machine:      *m,
-		superseded:   make(chan struct{}),
+		Cause:      cause,
+		machine:    *m,
+		superseded: make(chan struct{}),
 	}
 	if v.Known {
 		s.AgentLine = []byte(m.reply(v) + "\n")

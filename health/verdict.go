@@ -28,24 +28,39 @@ type Verdict struct {
 	Incident string
 }
 
+// The states of a verdict that are no Status.
+const (
+	StateNone = "none" // there is no verdict yet
+	StateDown = "down"
+)
+
 // State is the verdict in one word: down, or the drain state of a node that is up.
 func (v Verdict) State() string {
 	switch {
 	case !v.Known:
-		return "none"
+		return StateNone
 	case !v.Healthy:
-		return "down"
+		return StateDown
 	default:
 		return string(v.Status)
 	}
 }
 
-// RootReason returns the code of the first reason, or "none".
+// RootReason returns the code of the first reason, or ReasonNone.
 func (v Verdict) RootReason() Code {
 	if len(v.Reasons) == 0 {
-		return "none"
+		return ReasonNone
 	}
 	return v.Reasons[0].Code
+}
+
+// Codes returns the codes of the reasons, never nil.
+func (v Verdict) Codes() []Code {
+	codes := make([]Code, len(v.Reasons))
+	for i, r := range v.Reasons {
+		codes[i] = r.Code
+	}
+	return codes
 }
 
 // Has reports whether a reason is in force.
@@ -87,7 +102,7 @@ func (v Verdict) description() string {
 		}
 		return r
 	}
-	text := strings.Map(printable, string(v.Reasons[0].Code)+": "+v.Reasons[0].Text)
+	text := strings.Map(printable, v.Reasons[0].String())
 	return " #" + text[:min(len(text), maxDescription)]
 }
 

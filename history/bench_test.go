@@ -11,7 +11,7 @@ import (
 
 // BenchmarkListen is what the history costs each observation.
 func BenchmarkListen(b *testing.B) {
-	h := history.New(nil)
+	h := history.New()
 	m := health.NewMonitor(settings, h.Listen)
 	for _, o := range []health.Observation{jicofo(ok, ok), prosody(ok), word("ready")} {
 		m.Observe(context.Background(), at(o, 0))

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -67,21 +69,16 @@ type Page struct {
 // History keeps the latest of everything, within fixed bounds. Neither successes nor another probe's failures push a
 // failure out. It is safe for concurrent use.
 type History struct {
-	traceID func(context.Context) string
-
 	mu           sync.Mutex
 	observations ring[Observation]
 	changes      ring[Change]
 	failures     map[string]*ring[Failure]
 }
 
-// New returns an empty History. traceID returns the trace that a context belongs to, "" for none; it may be nil.
-func New(traceID func(context.Context) string) *History {
-	if traceID == nil {
-		traceID = func(context.Context) string { return "" }
-	}
+// New returns an empty History.
+func New() *History {
 	h := &History{
-		traceID: traceID, observations: newRing[Observation](MaxObservations), changes: newRing[Change](MaxChanges),
+		observations: newRing[Observation](MaxObservations), changes: newRing[Change](MaxChanges),
 		failures: map[string]*ring[Failure]{},
 	}
 	for _, probe := range []string{ProbeJicofoHealth, ProbeJicofoStats, ProbeProsody, ProbeCensus, ProbeStatusFile} {
@@ -107,16 +104,21 @@ func (h *History) Listen(ctx context.Context, before, after *health.Snapshot) {
 
 func (h *History) addChange(ctx context.Context, step health.Step, c health.Change) {
 	change := Change{
-		At: health.Time(c.At), From: c.From.AgentLine(), To: c.To.AgentLine(), Damped: c.To.Damped, Incident: c.To.Incident,
-		Reasons: make([]health.Code, len(c.To.Reasons)),
-	}
-	for i, r := range c.To.Reasons {
-		change.Reasons[i] = r.Code
+		At: health.Time(c.At), From: c.From.AgentLine(), To: c.To.AgentLine(), Damped: c.To.Damped, Incident: c.Incident(),
+		Reasons: c.To.Codes(),
 	}
 	if step.Observed() && c.At.Equal(step.At) {
-		change.TraceID = h.traceID(ctx)
+		change.TraceID = traceID(ctx)
 	}
 	h.changes.add(c.At, change)
+}
+
+// traceID is the trace that a context belongs to, "" for none.
+func traceID(ctx context.Context) string {
+	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
+		return span.TraceID().String()
+	}
+	return ""
 }
 
 // addFailures keeps what an observation found wrong, under the probe that found it.

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/history"
@@ -44,9 +45,9 @@ func at(o health.Observation, seconds float64) health.Observation {
 
 // observed returns the history of a node that works at second 0, and of what follows a second apart each.
 func observed(observations ...health.Observation) *history.History {
-	h := history.New(func(ctx context.Context) string { return fmt.Sprint(ctx.Value(traceKey{})) })
+	h := history.New()
 	m := health.NewMonitor(settings, h.Listen)
-	ctx := context.WithValue(context.Background(), traceKey{}, "4bf92f35")
+	ctx := traced()
 	for _, o := range []health.Observation{jicofo(ok, ok), prosody(ok), word("ready")} {
 		m.Observe(ctx, at(o, 0))
 	}
@@ -56,7 +57,11 @@ func observed(observations ...health.Observation) *history.History {
 	return h
 }
 
-type traceKey struct{}
+// traced is the context of a poll.
+func traced() context.Context {
+	id, _ := trace.TraceIDFromHex("4bf92f3577b34da6a3ce929d0e0e4736")
+	return trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{TraceID: id}))
+}
 
 // TestPage compares a whole page, byte for byte: the endpoint answers it as it is.
 func TestPage(t *testing.T) {
@@ -104,7 +109,7 @@ func TestPage(t *testing.T) {
    "reasons": [
     "jicofo_overloaded"
    ],
-   "trace_id": "4bf92f35"
+   "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"
   }
  ],
  "failures": {
@@ -141,7 +146,7 @@ func TestPage(t *testing.T) {
 
 // TestEmptyPage: lists are empty, never null.
 func TestEmptyPage(t *testing.T) {
-	text, _ := json.Marshal(history.New(nil).Since(time.Time{}))
+	text, _ := json.Marshal(history.New().Since(time.Time{}))
 	const want = `{"observations":[],"changes":[],"failures":{"census":[],"jicofo_health":[],"jicofo_stats":[],"prosody":[],"status_file":[]}}`
 	if string(text) != want {
 		t.Errorf("the page is %s, want %s", text, want)
@@ -187,12 +192,12 @@ func TestFailuresAreKept(t *testing.T) {
 // TestDeadline: a change that a deadline brought has the deadline's moment and no trace, also when an observation came
 // before the timer.
 func TestDeadline(t *testing.T) {
-	h := history.New(func(context.Context) string { return "trace" })
+	h := history.New()
 	m := health.NewMonitor(settings, h.Listen)
 	for _, o := range []health.Observation{
 		at(jicofo(ok, ok), 0), at(prosody(ok), 0), at(word("ready"), 0), at(jicofo(unwell, ok), 1), at(prosody(ok), 300),
 	} {
-		m.Observe(context.Background(), o)
+		m.Observe(traced(), o)
 	}
 	got, _ := json.Marshal(h.Since(epoch.Add(100 * time.Second)).Changes)
 	const want = `[{"at":"2026-03-01T03:02:01.000Z","from":"up drain 0%","to":"down ready 100%","damped":false,"incident":"20260301T030001.000Z-","reasons":["jicofo_overloaded"]}]`
@@ -203,7 +208,7 @@ func TestDeadline(t *testing.T) {
 
 // TestBounds: however much happens, and however large it is, no more is kept than was promised.
 func TestBounds(t *testing.T) {
-	h := history.New(nil)
+	h := history.New()
 	m := health.NewMonitor(settings, h.Listen)
 	second := 0.0
 	fill := func(n int) {

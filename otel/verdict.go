@@ -40,29 +40,28 @@ func NewVerdicts(t *Telemetry) (*Verdicts, error) {
 
 // Listen implements health.Listener.
 func (v *Verdicts) Listen(ctx context.Context, before, after *health.Snapshot) {
-	from, to := before.Verdict, after.Verdict
-	if from.Same(to) {
-		return
+	for _, change := range health.StepOf(before, after).Changes {
+		v.tell(ctx, change)
 	}
-	incident := to.Incident
-	if incident == "" {
-		incident = from.Incident // which this change ends
-	}
-	v.telemetry.changed(ctx, to.Incident, incident)
-	root := string(to.RootReason())
+}
+
+// tell tells one change.
+func (v *Verdicts) tell(ctx context.Context, change health.Change) {
+	from, to := change.From, change.To
+	v.telemetry.changed(ctx, to.Incident, change.Incident())
 	ctx, span := v.tracer.Start(ctx, "verdict "+to.State(), trace.WithNewRoot(),
 		trace.WithLinks(trace.LinkFromContext(ctx)),
 		trace.WithAttributes(
 			attribute.String("signal.verdict.from", from.AgentLine()),
 			attribute.String("signal.verdict.to", to.AgentLine()),
 			attribute.Bool("signal.verdict.damped", to.Damped),
-			attribute.StringSlice("signal.verdict.reasons", reasonCodes(to))))
+			attribute.StringSlice("signal.verdict.reasons", texts(to.Codes()))))
 	defer span.End()
-	if incident != "" {
-		span.SetAttributes(incidentKey.String(incident))
+	if id := change.Incident(); id != "" {
+		span.SetAttributes(incidentKey.String(id))
 	}
-	v.changes.Add(ctx, 1, metric.WithAttributes(attribute.String("to", to.State()), attribute.String("reason", root)))
-	attrs := []any{"from", from.AgentLine(), "to", to.AgentLine(), "damped", to.Damped, "reasons", reasonTexts(to)}
+	v.changes.Add(ctx, 1, metric.WithAttributes(attribute.String("to", to.State()), attribute.String("reason", string(to.RootReason()))))
+	attrs := []any{"from", from.AgentLine(), "to", to.AgentLine(), "damped", to.Damped, "reasons", texts(to.Reasons)}
 	if !to.Until.IsZero() {
 		attrs = append(attrs, "until", to.Until.UTC().Format(time.RFC3339Nano))
 	}
@@ -72,27 +71,20 @@ func (v *Verdicts) Listen(ctx context.Context, before, after *health.Snapshot) {
 
 // changed lets spans and log lines know the incident that a change of the verdict belongs to. The log's is set back, if
 // the incident is over, only after the change itself has been logged.
-func (t *Telemetry) changed(ctx context.Context, underWay, of string) {
-	t.incident.Store(&of)
+func (t *Telemetry) changed(ctx context.Context, underWay, incident string) {
+	t.incident.Store(&incident)
 	if t.keeper != nil {
-		t.keeper.changed(ctx, underWay, of)
+		t.keeper.changed(ctx, underWay, incident)
 	}
 }
 
-func reasonCodes(v health.Verdict) []string {
-	codes := make([]string, len(v.Reasons))
-	for i, r := range v.Reasons {
-		codes[i] = string(r.Code)
+// texts spells each of them.
+func texts[T any](all []T) []string {
+	spelled := make([]string, len(all))
+	for i, one := range all {
+		spelled[i] = fmt.Sprint(one)
 	}
-	return codes
-}
-
-func reasonTexts(v health.Verdict) []string {
-	texts := make([]string, len(v.Reasons))
-	for i, r := range v.Reasons {
-		texts[i] = string(r.Code) + ": " + r.Text
-	}
-	return texts
+	return spelled
 }
 
 // Watch shows what is in force, read from the source at each collection. Nothing is shown before it is known.

@@ -73,7 +73,7 @@ func printBeside(w io.Writer, run replayedRun) {
 // String tells the verdict: agent line, root reason, and until when it is damped.
 func (s said) String() string {
 	text := s.Agent
-	if s.Reason != "none" {
+	if s.Reason != health.ReasonNone {
 		text += "  " + string(s.Reason)
 	}
 	if s.Until != nil {

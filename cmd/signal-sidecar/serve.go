@@ -13,7 +13,6 @@ import (
 
 	"github.com/alecthomas/kong"
 	otelapi "go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signal-sidecar/signal-sidecar/agent"
@@ -128,12 +127,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 
 // keepHistory makes the history and, if asked for, the recorder, and returns who has to listen for them.
 func (s *sidecar) keepHistory(c config) []health.Listener {
-	s.history = history.New(func(ctx context.Context) string {
-		if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
-			return span.TraceID().String()
-		}
-		return ""
-	})
+	s.history = history.New()
 	if c.recordPath == "" {
 		return []health.Listener{s.history.Listen}
 	}

@@ -125,9 +125,9 @@ func (s statusCommand) ask(ctx context.Context, base string) finding {
 	}
 	f := finding{words: inWords(e), body: body}
 	switch {
-	case e.State == "none":
+	case e.State == health.StateNone:
 		f.code = exitUnknown
-	case e.State == "down":
+	case e.State == health.StateDown:
 		f.code = exitDown
 	case slices.Contains(health.Statuses, health.Status(e.State)):
 		f.code = exitUp
@@ -167,7 +167,7 @@ func get(ctx context.Context, url string) ([]byte, error) {
 // inWords is the explanation for a person.
 func inWords(e health.Explanation) string {
 	var b strings.Builder
-	if e.State == "none" {
+	if e.State == health.StateNone {
 		return "unknown: no verdict yet"
 	}
 	fmt.Fprint(&b, e.AgentMessage)

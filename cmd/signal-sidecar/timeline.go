@@ -50,10 +50,7 @@ func timelineOf(run *health.Run, cfg health.Config) []said {
 func say(at time.Time, v health.Verdict) said {
 	s := said{
 		At: health.Time(at), Agent: v.AgentLine(), State: v.State(), Damped: v.Damped, Incident: v.Incident, Reason: v.RootReason(),
-		Reasons: make([]health.Code, len(v.Reasons)),
-	}
-	for i, r := range v.Reasons {
-		s.Reasons[i] = r.Code
+		Reasons: v.Codes(),
 	}
 	if !v.Until.IsZero() {
 		s.Until = new(health.Time(v.Until))
@@ -68,7 +65,7 @@ func (r replayedRun) difference() string {
 		participle string
 		states     []string
 	}{
-		{"gone down", []string{"down"}},
+		{"gone down", []string{health.StateDown}},
 		{"been drained", []string{"drain", "maint", "unknown"}},
 		{"been up and ready", []string{"ready"}},
 	} {
