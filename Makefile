@@ -24,7 +24,7 @@ test: components check race missing ## everything that Go and Debian's packages 
 
 test-all: lint shellcheck fuzz test-e2e ## what test leaves out because it takes heavier tools
 
-check: ## formatting, go vet, staticcheck
+check: ## formatting, go vet, staticcheck: what needs no heavy tool (lint has more)
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }
 	go build ./...
 	go vet ./...

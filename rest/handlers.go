@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,8 +18,9 @@ const jsonType = "application/json; charset=utf-8"
 var noCensus = []byte(`{"room_census":null}`)
 
 type handlers struct {
-	source Source
-	in     *instruments
+	source  Source
+	history func(since time.Time) any // nil without a history
+	in      *instruments
 
 	rendered atomic.Pointer[renderedReport]
 }
@@ -48,12 +50,7 @@ func (h *handlers) report(c *gin.Context) {
 	s := h.source.Current()
 	r := h.rendered.Load()
 	if r == nil || r.of != s {
-		body, err := json.Marshal(s.Report())
-		if err != nil {
-			_ = c.AbortWithError(http.StatusInternalServerError, err)
-			return
-		}
-		r = &renderedReport{of: s, body: body}
+		r = &renderedReport{of: s, body: render(s.Report())}
 		h.rendered.Store(r)
 	}
 	answer(c, codeOf(s), r.body)
@@ -82,6 +79,21 @@ func codeOf(s *health.Snapshot) int {
 	default:
 		return http.StatusOK
 	}
+}
+
+// explain says why the verdict is what it is, and what comes next. The code is 200 whatever the verdict: it is an answer
+// about the answer.
+func (h *handlers) explain(c *gin.Context) {
+	answer(c, http.StatusOK, render(h.source.Current().Explain()))
+}
+
+// render returns JSON. Only values that JSON cannot tell, which none of ours is, make it panic.
+func render(v any) []byte {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return body
 }
 
 // answer sends JSON; with a length, so that HEAD tells it too.

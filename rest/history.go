@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,24 +13,14 @@ import (
 
 var errSince = errors.New("must be a moment such as 2026-03-01T03:00:00Z, or how long ago, such as 15m")
 
-// history shows what happened, newest first: all that is kept, or what came since a moment.
-type history struct {
-	since func(time.Time) any
-}
-
-func (h *history) page(c *gin.Context) {
+// past shows what happened, newest first: all that is kept, or what came since a moment.
+func (h *handlers) past(c *gin.Context) {
 	since, err := parseSince(c.Query("since"), time.Now())
 	if err != nil {
-		body, _ := json.Marshal(map[string]string{"error": err.Error()})
-		answer(c, http.StatusBadRequest, body)
+		answer(c, http.StatusBadRequest, render(map[string]string{"error": err.Error()}))
 		return
 	}
-	body, err := json.Marshal(h.since(since))
-	if err != nil {
-		_ = c.AbortWithError(http.StatusInternalServerError, err)
-		return
-	}
-	answer(c, http.StatusOK, body)
+	answer(c, http.StatusOK, render(h.history(since)))
 }
 
 // parseSince reads a moment (RFC 3339), or a duration back from now; "" is the beginning.

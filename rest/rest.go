@@ -121,7 +121,7 @@ func newHandler(o Options) (http.Handler, error) {
 		engine.GET(path, handler)
 		engine.HEAD(path, handler)
 	}
-	h := &handlers{source: o.Source, in: in}
+	h := &handlers{source: o.Source, history: o.History, in: in}
 	get("/health", h.self)
 	get("/signal/health", h.nodeHealth)
 	get("/about/health", h.nodeHealth)
@@ -131,7 +131,7 @@ func newHandler(o Options) (http.Handler, error) {
 		get("/signal/census", h.census)
 	}
 	if o.History != nil {
-		get("/signal/history", (&history{o.History}).page)
+		get("/signal/history", h.past)
 	}
 	if o.Gatherer != nil {
 		get("/metrics", gin.WrapH(metricsHandler(o)))

@@ -141,8 +141,9 @@ func (c *config) normalize() {
 		r.values["DRAIN_GRACE_INTERVAL"] = value{rules.DrainGrace.String(), "forced above HEALTH_DAMPENING_INTERVAL"}
 	}
 	c.rules, c.notices = rules, warnings
-	if agent := r.values["TCP_PORT"].raw; legacyAgentPort() != "" && legacyAgentPort() != agent {
-		c.notices = append(c.notices, fmt.Sprintf("HA_PORT=%s is not read, and never was: the agent's port is TCP_PORT=%s", legacyAgentPort(), agent))
+	// The original's package ships HA_PORT, which nothing ever read.
+	if legacy, agent := os.Getenv("HA_PORT"), r.values["TCP_PORT"].raw; legacy != "" && legacy != agent {
+		c.notices = append(c.notices, fmt.Sprintf("HA_PORT=%s is not read, and never was: the agent's port is TCP_PORT=%s", legacy, agent))
 	}
 	if c.holdPort >= 0 {
 		c.notices = append(c.notices, "TCP_HOLD_PORT has no effect: this version does not have the held agent port")
@@ -151,6 +152,3 @@ func (c *config) normalize() {
 		c.notices = append(c.notices, "CONSUL_STATUS and CONSUL_REPORTS have no effect: this version does not speak to Consul")
 	}
 }
-
-// legacyAgentPort is a variable that the original's package ships.
-func legacyAgentPort() string { return os.Getenv("HA_PORT") }

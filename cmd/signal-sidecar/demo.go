@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"text/template"
 	"time"
 
@@ -56,11 +57,11 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment
 		return fmt.Errorf("start the simulated node: %w", err)
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
-	control, err := serveControl(node)
+	control, stop, err := serveControl(node)
 	if err != nil {
 		return err
 	}
-	defer control.Close()
+	defer stop()
 	folder, err := os.MkdirTemp("", "signal-sidecar-demo-")
 	if err != nil {
 		return fmt.Errorf("make a folder for the status file: %w", err)
@@ -74,7 +75,7 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment
 
 	return serve(ctx, c, newLogHandler(c, std.stderr), func(s *sidecar) {
 		_ = demoGuide.Execute(std.stdout, demoPlaces{
-			HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(), Control: control.Addr, StatusPath: c.statusPath,
+			HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(), Control: control, StatusPath: c.statusPath,
 		})
 	})
 }
@@ -102,13 +103,17 @@ func freeAddress(address string) string {
 	return address
 }
 
-// serveControl serves the simulator's control endpoint on a free port of loopback; Addr is where.
-func serveControl(node *signalnode.Node) (*http.Server, error) {
+// serveControl serves the simulator's control endpoint on a free port of loopback, until it is stopped.
+func serveControl(node *signalnode.Node) (address string, stop func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // loopback, at once
 	if err != nil {
-		return nil, fmt.Errorf("control of the simulated node: %w", err)
+		return "", nil, fmt.Errorf("control of the simulated node: %w", err)
 	}
-	server := &http.Server{Addr: l.Addr().String(), Handler: node.Control(), ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second}
-	go func() { _ = server.Serve(l) }()
-	return server, nil
+	server := &http.Server{Handler: node.Control(), ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second}
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(l) })
+	return l.Addr().String(), func() {
+		_ = server.Close()
+		serving.Wait()
+	}, nil
 }

@@ -21,21 +21,13 @@ const (
 // variable counts as not set, as OpenTelemetry has it. It implements kong.Resolver, which kong asks for the flags that
 // are not on the command line.
 type environment struct {
-	load     func(path string, named bool) error
+	once     sync.Once
+	problem  error           // with the file
 	file     string          // the file that was read, "" for none
 	fromFile map[string]bool // the variables that came from it
 }
 
-func newEnvironment() *environment {
-	e := &environment{fromFile: map[string]bool{}}
-	var once sync.Once
-	var err error
-	e.load = func(path string, named bool) error {
-		once.Do(func() { err = e.read(path, named) })
-		return err
-	}
-	return e
-}
+func newEnvironment() *environment { return &environment{fromFile: map[string]bool{}} }
 
 // read puts the file's variables into the process's environment where that lacks them, so that OTEL_* and CONSUL_HTTP_*
 // may stand in it too.
@@ -98,12 +90,9 @@ func (e *environment) Validate(*kong.Application) error { return nil }
 
 // Resolve implements kong.Resolver.
 func (e *environment) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	if path := namedEnvFile(ctx); path != "" {
-		if err := e.load(path, true); err != nil {
-			return nil, err
-		}
-	} else if err := e.load(defaultEnvFile, false); err != nil {
-		return nil, err
+	e.once.Do(func() { e.problem = e.read(envFile(ctx)) })
+	if e.problem != nil {
+		return nil, e.problem
 	}
 	// Every setting has a group. A command's own flags have none, and no variable: JSON or SET may mean anything there.
 	if value := os.Getenv(variable(flag.Name)); value != "" && flag.Group != nil {
@@ -112,14 +101,17 @@ func (e *environment) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) 
 	return nil, nil
 }
 
-// namedEnvFile is the file that was asked for, by flag or variable.
-func namedEnvFile(ctx *kong.Context) string {
-	for _, path := range ctx.Path {
-		if path.Flag != nil && path.Flag.Name == "env-file" {
-			return fmt.Sprint(ctx.FlagValue(path.Flag))
+// envFile is the file that was named, by flag or variable, or else the one that may be there.
+func envFile(ctx *kong.Context) (path string, named bool) {
+	for _, p := range ctx.Path {
+		if p.Flag != nil && p.Flag.Name == "env-file" && ctx.FlagValue(p.Flag) != text("") {
+			return fmt.Sprint(ctx.FlagValue(p.Flag)), true
 		}
 	}
-	return os.Getenv(variable("env-file"))
+	if path := os.Getenv(variable("env-file")); path != "" {
+		return path, true
+	}
+	return defaultEnvFile, false
 }
 
 // origin says where a setting's value came from.

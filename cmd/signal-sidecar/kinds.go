@@ -34,7 +34,6 @@ var (
 	errNotEmpty  = errors.New("not empty")
 	errRetries   = fmt.Errorf("a whole number from 0 to %d", maxRetries)
 	errFileSize  = fmt.Errorf("bytes, a whole number from %d to %d", minFileSize, maxFileSize)
-	errLogLevel  = errors.New("one of debug, info, warn, error")
 )
 
 func boolean(s string) (bool, error) {
@@ -189,7 +188,7 @@ func oneOf[T ~string](words ...T) func(string) (T, error) {
 func logLevel(s string) (slog.Level, error) {
 	word, err := oneOf("debug", "info", "warn", "error")(s)
 	if err != nil {
-		return 0, errLogLevel
+		return 0, err
 	}
 	var level slog.Level
 	return level, level.UnmarshalText([]byte(word))

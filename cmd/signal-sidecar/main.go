@@ -36,7 +36,7 @@ type commandLine struct {
 	settings
 }
 
-// streams is where a command reads from and writes to.
+// streams is where a command writes to.
 type streams struct{ stdout, stderr io.Writer }
 
 func main() { os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr})) }
@@ -74,12 +74,28 @@ func run(args []string, std streams) int {
 	if err != nil {
 		return fail(std, exitUsage, fmt.Errorf("%w (see --help)", err))
 	}
-	err = command.Run(command)
+	return conclude(std, command.Run(command))
+}
+
+// exitError ends the process with a code and no further word: what there is to say has been said.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// conclude says what a command failed of, if it did, and returns the exit code.
+func conclude(std streams, err error) int {
 	var chosen exitError
-	if err == nil || errors.As(err, &chosen) { // what there is to say has been said
-		return exitCodeOf(err)
+	var setting *settingError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &chosen):
+		return int(chosen)
+	case errors.As(err, &setting):
+		return fail(std, exitUsage, err)
+	default:
+		return fail(std, exitFailure, err)
 	}
-	return fail(std, exitCodeOf(err), err)
 }
 
 // fail says what went wrong, one line for each thing.

@@ -93,6 +93,7 @@ func busySidecar(t *testing.T) []*dto.MetricFamily {
 		node.Prosody.Set("", signalnode.Behavior{})
 		await("ready after "+behavior, state("ready"))
 	}
+	await("the census", func(s *health.Snapshot) bool { return s.Census.OK() && s.Verdict.State() == "ready" })
 	families, err := s.telemetry.Gatherer.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +145,7 @@ func TestMetricsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(committed) != page {
-		t.Errorf("%s is stale: go test ./cmd/signal-sidecar -run TestMetricsPage -update", metricsPage)
+		t.Errorf("%s is stale: go test ./cmd/signal-sidecar -run TestMetricsPage -update\n%s", metricsPage, page)
 	}
 }
 
@@ -165,7 +166,8 @@ func renderMetrics(families []*dto.MetricFamily) string {
 	fmt.Fprintf(&b, `# Metrics
 
 Everything that /metrics shows with every part switched on; generated from the instruments. Never more than %d series.
-Histograms carry exemplars with trace ids in OpenMetrics, and are native histograms to scrapers that ask for protobuf.
+Histograms carry exemplars with trace ids in OpenMetrics (Prometheus stores them with --enable-feature=exemplar-storage),
+and are native histograms to scrapers that ask for protobuf (--enable-feature=native-histograms).
 Over OTLP the same metrics go by OpenTelemetry's names: dots for underscores, no unit or _total at the end.
 
 | metric | type | labels | meaning |

@@ -38,11 +38,6 @@ type statusCommand struct {
 	Watch bool   `help:"Go on, and print each change, until interrupted."`
 }
 
-// exitError ends the process with a code and no further word.
-type exitError int
-
-func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
-
 func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *environment, std streams) error {
 	base, err := s.base(line, env)
 	if err != nil {
@@ -198,21 +193,5 @@ func pause(ctx context.Context, d time.Duration) bool {
 		return false
 	case <-timer.C:
 		return true
-	}
-}
-
-// exitCodeOf tells problems with settings from failures, and passes on the code that a command chose.
-func exitCodeOf(err error) int {
-	var chosen exitError
-	var setting *settingError
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.As(err, &chosen):
-		return int(chosen)
-	case errors.As(err, &setting):
-		return exitUsage
-	default:
-		return exitFailure
 	}
 }
