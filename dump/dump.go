@@ -63,6 +63,7 @@ func (s *script) start(ctx context.Context) {
 		return
 	}
 	ctx, span := s.tracer.Start(context.WithoutCancel(ctx), "dump "+s.service,
+		trace.WithNewRoot(), trace.WithLinks(trace.LinkFromContext(ctx)),
 		trace.WithAttributes(attribute.String("process.executable.path", s.command[0])))
 	cmd := exec.Command(s.command[0], s.command[1:]...) //nolint:noctx // it outlives every context
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr

@@ -41,7 +41,7 @@ func (s *Snapshot) Explain() Explanation {
 		e.Reasons[i] = ExplainedReason{r.Code, r.Text, Time(r.Since)}
 	}
 	if next, ok := s.Next(); ok {
-		e.Next = &ExplainedChange{Time(v.Until), next.State(), s.machine.reply(next)}
+		e.Next = &ExplainedChange{Time(s.machine.rebase(v.Until)), next.State(), s.machine.reply(next)}
 	}
 	return e
 }

@@ -93,8 +93,8 @@ func TestExplanation(t *testing.T) {
 		}, `{
 			"time": "2026-03-01T12:00:21.678Z", "state": "down", "agentmessage": "down drain 0%", "damped": true,
 			"incident": "20260301T120015.678Z-me",
-			"reasons": [{"code": "status_drain", "text": "the status file says drain", "since": "2026-03-01T12:00:21.678Z"},
-			            {"code": "dampening", "text": "healthy again, but not yet for 30s", "since": "2026-03-01T12:00:20.678Z"}],
+			"reasons": [{"code": "dampening", "text": "healthy again, but not yet for 30s", "since": "2026-03-01T12:00:20.678Z"},
+			            {"code": "status_drain", "text": "the status file says drain", "since": "2026-03-01T12:00:21.678Z"}],
 			"next": {"at": "2026-03-01T12:00:45.678Z", "state": "drain", "agentmessage": "up drain 0%"}}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

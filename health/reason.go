@@ -24,11 +24,11 @@ const (
 	ReasonJicofoUnhealthy   Code = "jicofo_unhealthy"       // jicofo answered, but neither 200 nor 503
 	ReasonStatsNoAnswer     Code = "jicofo_stats_failed"    // /stats gave no answer, or not 200
 	ReasonStatsInvalid      Code = "jicofo_stats_invalid"   // /stats answered 200 with something unusable
+	ReasonDampening         Code = "dampening"              // healthy again, but not yet for long enough
 	ReasonStatusMaint       Code = "status_maint"           // the operator asked for maintenance
 	ReasonStatusDrain       Code = "status_drain"           // the operator asked for drain
 	ReasonStatusUnknown     Code = "status_unknown"         // the status file holds no known word
 	ReasonParticipantsMax   Code = "participants_max"       // more participants than PARTICIPANT_MAX
-	ReasonDampening         Code = "dampening"              // healthy again, but not yet for long enough
 )
 
 // Codes lists every declared reason, in order.
@@ -36,7 +36,8 @@ var Codes = []Code{
 	ReasonStatusFileMissing, ReasonStatusUnhealthy,
 	ReasonProsodyTimeout, ReasonProsodyNoAnswer, ReasonProsodyUnhealthy,
 	ReasonJicofoOverloaded, ReasonJicofoTimeout, ReasonJicofoNoAnswer, ReasonJicofoUnhealthy, ReasonStatsNoAnswer, ReasonStatsInvalid,
-	ReasonStatusMaint, ReasonStatusDrain, ReasonStatusUnknown, ReasonParticipantsMax, ReasonDampening,
+	ReasonDampening,
+	ReasonStatusMaint, ReasonStatusDrain, ReasonStatusUnknown, ReasonParticipantsMax,
 }
 
 // Reason is one cause of a verdict that is not plainly "up ready".

@@ -63,10 +63,7 @@ func (h *handlers) census(c *gin.Context) {
 		answer(c, http.StatusServiceUnavailable, noCensus)
 		return
 	}
-	body := make([]byte, 0, len(census.Rooms)+len(`{"room_census":}`))
-	body = append(body, `{"room_census":`...)
-	body = append(body, census.Rooms...)
-	answer(c, http.StatusOK, append(body, '}'))
+	answer(c, http.StatusOK, []byte(`{"room_census":`), census.Rooms, []byte(`}`))
 }
 
 // codeOf is the HTTP status that tells the node's health.
@@ -96,8 +93,16 @@ func render(v any) []byte {
 	return body
 }
 
-// answer sends JSON; with a length, so that HEAD tells it too.
-func answer(c *gin.Context, code int, body []byte) {
-	c.Header("Content-Length", strconv.Itoa(len(body)))
-	c.Data(code, jsonType, body)
+// answer sends JSON, given in parts so that large ones need no copy; with its length, so that HEAD tells it too.
+func answer(c *gin.Context, code int, parts ...[]byte) {
+	length := 0
+	for _, part := range parts {
+		length += len(part)
+	}
+	c.Header("Content-Type", jsonType)
+	c.Header("Content-Length", strconv.Itoa(length))
+	c.Status(code)
+	for _, part := range parts {
+		_, _ = c.Writer.Write(part) // a client that is gone needs no answer
+	}
 }

@@ -16,12 +16,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/net/netutil"
+	"golang.org/x/sys/unix"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 const (
-	// maxConnections bounds the open connections, so that none of them can take the file descriptors of the probes.
+	// maxConnections bounds the open connections, together with half of the file descriptors that the process may have: the
+	// rest is for the probes, the agent and the status file.
 	maxConnections = 4096
 	maxHeaderBytes = 16 << 10
 
@@ -67,7 +69,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	return &Server{
-		listener: netutil.LimitListener(o.Listener, maxConnections),
+		listener: netutil.LimitListener(o.Listener, connectionLimit()),
 		http: &http.Server{
 			Handler:        handler,
 			ReadTimeout:    readTimeout,
@@ -77,6 +79,15 @@ func New(o Options) (*Server, error) {
 			ErrorLog:       slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 		},
 	}, nil
+}
+
+// connectionLimit is how many connections may be open.
+func connectionLimit() int {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return maxConnections
+	}
+	return int(max(1, min(maxConnections, files.Cur/2)))
 }
 
 // Run serves until ctx ends, then lets requests in flight finish for a second. It returns nil, or why serving failed.

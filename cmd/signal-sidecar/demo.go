@@ -73,7 +73,7 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment
 	}
 	c.simulate(node)
 
-	return serve(ctx, c, newLogHandler(c, std.stderr), func(s *sidecar) {
+	return serve(ctx, c, std.stderr, func(s *sidecar) {
 		_ = demoGuide.Execute(std.stdout, demoPlaces{
 			HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(), Control: control, StatusPath: c.statusPath,
 		})

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // The parsers of settings. The error of each is what it accepts, to follow "must be".
@@ -133,11 +134,13 @@ func origin(s string) (string, error) {
 
 func host(s string) (string, error) {
 	s = strings.TrimSpace(s)
-	if s == "" || net.ParseIP(s) == nil && strings.ContainsAny(s, " \t/:?#@[]\"\\") {
+	if s == "" || net.ParseIP(s) == nil && (strings.ContainsAny(s, `/:?#@[]"\`) || strings.ContainsFunc(s, notInHost)) {
 		return "", errHost
 	}
 	return s, nil
 }
+
+func notInHost(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 // bindHost is a host to bind; none means all interfaces.
 func bindHost(s string) (string, error) {

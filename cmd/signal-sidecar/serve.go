@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/go-logr/logr"
 	otelapi "go.opentelemetry.io/otel"
 	"golang.org/x/sync/errgroup"
 
@@ -39,7 +40,7 @@ func (serveCommand) Run(ctx context.Context, line *kong.Context, env *environmen
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c, newLogHandler(c, std.stdout), func(*sidecar) {})
+	return serve(ctx, c, std.stdout, func(*sidecar) {})
 }
 
 func newLogHandler(c config, w io.Writer) slog.Handler {
@@ -63,10 +64,18 @@ type sidecar struct {
 	log        *slog.Logger
 }
 
-// serve runs a sidecar until ctx ends; ready is called once its ports are open.
-func serve(ctx context.Context, c config, log slog.Handler, ready func(*sidecar)) error {
-	s, err := newSidecar(ctx, c, log)
-	if err != nil {
+// serve runs a sidecar, which logs to out, until ctx ends; ready is called once its ports are open.
+func serve(ctx context.Context, c config, out io.Writer, ready func(*sidecar)) error {
+	queue := newLogQueue(out)
+	defer queue.close(flushTime)
+	s, err := newSidecar(ctx, c, newLogHandler(c, queue))
+	switch {
+	case ctx.Err() != nil: // it was told to end before it had begun
+		return nil
+	case err != nil:
+		return err
+	}
+	if err := queue.register(s.telemetry.MeterProvider); err != nil {
 		return err
 	}
 	for _, notice := range c.notices {
@@ -78,6 +87,14 @@ func serve(ctx context.Context, c config, log slog.Handler, ready func(*sidecar)
 	return s.run(ctx)
 }
 
+// quietSDK sends what libraries say by globals to the debug log: what matters of it is logged where it is counted. Their
+// inner logging is turned off; it quotes settings, secret ones too.
+func quietSDK(log *slog.Logger) {
+	otelapi.SetLogger(logr.Discard())
+	otelapi.SetErrorHandler(otelapi.ErrorHandlerFunc(func(err error) { log.Debug("OpenTelemetry SDK error", "error", err) }))
+	stdlog.SetOutput(slog.NewLogLogger(log.Handler(), slog.LevelDebug).Writer())
+}
+
 // newSidecar wires everything and opens the ports.
 func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar, err error) {
 	s := new(sidecar)
@@ -86,6 +103,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 			s.closeListeners()
 		}
 	}()
+	quietSDK(slog.New(handler))
 	s.telemetry, err = otel.New(ctx, otel.Options{
 		Build: otel.ReadBuild(), Instance: c.instance, Prometheus: c.metrics, Keep: c.traceKeep, Log: handler,
 	})
@@ -94,9 +112,6 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 	}
 	tp, mp, log := s.telemetry.TracerProvider, s.telemetry.MeterProvider, s.telemetry.Logger
 	s.log = log
-	// The SDK's own errors go to a global handler; what matters of them is logged where it is counted.
-	otelapi.SetErrorHandler(otelapi.ErrorHandlerFunc(func(err error) { log.Debug("OpenTelemetry SDK error", "error", err) }))
-	stdlog.SetOutput(slog.NewLogLogger(log.Handler(), slog.LevelDebug).Writer()) // net/http has some words for it
 
 	verdicts, err := otel.NewVerdicts(s.telemetry)
 	if err != nil {

@@ -5,6 +5,6 @@ set PARTICIPANT_MAX=10
 15s  prosody 200             → down ready 100% damped until 40s
 16s  drain                   → down drain 0% damped until 40s
 17s  maint                   → down maint 0% damped until 40s
-18s  file "?"                → down drain 100% damped until 40s status unknown reason status_unknown,dampening
-19s  ready, participants 11  → down drain 0% damped until 40s reason participants_max,dampening
+18s  file "?"                → down drain 100% damped until 40s status unknown reason dampening,status_unknown
+19s  ready, participants 11  → down drain 0% damped until 40s reason dampening,participants_max
 40s                          → up drain 0%

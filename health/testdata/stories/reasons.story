@@ -11,7 +11,7 @@ poll 5s
 70s   stats timeout, jicofo timeout  → up drain 0% damped until 140s reason jicofo_timeout,status_drain since 70s
 80s   unhealthy                      → down drain 0% reason status_unhealthy,jicofo_timeout since 80s
 90s   jicofo 200                     → down drain 0% reason status_unhealthy since 80s
-100s  ready                          → down drain 0% damped until 125s reason participants_max,dampening since 100s
+100s  ready                          → down drain 0% damped until 125s reason dampening,participants_max since 100s
 110s  jicofo 503                     → up drain 0% damped until 140s reason jicofo_overloaded since 110s
 120s  jicofo 200, participants 10    → down ready 100% damped until 145s reason dampening since 120s
 145s                                 → up ready 100% reason none
