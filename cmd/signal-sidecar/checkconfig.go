@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -55,10 +56,13 @@ func foreignVariables() []string {
 
 // shown is a variable's value, unless it may hold a secret.
 func shown(name string) string {
-	for _, secret := range []string{"HEADERS", "TOKEN", "AUTH"} {
+	for _, secret := range []string{"HEADERS", "TOKEN", "AUTH", "SECRET", "PASSWORD"} {
 		if strings.Contains(name, secret) {
 			return "(not shown)"
 		}
+	}
+	if u, err := url.Parse(os.Getenv(name)); err == nil && u.User != nil {
+		return u.Redacted()
 	}
 	return os.Getenv(name)
 }

@@ -107,6 +107,7 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 	c.instance = otel.NewInstance()
 	c.rules.Instance = c.instance
 	c.participantAlias()
+	r.checkOpenTelemetry(env)
 	if err := errors.Join(r.problems...); err != nil {
 		return config{}, err
 	}

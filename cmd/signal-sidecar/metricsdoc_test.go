@@ -6,7 +6,6 @@ import (
 	stdflag "flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -52,8 +51,13 @@ func busySidecar(t *testing.T) []*dto.MetricFamily {
 		}
 	}
 	write("ready")
-	s, err := newSidecar(t.Context(), c, slog.DiscardHandler)
+	log := newLogQueue(io.Discard)
+	defer log.close(time.Second)
+	s, err := newSidecar(t.Context(), c, newLogHandler(c, log))
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.register(s.telemetry.MeterProvider); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -105,7 +109,7 @@ func busySidecar(t *testing.T) []*dto.MetricFamily {
 func askEverything(t *testing.T, base string) {
 	t.Helper()
 	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"} {
-		for _, path := range []string{"/", "/health", "/signal/health", "/about/health", "/signal/report", "/signal/explain", "/signal/census", "/metrics", "/favicon.ico"} {
+		for _, path := range []string{"/", "/health", "/signal/health", "/about/health", "/signal/report", "/signal/explain", "/signal/history", "/signal/census", "/metrics", "/favicon.ico"} {
 			req, err := http.NewRequestWithContext(t.Context(), method, base+path, nil)
 			if err != nil {
 				t.Fatal(err)

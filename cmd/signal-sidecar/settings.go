@@ -64,7 +64,7 @@ var settingGroups = []kong.Group{
 	{Key: "probes", Title: "Probes and status file:"},
 	{Key: "rules", Title: "Verdict:"},
 	{Key: "dumps", Title: "Dumps:"},
-	{Key: "consul", Title: "Consul:"},
+	{Key: "consul", Title: "Consul:", Description: "Checked, but without effect in this version."},
 	{Key: "process", Title: "Process:", Description: "OpenTelemetry's own OTEL_* variables hold too. Seconds may be fractions, or durations such as 30s or 2m.\nBooleans: true/false, t/f, yes/no, on/off, 1/0. A flag beats the environment, which beats the file."},
 }
 

@@ -1,0 +1,61 @@
+package main_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+)
+
+// TestStalledLog: when nobody reads the log, the verdict is still followed, and the process ends when it is told to.
+func TestStalledLog(t *testing.T) {
+	t.Parallel()
+	n, http, agent := newShard(t, nil), lastingPort(t), lastingPort(t)
+	cmd := exec.Command(binary(t))
+	cmd.Dir, cmd.Env = t.TempDir(), n.settings.with(vars{
+		"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": http, "TCP_PORT": agent, "LOG_LEVEL": "debug",
+	}).environ()
+	cmd.Stdout = fullPipe(t)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	must(t, cmd.Start())
+	p := &process{cmd: cmd, ended: make(chan struct{})}
+	go func() {
+		defer close(p.ended)
+		_ = cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-p.ended
+	})
+	n.sidecar = &sidecar{process: p, http: "127.0.0.1:" + http, agent: "127.0.0.1:" + agent}
+	for range 20 {
+		n.say(t, "drain")
+		n.becomes(t, "up drain 0%")
+		n.say(t, "ready")
+		n.becomes(t, "up ready 100%")
+	}
+	n.prosody("code 500")
+	n.becomes(t, "down ready 100%")
+	if code, took := p.stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
+		t.Errorf("exit %d after %s", code, took)
+	}
+}
+
+// fullPipe is a pipe that takes not one byte more, and that nobody reads.
+func fullPipe(t *testing.T) *os.File {
+	t.Helper()
+	var ends [2]int
+	must(t, syscall.Pipe2(ends[:], syscall.O_CLOEXEC))
+	must(t, syscall.SetNonblock(ends[1], true))
+	for chunk := bytes.Repeat([]byte("x"), 4096); ; {
+		if _, err := syscall.Write(ends[1], chunk); err != nil {
+			break
+		}
+	}
+	must(t, syscall.SetNonblock(ends[1], false))
+	t.Cleanup(func() { _ = syscall.Close(ends[0]) })
+	w := os.NewFile(uintptr(ends[1]), "full pipe")
+	t.Cleanup(func() { _ = w.Close() })
+	return w
+}
