@@ -35,16 +35,19 @@ func (j *jicofo) look(ctx context.Context) health.Observation {
 	var both sync.WaitGroup
 	both.Go(func() {
 		var body []byte
-		seen.Health, body, _ = j.health.ask(ctx, func([]byte) error { return nil })
+		seen.Health, body, _ = j.health.ask(ctx, anyBody)
 		seen.Contents = text(body)
 	})
 	both.Go(func() {
-		var invalid error
-		seen.Stats, _, invalid = j.stats.ask(ctx, func(body []byte) (err error) {
-			seen.Participants, seen.Conferences, err = parseStats(body)
+		var participants, conferences float64
+		answer, _, invalid := j.stats.ask(ctx, func(b *body) (err error) {
+			participants, conferences, err = parseStats(b.all())
 			return err
 		})
-		seen.StatsProblem = problem(invalid)
+		seen.Stats, seen.StatsProblem = answer, problem(invalid)
+		if seen.StatsParsed() {
+			seen.Participants, seen.Conferences = participants, conferences
+		}
 	})
 	both.Wait()
 	return health.Observation{Jicofo: seen}

@@ -14,7 +14,7 @@ func NewProsody(origin string, o Options) (Collector, error) {
 	}
 	probe := newHTTPProbe("prosody", origin+"/http-bind", healthLimit, o, in)
 	look := func(ctx context.Context) health.Observation {
-		answer, _, _ := probe.ask(ctx, func([]byte) error { return nil })
+		answer, _, _ := probe.ask(ctx, anyBody)
 		return health.Observation{Prosody: &health.Prosody{Health: answer}}
 	}
 	return &poller{name: "prosody", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: look, probes: []*httpProbe{probe}}, nil
