@@ -23,9 +23,11 @@ func NewCensus(origin, host string, o Options) (Collector, error) {
 	if err != nil {
 		return nil, err
 	}
-	probe := newHTTPProbe("census", origin+"/room-census", censusLimit, o, in)
+	watch := newHangups()
+	probe := newHTTPProbe("census", origin+"/room-census", censusLimit, o, in, watch)
 	probe.host = host
-	look := func(ctx context.Context) health.Observation {
+	p := newPoller("census", o, in, watch, probe)
+	p.look = func(ctx context.Context) health.Observation {
 		var found rooms
 		answer, _, invalid := probe.ask(ctx, func(b *body) (err error) {
 			found, err = parseCensus(b)
@@ -37,7 +39,7 @@ func NewCensus(origin, host string, o Options) (Collector, error) {
 		}
 		return health.Observation{Census: seen}
 	}
-	return &poller{name: "census", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: look, probes: []*httpProbe{probe}}, nil
+	return p, nil
 }
 
 // rooms is what a census says.

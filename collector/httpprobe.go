@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"time"
@@ -22,6 +23,7 @@ import (
 const (
 	maxRedirects   = 5
 	maxHeaderBytes = 64 << 10
+	minIdle        = 90 * time.Second
 	excerpt        = 256 // bytes of a failed probe's answer that are kept
 )
 
@@ -41,23 +43,29 @@ type httpProbe struct {
 	client  *http.Client
 
 	closeIdle func() // closes the connection that is kept for the next probe
+	line      *line  // tells when the service hangs up on it
 
 	expected int64 // bytes that the next body may have, after the latest
 }
 
-func newHTTPProbe(name, url string, limit int64, o Options, in instruments) *httpProbe {
+func newHTTPProbe(name, url string, limit int64, o Options, in instruments, watch *hangups) *httpProbe {
+	line, dial := watch.newLine(), o.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
 	transport := &http.Transport{
 		Proxy:                  nil, // the node is asked directly, whatever the environment says of proxies
-		DialContext:            o.Dial,
+		DialContext:            line.watched(dial),
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    1,
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        max(minIdle, 2*o.Interval), // each poll uses it, unless a redirect led elsewhere
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 	return &httpProbe{
 		record: newRecorder(name, in, o.Logger),
 		url:    url, limit: limit, timeout: o.Timeout, retries: o.Retries,
 		closeIdle: transport.CloseIdleConnections, // the client's own does not reach through otelhttp
+		line:      line,
 		client: &http.Client{
 			CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 				if len(via) > maxRedirects {
@@ -92,12 +100,13 @@ func traceConnection(ctx context.Context) *httptrace.ClientTrace {
 // whatever the answer.
 func (p *httpProbe) ask(ctx context.Context, use func(*body) error) (a health.Answer, body []byte, invalid error) {
 	ctx, done := p.record.begin(ctx, time.Now())
-	r, attempts, err := p.try(ctx, use)
+	r, attempts, err := p.try(p.line.begin(ctx), use)
 	if err != nil {
 		a = health.Answer{Failure: classify(err), Detail: p.detail(err)}
 	} else {
 		a = health.Answer{Code: r.code}
 	}
+	p.line.end(a.Code)
 	o := outcomeOf(a, r.invalid)
 	if o != outcomeOK {
 		a.Exchange = &health.Exchange{

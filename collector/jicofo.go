@@ -21,11 +21,15 @@ func NewJicofo(origin string, o Options) (Collector, error) {
 	if err != nil {
 		return nil, err
 	}
+	watch := newHangups()
 	j := &jicofo{
-		health: newHTTPProbe("jicofo_health", origin+"/about/health", healthLimit, o, in),
-		stats:  newHTTPProbe("jicofo_stats", origin+"/stats", statsLimit, o, in),
+		health: newHTTPProbe("jicofo_health", origin+"/about/health", healthLimit, o, in, watch),
+		stats:  newHTTPProbe("jicofo_stats", origin+"/stats", statsLimit, o, in, watch),
 	}
-	return &poller{name: "jicofo", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: j.look, probes: []*httpProbe{j.health, j.stats}}, nil
+	p := newPoller("jicofo", o, in, watch, j.health, j.stats)
+	p.look = j.look
+	p.healthy = func(o health.Observation) bool { return o.Jicofo.Healthy() && o.Jicofo.StatsParsed() }
+	return p, nil
 }
 
 type jicofo struct{ health, stats *httpProbe }
