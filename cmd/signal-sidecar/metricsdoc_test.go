@@ -93,6 +93,7 @@ func busySidecar(t *testing.T) []*dto.MetricFamily {
 		node.Prosody.Set("", signalnode.Behavior{})
 		await("ready after "+behavior, state("ready"))
 	}
+	await("the census, which no verdict waits for", func(s *health.Snapshot) bool { return s.Census.OK() })
 	families, err := s.telemetry.Gatherer.Gather()
 	if err != nil {
 		t.Fatal(err)
