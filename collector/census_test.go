@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -110,6 +112,7 @@ func TestCensusBound(t *testing.T) {
 }
 
 func TestParseCensus(t *testing.T) {
+	nested := func(n int) string { return `{"a":` + strings.Repeat(`[`, n) + strings.Repeat(`]`, n) + `}` }
 	const large = `{"room_name":"a","participants":1000000000}`
 	tests := []struct {
 		name, body   string
@@ -135,7 +138,11 @@ func TestParseCensus(t *testing.T) {
 		{"zero", `{"room_census":[{"participants":0}]}`, `[{"participants":0}]`, 0, 0, ""},
 		{"as large as can be", `{"room_census":[` + large + `]}`, `[` + large + `]`, 1e9, 1e18, ""},
 		{"duplicate keys", `{"room_census":1,"room_census":[{"participants":"x","participants":2}]}`, `[{"participants":"x","participants":2}]`, 2, 4, ""},
+		{"escaped keys", `{"room_c\u0065nsus":[{"p\u0061rticipants":1,"x":"\"\\"}]}`, `[{"p\u0061rticipants":1,"x":"\"\\"}]`, 1, 1, ""},
+		{"other case", `{"Room_Census":1,"room_census":[{"Participants":"x","participants":1}]}`, `[{"Participants":"x","participants":1}]`, 1, 1, ""},
+		{"nested as deeply as encoding/json reads", nested(9999), `[]`, 0, 0, ""},
 
+		{"nested more deeply", nested(10_000), "", 0, 0, "not a JSON object: it is nested too deeply"},
 		{"larger", `{"room_census":[{"participants":1000000001}]}`, "", 0, 0, "room 1: participants is not a whole number from 0 to 1000000000: 1000000001"},
 		{"much larger", `{"room_census":[{"participants":99999999999999999999999}]}`, "", 0, 0, "room 1: participants is not a whole number"},
 		{"negative", `{"room_census":[{"participants":-1}]}`, "", 0, 0, "room 1: participants is not a whole number from 0 to 1000000000: -1"},
@@ -160,35 +167,49 @@ func TestParseCensus(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var got health.Census
-			err := parseCensus([]byte(tt.body), &got)
+			got, err := parseCensus(bodyOf([]byte(tt.body)))
 			if tt.problem != "" {
 				if err == nil || !strings.HasPrefix(err.Error(), tt.problem) {
 					t.Errorf("error %v, want %s", err, tt.problem)
 				}
 				return
 			}
-			if err != nil || string(got.Rooms) != tt.rooms || got.Participants != tt.participants || got.SumSquared != tt.squared {
+			if err != nil || string(got.rows) != tt.rooms || got.participants != tt.participants || got.squared != tt.squared {
 				t.Errorf("error %v, rooms %s, %v participants, %v squared; want %s, %v, %v",
-					err, got.Rooms, got.Participants, got.SumSquared, tt.rooms, tt.participants, tt.squared)
+					err, got.rows, got.participants, got.squared, tt.rooms, tt.participants, tt.squared)
 			}
 		})
 	}
 }
 
-// FuzzParseCensus compares with a reading of the whole body that keeps nothing.
+// bodyOf is a body that comes in these pieces.
+func bodyOf(pieces ...[]byte) *body {
+	readers := make([]io.Reader, len(pieces))
+	for i, p := range pieces {
+		readers[i] = bytes.NewReader(p)
+	}
+	return newBody(&http.Response{ContentLength: -1, Body: io.NopCloser(io.MultiReader(readers...))}, censusLimit, 0)
+}
+
+// FuzzParseCensus compares with encoding/json's reading of the whole body. It comes at once, and in three pieces.
 func FuzzParseCensus(f *testing.F) {
 	for _, seed := range []string{
 		`{"room_census":[]}`, `{"room_census":{}}`, `{"room_census":null}`, `{}`, `null`, `[]`, ``, `{"room_census":{ }}`, `{"room_census":{"a":1}}`,
 		`{"room_census":[{"room_name":"a","participants":3,"created_time":1},{"participants":"4","created_time":"2","leaked":true}]}`,
 		`{"room_census":[{"participants":1.0}]}`, `{"room_census":[null]}`, `{"room_census":[{"participants":"\u0031"}]}`, "{\"room_census\":[{\"\xff\":\"\xff\",\"participants\":1}]}",
+		`{"room_c\u0065nsus":[{"p\u0061rticipants":1,"x":-0.5e+10,"y":[true,false,null,{"\"":[]}]}]}`, `{"room_census":[{"participants":01}]}`,
+		`{"room_census":[{"participants":1},]}`, `{"room_census":[{"participants":1,}]}`, `{"room_census":[,]}`, "{\"room_census\":[{\"participants\":1,\"x\":\"\x00\"}]}", `{"a":"\u12g4"}`, `{"a":-}`, `{"a":1.}`, `{"a":1e}`, `{"a":tru}`, `{"a":"\x"}`, `{"a" 1}`,
 		`{"room_census": [ { "participants" : 1 } , { "participants" : 2 } ] } `, `{"room_census":[{"participants":1000000001}]}`,
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var got health.Census
-		err := parseCensus(body, &got)
+		got, err := parseCensus(bodyOf(body))
+		third := len(body) / 3
+		inPieces, again := parseCensus(bodyOf(body[:third], body[third:2*third], body[2*third:]))
+		if fmt.Sprint(again) != fmt.Sprint(err) || !bytes.Equal(inPieces.rows, got.rows) || inPieces.squared != got.squared {
+			t.Fatalf("in pieces: error %v, rooms %s; at once: error %v, rooms %s", again, inPieces.rows, err, got.rows)
+		}
 		participants, squared, ok := referenceCensus(body)
 		if (err == nil) != ok {
 			t.Fatalf("error %v, while the reference says %t", err, ok)
@@ -199,15 +220,15 @@ func FuzzParseCensus(f *testing.F) {
 			}
 			return
 		}
-		if got.Participants != participants || got.SumSquared != squared {
-			t.Errorf("sums %v and %v, want %v and %v", got.Participants, got.SumSquared, participants, squared)
+		if got.participants != participants || got.squared != squared {
+			t.Errorf("sums %v and %v, want %v and %v", got.participants, got.squared, participants, squared)
 		}
 		var rooms []json.RawMessage
-		if err := json.Unmarshal(got.Rooms, &rooms); err != nil || rooms == nil {
-			t.Errorf("rooms are no array: %s", got.Rooms)
+		if err := json.Unmarshal(got.rows, &rooms); err != nil || rooms == nil {
+			t.Errorf("rooms are no array: %s", got.rows)
 		}
-		if len(rooms) > 0 && !bytes.Contains(body, got.Rooms) {
-			t.Errorf("rooms %s are not those that came", got.Rooms)
+		if len(rooms) > 0 && !bytes.Contains(body, got.rows) {
+			t.Errorf("rooms %s are not those that came", got.rows)
 		}
 	})
 }

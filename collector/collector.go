@@ -22,6 +22,9 @@ const scope = "github.com/signal-sidecar/signal-sidecar/collector"
 type Options struct {
 	// Interval is the time between the starts of two polls; > 0.
 	Interval time.Duration
+	// Recovery is the same while what this collector saw latest is unhealthy, where it is shorter; 0 for no difference.
+	// The status file, which is watched, and the census do without.
+	Recovery time.Duration
 	// Timeout bounds each probe, its retries included; > 0.
 	Timeout time.Duration
 	// Retries is the number of further tries after a transport error.

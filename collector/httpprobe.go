@@ -1,10 +1,11 @@
 package collector
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"time"
@@ -22,6 +23,7 @@ import (
 const (
 	maxRedirects   = 5
 	maxHeaderBytes = 64 << 10
+	minIdle        = 90 * time.Second
 	excerpt        = 256 // bytes of a failed probe's answer that are kept
 )
 
@@ -41,21 +43,29 @@ type httpProbe struct {
 	client  *http.Client
 
 	closeIdle func() // closes the connection that is kept for the next probe
+	line      *line  // tells when the service hangs up on it
+
+	expected int64 // bytes that the next body may have, after the latest
 }
 
-func newHTTPProbe(name, url string, limit int64, o Options, in instruments) *httpProbe {
+func newHTTPProbe(name, url string, limit int64, o Options, in instruments, watch *hangups) *httpProbe {
+	line, dial := watch.newLine(), o.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
 	transport := &http.Transport{
 		Proxy:                  nil, // the node is asked directly, whatever the environment says of proxies
-		DialContext:            o.Dial,
+		DialContext:            line.watched(dial),
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    1,
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        max(minIdle, 2*o.Interval), // each poll uses it, unless a redirect led elsewhere
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 	return &httpProbe{
 		record: newRecorder(name, in, o.Logger),
 		url:    url, limit: limit, timeout: o.Timeout, retries: o.Retries,
 		closeIdle: transport.CloseIdleConnections, // the client's own does not reach through otelhttp
+		line:      line,
 		client: &http.Client{
 			CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 				if len(via) > maxRedirects {
@@ -75,8 +85,9 @@ func newHTTPProbe(name, url string, limit int64, o Options, in instruments) *htt
 
 // reply is a complete HTTP answer.
 type reply struct {
-	code int
-	body []byte
+	code    int
+	body    []byte
+	invalid error // what use said
 }
 
 // traceConnection gives the span of an attempt an event for each step of its connection.
@@ -84,21 +95,19 @@ func traceConnection(ctx context.Context) *httptrace.ClientTrace {
 	return otelhttptrace.NewClientTrace(ctx, otelhttptrace.WithoutSubSpans(), otelhttptrace.WithoutHeaders())
 }
 
-// ask probes once, retries included. The body of a 200 is given to use, whose error makes the probe fail as
-// invalid_body and is returned; the body of any other answer is returned as it is.
-func (p *httpProbe) ask(ctx context.Context, use func(body []byte) error) (a health.Answer, body []byte, invalid error) {
+// ask probes once, retries included. The body of a 200 is given to use while it comes, of each try; the error of use
+// makes the probe fail as invalid_body and is returned, unless the rest of the body does not come. The body is returned
+// whatever the answer.
+func (p *httpProbe) ask(ctx context.Context, use func(*body) error) (a health.Answer, body []byte, invalid error) {
 	ctx, done := p.record.begin(ctx, time.Now())
-	r, attempts, err := p.try(ctx)
-	switch {
-	case err != nil:
+	r, attempts, err := p.try(p.line.begin(ctx), use)
+	if err != nil {
 		a = health.Answer{Failure: classify(err), Detail: p.detail(err)}
-	case r.code == http.StatusOK:
-		a = health.Answer{Code: r.code}
-		invalid = use(r.body)
-	default:
+	} else {
 		a = health.Answer{Code: r.code}
 	}
-	o := outcomeOf(a, invalid)
+	p.line.end(a.Code)
+	o := outcomeOf(a, r.invalid)
 	if o != outcomeOK {
 		a.Exchange = &health.Exchange{
 			URL: p.url, Host: p.host, TraceID: traceID(ctx), Attempts: attempts, Body: text(r.body[:min(len(r.body), excerpt)]),
@@ -109,7 +118,7 @@ func (p *httpProbe) ask(ctx context.Context, use func(body []byte) error) (a hea
 	if !a.Reachable() {
 		return a, nil, nil
 	}
-	return a, r.body, invalid
+	return a, r.body, r.invalid
 }
 
 // detail says in words why there was no complete answer.
@@ -122,7 +131,7 @@ func (p *httpProbe) detail(err error) string {
 
 // try sends the request until an HTTP answer comes, the time is over, or the retries are. Only transport errors are
 // tried again, each time on a fresh connection. With an error the reply holds what came nevertheless.
-func (p *httpProbe) try(ctx context.Context) (r reply, attempts []health.Attempt, err error) {
+func (p *httpProbe) try(ctx context.Context, use func(*body) error) (r reply, attempts []health.Attempt, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
@@ -134,7 +143,7 @@ func (p *httpProbe) try(ctx context.Context) (r reply, attempts []health.Attempt
 			p.closeIdle()
 		}
 		timed, watch := startAttempt(ctx)
-		r, err = p.attempt(timed)
+		r, err = p.attempt(timed, use)
 		attempts = append(attempts, watch.stop(r.code, err))
 		if err != nil && !retryable(err) {
 			return struct{}{}, backoff.Permanent(err)
@@ -148,7 +157,7 @@ func (p *httpProbe) try(ctx context.Context) (r reply, attempts []health.Attempt
 }
 
 // attempt sends the request once and reads the whole answer. With an error the reply holds what came nevertheless.
-func (p *httpProbe) attempt(ctx context.Context) (reply, error) {
+func (p *httpProbe) attempt(ctx context.Context, use func(*body) error) (reply, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
 	if err != nil {
 		return reply{}, err
@@ -162,14 +171,17 @@ func (p *httpProbe) attempt(ctx context.Context) (reply, error) {
 	if res.StatusCode < 100 { // net/http lets it pass
 		return reply{}, fmt.Errorf("malformed HTTP status code %03d", res.StatusCode)
 	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, p.limit+1))
-	if err == nil && int64(len(body)) > p.limit {
-		err = fmt.Errorf("%w (%d bytes)", errBodySize, p.limit)
+	b, r := newBody(res, p.limit, p.expected), reply{code: res.StatusCode}
+	if r.code == http.StatusOK {
+		r.invalid = use(b)
 	}
-	if err != nil {
-		return reply{res.StatusCode, body[:min(len(body), excerpt)]}, fmt.Errorf("answered %d: %w", res.StatusCode, err)
+	r.body = b.all()
+	if err := b.failure(); err != nil {
+		r.body = bytes.Clone(r.body[:min(len(r.body), excerpt)])
+		return r, fmt.Errorf("answered %d: %w", r.code, err)
 	}
-	return reply{res.StatusCode, body}, nil
+	p.expected = int64(len(r.body)) * 9 / 8 // the next may be a little longer
+	return r, nil
 }
 
 // traceID is the trace that a context belongs to, "" for none.

@@ -289,7 +289,7 @@ func TestProbeIgnoresProxies(t *testing.T) {
 		dialed <- address
 		return nil, net.ErrClosed
 	}
-	newHTTPProbe("prosody", "http://192.0.2.1:5280/", 1, r.options, in).ask(t.Context(), func([]byte) error { return nil })
+	newHTTPProbe("prosody", "http://192.0.2.1:5280/", 1, r.options, in, newHangups()).ask(t.Context(), anyBody)
 	if got := <-dialed; got != "192.0.2.1:5280" {
 		t.Errorf("dialed %s", got)
 	}

@@ -21,11 +21,15 @@ func NewJicofo(origin string, o Options) (Collector, error) {
 	if err != nil {
 		return nil, err
 	}
+	watch := newHangups()
 	j := &jicofo{
-		health: newHTTPProbe("jicofo_health", origin+"/about/health", healthLimit, o, in),
-		stats:  newHTTPProbe("jicofo_stats", origin+"/stats", statsLimit, o, in),
+		health: newHTTPProbe("jicofo_health", origin+"/about/health", healthLimit, o, in, watch),
+		stats:  newHTTPProbe("jicofo_stats", origin+"/stats", statsLimit, o, in, watch),
 	}
-	return &poller{name: "jicofo", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: j.look, probes: []*httpProbe{j.health, j.stats}}, nil
+	p := newPoller("jicofo", o, in, watch, j.health, j.stats)
+	p.look = j.look
+	p.healthy = func(o health.Observation) bool { return o.Jicofo.Healthy() && o.Jicofo.StatsParsed() }
+	return p, nil
 }
 
 type jicofo struct{ health, stats *httpProbe }
@@ -35,16 +39,19 @@ func (j *jicofo) look(ctx context.Context) health.Observation {
 	var both sync.WaitGroup
 	both.Go(func() {
 		var body []byte
-		seen.Health, body, _ = j.health.ask(ctx, func([]byte) error { return nil })
+		seen.Health, body, _ = j.health.ask(ctx, anyBody)
 		seen.Contents = text(body)
 	})
 	both.Go(func() {
-		var invalid error
-		seen.Stats, _, invalid = j.stats.ask(ctx, func(body []byte) (err error) {
-			seen.Participants, seen.Conferences, err = parseStats(body)
+		var participants, conferences float64
+		answer, _, invalid := j.stats.ask(ctx, func(b *body) (err error) {
+			participants, conferences, err = parseStats(b.all())
 			return err
 		})
-		seen.StatsProblem = problem(invalid)
+		seen.Stats, seen.StatsProblem = answer, problem(invalid)
+		if seen.StatsParsed() {
+			seen.Participants, seen.Conferences = participants, conferences
+		}
 	})
 	both.Wait()
 	return health.Observation{Jicofo: seen}

@@ -10,49 +10,96 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// poller calls look every interval, from start to start. A poll that took longer is followed by the next at once; polls
-// never overlap.
+// maxHangupPause is from the start of a poll that a hang-up caused to the start of the next one; less where the recovery
+// interval is.
+const maxHangupPause = time.Second
+
+// poller calls look every interval, from start to start; every recovery interval while what it saw is unhealthy; and at
+// once when the service hangs up. A poll that took longer is followed by the next at once; polls never overlap.
 type poller struct {
 	name     string
 	interval time.Duration
+	recovery time.Duration // at most interval
 	tracer   trace.Tracer
 	observe  func(context.Context, health.Observation)
 	look     func(context.Context) health.Observation
+	healthy  func(health.Observation) bool
+	hangups  *hangups
 	probes   []*httpProbe // those that look asks
+
+	lastHangup time.Time // start of the latest poll that a hang-up caused
+}
+
+func newPoller(name string, o Options, in instruments, h *hangups, probes ...*httpProbe) *poller {
+	p := &poller{
+		name: name, interval: o.Interval, recovery: o.Interval, tracer: in.tracer, observe: o.Observe, hangups: h, probes: probes,
+		healthy: func(health.Observation) bool { return true },
+	}
+	if o.Recovery > 0 {
+		p.recovery = min(o.Recovery, o.Interval)
+	}
+	return p
+}
+
+// plan is when to poll next, and what for.
+type plan struct {
+	at      time.Time
+	trigger health.Trigger
 }
 
 // Run polls until ctx ends. It returns nil.
 func (p *poller) Run(ctx context.Context) error {
 	defer p.close()
+	next := plan{time.Now(), health.TriggerTick}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-p.hangups.alarm:
+			next = p.hurry(next)
 		case <-timer.C:
+			next = p.poll(ctx, next.trigger)
 		}
-		start := time.Now()
-		p.poll(ctx)
-		timer.Reset(time.Until(start.Add(p.interval)))
+		timer.Reset(time.Until(next.at))
 	}
 }
 
+// hurry brings the next poll forward because of a hang-up, unless the service was asked since.
+func (p *poller) hurry(next plan) plan {
+	at := time.Now()
+	if earliest := p.lastHangup.Add(min(maxHangupPause, p.recovery)); at.Before(earliest) {
+		at = earliest
+	}
+	if !p.hangups.pending() || next.at.Before(at) {
+		return next
+	}
+	return plan{at, health.TriggerHangup}
+}
+
 // poll looks once and hands on what was seen, unless the process is ending: what a probe that was broken off sees says
-// nothing about the node.
-func (p *poller) poll(ctx context.Context) {
+// nothing about the node. It returns when to poll next.
+func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
+	start := time.Now()
+	if trigger == health.TriggerHangup {
+		p.lastHangup = start
+	}
 	spanCtx, span := p.tracer.Start(ctx, "poll "+p.name, trace.WithNewRoot(),
-		trace.WithAttributes(attribute.String("signal.collector", p.name), attribute.String("signal.trigger", string(health.TriggerTick))))
+		trace.WithAttributes(attribute.String("signal.collector", p.name), attribute.String("signal.trigger", string(trigger))))
 	defer span.End()
 	o := p.look(spanCtx)
-	if ctx.Err() != nil {
-		return
+	if ctx.Err() == nil {
+		o.At, o.Trigger = time.Now(), trigger
+		p.observe(spanCtx, o)
+		for _, probe := range p.probes {
+			probe.record.flush()
+		}
 	}
-	o.At, o.Trigger = time.Now(), health.TriggerTick
-	p.observe(spanCtx, o)
-	for _, probe := range p.probes {
-		probe.record.flush()
+	if p.recovery < p.interval && !p.healthy(o) {
+		return plan{start.Add(p.recovery), health.TriggerRecovery}
 	}
+	return plan{start.Add(p.interval), health.TriggerTick}
 }
 
 // close lets go of the connections that are kept from poll to poll.

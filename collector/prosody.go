@@ -12,10 +12,13 @@ func NewProsody(origin string, o Options) (Collector, error) {
 	if err != nil {
 		return nil, err
 	}
-	probe := newHTTPProbe("prosody", origin+"/http-bind", healthLimit, o, in)
-	look := func(ctx context.Context) health.Observation {
-		answer, _, _ := probe.ask(ctx, func([]byte) error { return nil })
+	watch := newHangups()
+	probe := newHTTPProbe("prosody", origin+"/http-bind", healthLimit, o, in, watch)
+	p := newPoller("prosody", o, in, watch, probe)
+	p.look = func(ctx context.Context) health.Observation {
+		answer, _, _ := probe.ask(ctx, anyBody)
 		return health.Observation{Prosody: &health.Prosody{Health: answer}}
 	}
-	return &poller{name: "prosody", interval: o.Interval, tracer: in.tracer, observe: o.Observe, look: look, probes: []*httpProbe{probe}}, nil
+	p.healthy = func(o health.Observation) bool { return o.Prosody.Healthy() }
+	return p, nil
 }

@@ -287,18 +287,21 @@ func TestSpanOfEachPoll(t *testing.T) {
 	}
 }
 
-func spanNamed(t *testing.T, r *rig, name string) (found sdktrace.ReadOnlySpan) {
+func spanNamed(t *testing.T, r *rig, name string) sdktrace.ReadOnlySpan {
 	t.Helper()
+	found := spansNamed(r, name)
+	if len(found) != 1 {
+		t.Fatalf("%d spans named %q", len(found), name)
+	}
+	return found[0]
+}
+
+// spansNamed returns the spans of that name, in the order in which they ended.
+func spansNamed(r *rig, name string) (found []sdktrace.ReadOnlySpan) {
 	for _, s := range r.spans.Ended() {
 		if s.Name() == name {
-			if found != nil {
-				t.Fatalf("two spans named %q", name)
-			}
-			found = s
+			found = append(found, s)
 		}
-	}
-	if found == nil {
-		t.Fatalf("no span named %q", name)
 	}
 	return found
 }

@@ -14,9 +14,10 @@ import (
 // virtual is a network in memory, for tests under virtual time: what is dialed reaches the handler that is served, and
 // is refused when there is none.
 type virtual struct {
-	start time.Time
-	conns chan net.Conn
-	ended chan struct{}
+	server *http.Server // nil when nobody listens
+	start  time.Time
+	conns  chan net.Conn
+	ended  chan struct{}
 
 	mu      sync.Mutex
 	serving bool
@@ -25,11 +26,15 @@ type virtual struct {
 
 // newVirtual must be called within a bubble. A nil handler means that nobody listens.
 func newVirtual(t *testing.T, handler http.HandlerFunc) *virtual {
-	v := &virtual{start: time.Now(), conns: make(chan net.Conn), ended: make(chan struct{}), serving: handler != nil}
 	if handler == nil {
-		return v
+		return &virtual{start: time.Now()}
 	}
-	server := &http.Server{Handler: handler}
+	return serveVirtual(t, &http.Server{Handler: handler})
+}
+
+// serveVirtual is newVirtual with a server that has settings.
+func serveVirtual(t *testing.T, server *http.Server) *virtual {
+	v := &virtual{server: server, start: time.Now(), conns: make(chan net.Conn), ended: make(chan struct{}), serving: true}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -62,6 +67,12 @@ func (v *virtual) dial(ctx context.Context, network, address string) (net.Conn, 
 	case <-v.ended:
 		return nil, net.ErrClosed
 	}
+}
+
+// hangUp closes the connections that are idle, as seen by the server.
+func (v *virtual) hangUp() {
+	v.server.SetKeepAlivesEnabled(false)
+	v.server.SetKeepAlivesEnabled(true)
 }
 
 // dialed returns when connections were opened, since the start.

@@ -29,7 +29,7 @@ var badValues = map[string][]string{
 	"METRICS":     badBooleans, "CENSUS_POLL": badBooleans, "WEIGHT_PARTICIPANTS": badBooleans, "CONSUL_SECURE": badBooleans,
 	"CONSUL_STATUS": badBooleans, "CONSUL_REPORTS": badBooleans, "CENSUS_REPORTS": badBooleans,
 	"JICOFO_ORIG": badOrigins, "PROSODY_ORIG": badOrigins,
-	"AGENT_HOLD": badPositive, "POLLING_INTERVAL": badPositive, "PROBE_TIMEOUT": badPositive, "CONSUL_REPORTS_INTERVAL": badPositive,
+	"AGENT_HOLD": badPositive, "POLLING_INTERVAL": badPositive, "RECOVERY_POLLING_INTERVAL": badPositive, "PROBE_TIMEOUT": badPositive, "CONSUL_REPORTS_INTERVAL": badPositive,
 	"HEALTH_DAMPENING_INTERVAL": badSeconds, "DRAIN_GRACE_INTERVAL": badSeconds,
 	"PROBE_RETRIES":   {"x", "-1", "101", "1.5", "1e1"},
 	"PARTICIPANT_MAX": {"x", "0", "-1", "1.5", "1e3", "1000000001", "99999999999999999999999"},

@@ -24,6 +24,7 @@ type config struct {
 	jicofoOrigin, prosodyOrigin string
 	statusPath                  string
 	interval, timeout           time.Duration
+	recovery                    time.Duration // where it is shorter than interval
 	retries                     int
 	censusPoll                  bool
 	censusHost                  string
@@ -73,6 +74,7 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 		prosodyOrigin: read(r, "PROSODY_ORIG", origin),
 		statusPath:    read(r, "STATUS_PATH", notEmpty),
 		interval:      read(r, "POLLING_INTERVAL", positiveSeconds),
+		recovery:      read(r, "RECOVERY_POLLING_INTERVAL", positiveSeconds),
 		timeout:       read(r, "PROBE_TIMEOUT", positiveSeconds),
 		retries:       read(r, "PROBE_RETRIES", retries),
 		censusPoll:    read(r, "CENSUS_POLL", boolean),

@@ -152,7 +152,7 @@ func (s *sidecar) keepHistory(c config) []health.Listener {
 
 func newCollectors(c config, s *sidecar) ([]collector.Collector, error) {
 	o := collector.Options{
-		Interval: c.interval, Timeout: c.timeout, Retries: c.retries, Observe: s.monitor.Observe,
+		Interval: c.interval, Recovery: c.recovery, Timeout: c.timeout, Retries: c.retries, Observe: s.monitor.Observe,
 		TracerProvider: s.telemetry.TracerProvider, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 	}
 	jicofo, errJ := collector.NewJicofo(c.jicofoOrigin, o)

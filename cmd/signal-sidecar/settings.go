@@ -20,14 +20,15 @@ type settings struct {
 	TCPHoldPort text `name:"tcp-hold-port" default:"off" group:"listen" placeholder:"PORT" help:"Port of the held HAProxy agent, or off."`
 	AgentHold   text `name:"agent-hold" default:"5" group:"listen" placeholder:"SECONDS" help:"How long the held agent holds a connection; > 0."`
 
-	JicofoOrig      text `name:"jicofo-orig" default:"http://localhost:8888" group:"probes" placeholder:"URL" help:"Origin of jicofo."`
-	ProsodyOrig     text `name:"prosody-orig" default:"http://localhost:5280" group:"probes" placeholder:"URL" help:"Origin of prosody."`
-	StatusPath      text `name:"status-path" default:"/etc/jitsi/shard-status" group:"probes" placeholder:"FILE" help:"The drain status file: ready, drain, maint or unhealthy."`
-	PollingInterval text `name:"polling-interval" default:"5" group:"probes" placeholder:"SECONDS" help:"From the start of a poll to the start of the next; > 0."`
-	ProbeTimeout    text `name:"probe-timeout" default:"3" group:"probes" placeholder:"SECONDS" help:"For one probe, its retries included; > 0."`
-	ProbeRetries    text `name:"probe-retries" default:"2" group:"probes" placeholder:"N" help:"Further tries after a transport error, 0 to 100."`
-	CensusPoll      flag `name:"census-poll" default:"false" group:"probes" help:"Poll prosody's room census."`
-	CensusHost      text `name:"census-host" group:"probes" placeholder:"HOST" help:"Host header of the census request."`
+	JicofoOrig              text `name:"jicofo-orig" default:"http://localhost:8888" group:"probes" placeholder:"URL" help:"Origin of jicofo."`
+	ProsodyOrig             text `name:"prosody-orig" default:"http://localhost:5280" group:"probes" placeholder:"URL" help:"Origin of prosody."`
+	StatusPath              text `name:"status-path" default:"/etc/jitsi/shard-status" group:"probes" placeholder:"FILE" help:"The drain status file: ready, drain, maint or unhealthy."`
+	PollingInterval         text `name:"polling-interval" default:"5" group:"probes" placeholder:"SECONDS" help:"From the start of a poll to the start of the next; > 0."`
+	RecoveryPollingInterval text `name:"recovery-polling-interval" default:"1" group:"probes" placeholder:"SECONDS" help:"The same while jicofo, or prosody, is unhealthy, where it is shorter; > 0."`
+	ProbeTimeout            text `name:"probe-timeout" default:"3" group:"probes" placeholder:"SECONDS" help:"For one probe, its retries included; > 0."`
+	ProbeRetries            text `name:"probe-retries" default:"2" group:"probes" placeholder:"N" help:"Further tries after a transport error, 0 to 100."`
+	CensusPoll              flag `name:"census-poll" default:"false" group:"probes" help:"Poll prosody's room census."`
+	CensusHost              text `name:"census-host" group:"probes" placeholder:"HOST" help:"Host header of the census request."`
 
 	ParticipantMax          text `name:"participant-max" default:"5000" group:"rules" placeholder:"N" help:"A ready node with more participants is drained; > 0. PARTIPANT_MAX works too."`
 	PartipantMax            text `name:"partipant-max" hidden:"" group:"rules" help:"The original's spelling of PARTICIPANT_MAX."`

@@ -28,6 +28,7 @@ var settings = []setting{
 	{"PROSODY_ORIG", "http://localhost:5280", [3]string{"https://prosody", "http://127.0.0.1:5280", "HTTP://prosody:1/"}},
 	{"STATUS_PATH", "/etc/jitsi/shard-status", [3]string{"/a", "b", "/a folder/status"}},
 	{"POLLING_INTERVAL", "5", [3]string{"0.25", "1500ms", "1m"}},
+	{"RECOVERY_POLLING_INTERVAL", "1", [3]string{"0.25", "1500ms", "1m"}},
 	{"PROBE_TIMEOUT", "3", [3]string{"0.25", "1500ms", "1m"}},
 	{"PROBE_RETRIES", "2", [3]string{"0", "1", "100"}},
 	{"PARTICIPANT_MAX", "5000", [3]string{"1", "100", "1000000000"}},

@@ -1,0 +1,21 @@
+package main_test
+
+import "testing"
+
+// TestCrashIsSeenAtOnce crashes each service and brings it back, with the polls a minute apart: the kernel tells of the
+// crash, and the recovery polls of the return.
+func TestCrashIsSeenAtOnce(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, vars{"POLLING_INTERVAL": "60", "RECOVERY_POLLING_INTERVAL": "0.1"})
+	s.becomes(t, "up ready 100%")
+	for range 3 {
+		must(t, s.node.Jicofo.Crash())
+		s.becomes(t, "down ready 100%")
+		must(t, s.node.Jicofo.Recover())
+		s.becomes(t, "up ready 100%")
+		must(t, s.node.Prosody.Crash())
+		s.becomes(t, "down ready 100%")
+		must(t, s.node.Prosody.Recover())
+		s.becomes(t, "up ready 100%")
+	}
+}

@@ -1,0 +1,86 @@
+package collector
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"runtime"
+	"testing"
+	"testing/iotest"
+)
+
+// answerOf is an answer with that body; length is its Content-Length, -1 for none.
+func answerOf(b []byte, length int) *http.Response {
+	return &http.Response{ContentLength: int64(length), Body: io.NopCloser(bytes.NewReader(b))}
+}
+
+// TestBody reads to the bound and not beyond, whatever length was announced or expected, and keeps what came.
+func TestBody(t *testing.T) {
+	const limit = 10_000
+	for _, size := range []int{0, 1, 511, 512, 513, 5000, limit, limit + 1, 2 * limit} {
+		for _, announced := range []int{-1, size} {
+			for _, expected := range []int64{0, 1, 600, limit, 1 << 50} {
+				sent := bytes.Repeat([]byte("x"), size)
+				b := newBody(answerOf(sent, announced), limit, expected)
+				got, err := b.all(), b.failure()
+				if over := size > limit; errors.Is(err, errBodySize) != over || !over && err != nil || !over && len(got) != size || len(got) > limit+1 {
+					t.Errorf("%d bytes, announced %d, expected %d: read %d, %v", size, announced, expected, len(got), err)
+				}
+				if cap(got) > 2*limit+2*bytes.MinRead {
+					t.Errorf("%d bytes, announced %d, expected %d: room for %d", size, announced, expected, cap(got))
+				}
+			}
+		}
+	}
+	for _, lie := range []int{1 << 50, 3} { // net/http cuts a body to its length; the bound does not rest on that
+		b := newBody(answerOf([]byte("what came"), lie), limit, 0)
+		if got := b.all(); string(got) != "what came" || b.failure() != nil {
+			t.Errorf("announced %d: read %q, %v", lie, got, b.failure())
+		}
+	}
+}
+
+// TestBodyBreaksOff keeps what came before.
+func TestBodyBreaksOff(t *testing.T) {
+	broken := errors.New("broken")
+	from := io.MultiReader(bytes.NewReader([]byte("half")), iotest.ErrReader(broken))
+	b := newBody(&http.Response{ContentLength: 8, Body: io.NopCloser(from)}, 100, 0)
+	if got := b.all(); string(got) != "half" || !errors.Is(b.failure(), broken) {
+		t.Errorf("read %q, %v", got, b.failure())
+	}
+}
+
+// TestCensusMemory counts what the reading of a large census allocates in all: the body, once. Where neither the answer
+// nor the one before says how long it is, its buffer is doubled: at most three times the body is held at a time.
+func TestCensusMemory(t *testing.T) {
+	sent := manyRooms(50_000)
+	for _, tt := range []struct {
+		name     string
+		length   int
+		expected int64
+		most     float64 // times the body
+	}{
+		{"announced", len(sent), 0, 1.1},
+		{"as long as the one before", -1, int64(len(sent)) * 9 / 8, 1.2},
+		{"unknown", -1, 0, 4.1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			found, err := parseCensus(newBody(answerOf(sent, tt.length), censusLimit, tt.expected))
+			runtime.ReadMemStats(&after)
+			if err != nil || len(found.rows) == 0 {
+				t.Fatalf("%d bytes of rooms, %v", len(found.rows), err)
+			}
+			times := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(sent))
+			t.Logf("%d KiB of census: %.2f times as much allocated, in %d pieces", len(sent)>>10, times, after.Mallocs-before.Mallocs)
+			if times > tt.most {
+				t.Errorf("more than %v times", tt.most)
+			}
+			if pieces := after.Mallocs - before.Mallocs; pieces > 200 { // others' included
+				t.Errorf("%d allocations for 50,000 rooms", pieces)
+			}
+		})
+	}
+}

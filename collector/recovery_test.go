@@ -1,0 +1,74 @@
+package collector
+
+import (
+	"io"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestRecoveryTimes polls more often while the service is unhealthy, from start to start, and never less often.
+func TestRecoveryTimes(t *testing.T) {
+	const s = time.Second
+	answer := func(code int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	overloaded := answer(503, "")
+	everySecond := []string{"0s tick", "5s tick", "10s tick", "11s recovery", "12s recovery", "13s recovery", "18s tick"}
+	fiveSeconds := []string{"0s tick", "5s tick", "10s tick", "15s tick", "20s tick"}
+	tests := []struct {
+		name      string
+		collector string
+		recovery  time.Duration
+		ill       http.HandlerFunc // from 6 s to 12.5 s
+		want      []string
+	}{
+		{"prosody", "prosody", s, overloaded, everySecond},
+		{"jicofo", "jicofo", s, overloaded, everySecond},
+		{"statistics that cannot be used", "jicofo", s, answer(200, "{}"), everySecond},
+		{"fractions", "prosody", 1500 * ms, overloaded, []string{"0s tick", "5s tick", "10s tick", "11.5s recovery", "13s recovery", "18s tick"}},
+		{"no answer", "prosody", s, func(_ http.ResponseWriter, r *http.Request) { pause(r, time.Hour) },
+			[]string{"0s tick", "5s tick", "12s tick", "14s recovery", "14s recovery", "19s tick"}}, // one at 10 s, one at 12 s, and one that is answered
+		{"the census is not in a hurry", "census", s, overloaded, fiveSeconds},
+		{"as long as the interval", "prosody", 5 * s, overloaded, fiveSeconds},
+		{"longer than the interval", "prosody", time.Hour, overloaded, fiveSeconds},
+		{"none", "prosody", 0, overloaded, fiveSeconds},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				v, r := newVirtual(t, func(w http.ResponseWriter, r *http.Request) {
+					if now := time.Since(began); now > 6*s && now < 12500*ms {
+						tt.ill(w, r)
+						return
+					}
+					answerAll(w, r)
+				}), newRig(t)
+				r.options.Dial, r.options.Interval, r.options.Recovery, r.options.Timeout = v.dial, 5*s, tt.recovery, 2*s
+				defer r.run(httpCollectors[tt.collector].open(origin, r.options))()
+				expectTimes(t, r.times(v.start, 22*s), tt.want...)
+			})
+		})
+	}
+}
+
+// TestRecoveryOfStatusFile needs none: the file is watched.
+func TestRecoveryOfStatusFile(t *testing.T) {
+	r := newRig(t)
+	r.options.Recovery = ms
+	r.run(NewStatusFile(filepath.Join(t.TempDir(), "missing"), r.options))
+	r.next()
+	other := newRig(t)
+	other.options.Interval = 10 * ms
+	other.run(NewStatusFile(filepath.Join(t.TempDir(), "missing"), other.options))
+	for range 10 {
+		other.next()
+	}
+	r.quiet()
+}
