@@ -12,6 +12,8 @@ import (
 
 // stopwatch times one attempt. net/http may call its hooks from several goroutines, and some even after the end.
 type stopwatch struct {
+	start time.Time // with a monotonic reading: the wall clock may be set in between
+
 	mu      sync.Mutex
 	attempt health.Attempt
 	ended   bool
@@ -19,27 +21,30 @@ type stopwatch struct {
 
 // startAttempt returns a stopwatch, and a context in which net/http keeps it.
 func startAttempt(ctx context.Context) (context.Context, *stopwatch) {
-	w := &stopwatch{attempt: health.Attempt{Start: time.Now().UTC()}}
-	start := time.Now()
-	mark := func(into func(a *health.Attempt) *float64) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if !w.ended {
-			*into(&w.attempt) = time.Since(start).Seconds()
-		}
-	}
+	w := &stopwatch{start: time.Now()}
+	a := &w.attempt
+	a.Start = w.start.UTC().Round(0)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.attempt.Reused = info.Reused
+			a.Reused = info.Reused
 		},
-		DNSDone:              func(httptrace.DNSDoneInfo) { mark(func(a *health.Attempt) *float64 { return &a.DNSDone }) },
-		ConnectDone:          func(string, string, error) { mark(func(a *health.Attempt) *float64 { return &a.ConnectDone }) },
-		TLSHandshakeDone:     func(tls.ConnectionState, error) { mark(func(a *health.Attempt) *float64 { return &a.TLSDone }) },
-		WroteRequest:         func(httptrace.WroteRequestInfo) { mark(func(a *health.Attempt) *float64 { return &a.RequestSent }) },
-		GotFirstResponseByte: func() { mark(func(a *health.Attempt) *float64 { return &a.FirstByte }) },
+		DNSDone:              func(httptrace.DNSDoneInfo) { w.mark(&a.DNSDone) },
+		ConnectDone:          func(string, string, error) { w.mark(&a.ConnectDone) },
+		TLSHandshakeDone:     func(tls.ConnectionState, error) { w.mark(&a.TLSDone) },
+		WroteRequest:         func(httptrace.WroteRequestInfo) { w.mark(&a.RequestSent) },
+		GotFirstResponseByte: func() { w.mark(&a.FirstByte) },
 	}), w
+}
+
+// mark notes that a step is done.
+func (w *stopwatch) mark(step *float64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.ended {
+		*step = time.Since(w.start).Seconds()
+	}
 }
 
 // stop ends the attempt and returns what was measured.
@@ -47,7 +52,7 @@ func (w *stopwatch) stop(code int, err error) health.Attempt {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ended = true
-	w.attempt.Done = time.Since(w.attempt.Start).Seconds()
+	w.attempt.Done = time.Since(w.start).Seconds()
 	w.attempt.Code = code
 	if err != nil {
 		w.attempt.Error = describe(err)

@@ -21,6 +21,8 @@ func classify(err error) health.Failure {
 	switch {
 	case err == nil:
 		return health.NoFailure
+	case isLocal(err):
+		return health.FailureLocal
 	case errors.Is(err, errBodySize):
 		return health.FailureBodySize
 	case errors.Is(err, errRedirects):
@@ -42,6 +44,31 @@ func classify(err error) health.Failure {
 		return health.FailureProtocol
 	default:
 		return health.FailureUnexpected
+	}
+}
+
+// isLocal reports whether it was this process or machine that had no means left to ask.
+func isLocal(err error) bool {
+	for _, code := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
+}
+
+// conclusive reports whether an observation says anything about the node: whether each of its probes could ask.
+func conclusive(o health.Observation) bool {
+	local := func(a health.Answer) bool { return a.Failure == health.FailureLocal }
+	switch {
+	case o.Jicofo != nil:
+		return !local(o.Jicofo.Health) && !local(o.Jicofo.Stats)
+	case o.Prosody != nil:
+		return !local(o.Prosody.Health)
+	case o.Census != nil:
+		return !local(o.Census.Answer)
+	default:
+		return true
 	}
 }
 
@@ -87,7 +114,7 @@ func problem(err error) string {
 	if err == nil {
 		return ""
 	}
-	return text([]byte(err.Error()))
+	return strings.ReplaceAll(text([]byte(err.Error())), "\n", "; ")
 }
 
 // text makes bytes from outside fit for reports and logs.

@@ -51,11 +51,12 @@ type httpProbe struct {
 func newHTTPProbe(name, url string, limit int64, o Options, in instruments, watch *hangups) *httpProbe {
 	line, dial := watch.newLine(), o.Dial
 	if dial == nil {
-		dial = new(net.Dialer).DialContext
+		dial = (&net.Dialer{Timeout: o.Timeout}).DialContext // net/http goes on dialing when the probe has given up
 	}
 	transport := &http.Transport{
 		Proxy:                  nil, // the node is asked directly, whatever the environment says of proxies
 		DialContext:            line.watched(dial),
+		TLSHandshakeTimeout:    o.Timeout,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    1,
 		IdleConnTimeout:        max(minIdle, 2*o.Interval), // each poll uses it, unless a redirect led elsewhere
@@ -168,8 +169,11 @@ func (p *httpProbe) attempt(ctx context.Context, use func(*body) error) (reply, 
 		return reply{}, err
 	}
 	defer res.Body.Close()
-	if res.StatusCode < 100 { // net/http lets it pass
+	switch {
+	case res.StatusCode < 100: // net/http lets it pass
 		return reply{}, fmt.Errorf("malformed HTTP status code %03d", res.StatusCode)
+	case res.StatusCode == http.StatusSwitchingProtocols: // what follows is no body, and no context ends it
+		return reply{code: res.StatusCode}, nil
 	}
 	b, r := newBody(res, p.limit, p.expected), reply{code: res.StatusCode}
 	if r.code == http.StatusOK {

@@ -146,6 +146,16 @@ func TestProbeWire(t *testing.T) {
 	}
 }
 
+// TestSwitchingProtocols: what follows a 101 is no body; nothing waits for its end.
+func TestSwitchingProtocols(t *testing.T) {
+	r := newRig(t)
+	stop := r.run(NewProsody(serveWire(t, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), r.options))
+	if got := r.next().Prosody.Health; got.Code != 101 {
+		t.Errorf("answer = %d, %q, %s", got.Code, got.Failure, got.Detail)
+	}
+	stop()
+}
+
 // TestProbeTLS names handshakes that fail, and tells them from other trouble.
 func TestProbeTLS(t *testing.T) {
 	server := func(t *testing.T, config *tls.Config) string {

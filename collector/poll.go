@@ -78,8 +78,8 @@ func (p *poller) hurry(next plan) plan {
 	return plan{at, health.TriggerHangup}
 }
 
-// poll looks once and hands on what was seen, unless the process is ending: what a probe that was broken off sees says
-// nothing about the node. It returns when to poll next.
+// poll looks once and hands on what was seen, unless that says nothing about the node: because the process is ending and
+// the probes were broken off, or because it has no means left to ask. It returns when to poll next.
 func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 	start := time.Now()
 	if trigger == health.TriggerHangup {
@@ -90,8 +90,9 @@ func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 	defer span.End()
 	o := p.look(spanCtx)
 	if ctx.Err() == nil {
-		o.At, o.Trigger = time.Now(), trigger
-		p.observe(spanCtx, o)
+		if o.At, o.Trigger = time.Now(), trigger; conclusive(o) {
+			p.observe(spanCtx, o)
+		}
 		for _, probe := range p.probes {
 			probe.record.flush()
 		}

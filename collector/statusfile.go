@@ -101,6 +101,12 @@ func (s *statusFile) Run(ctx context.Context) error {
 func (s *statusFile) look(ctx context.Context, trigger health.Trigger) {
 	start := time.Now()
 	r := readStatusFile(s.path)
+	if isLocal(r.err) { // it says nothing about the file
+		_, done := s.record.begin(ctx, start)
+		done(outcome{label: string(health.FailureLocal), key: string(health.FailureLocal), detail: r.err.Error()}, 1)
+		s.record.flush()
+		return
+	}
 	if !s.credible(r, start) {
 		return
 	}
@@ -155,6 +161,7 @@ func outcomeOfFile(f *health.StatusFile) outcome {
 type reading struct {
 	health.StatusFile
 	info fs.FileInfo // nil when the file could not be opened
+	err  error       // why the file could not be read
 }
 
 // sameAs reports whether the file was left untouched between two readings.
@@ -170,7 +177,7 @@ func (r reading) sameAs(q reading) bool {
 func readStatusFile(path string) reading {
 	r, err := openAndRead(path)
 	if err != nil {
-		r.StatusFile = health.StatusFile{Problem: err.Error()}
+		r.StatusFile, r.err = health.StatusFile{Problem: err.Error()}, err
 	}
 	return r
 }

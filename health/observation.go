@@ -57,6 +57,9 @@ const (
 	FailureBodySize   Failure = "body_too_large"     // over the bound of spec section 2
 	FailureRedirects  Failure = "too_many_redirects" // more than 5
 	FailureUnexpected Failure = "transport"          // any other transport error
+	// FailureLocal says that the sidecar itself could not ask, for want of file descriptors, memory or ports. That is no
+	// finding about the node, and no observation is made of it.
+	FailureLocal Failure = "local_resources"
 )
 
 // Answer is the outcome of one HTTP probe.

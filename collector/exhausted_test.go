@@ -1,0 +1,90 @@
+package collector
+
+import (
+	"context"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestNoMeansToAsk: a sidecar that has no file descriptors left says nothing about the node, and once in the log why.
+func TestNoMeansToAsk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var exhausted atomic.Bool
+		v, r := newVirtual(t, answerAll), newRig(t)
+		r.options.Interval, r.options.Timeout = 10*time.Second, 3*time.Second
+		r.options.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if exhausted.Load() {
+				return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("socket", syscall.EMFILE)}
+			}
+			return v.dial(ctx, network, address)
+		}
+		exhausted.Store(true)
+		stop := r.run(NewProsody(origin, r.options))
+		time.Sleep(35 * time.Second) // virtual
+		r.quiet()
+		if got := r.log.lines(); len(got) != 1 || !strings.Contains(got[0], "outcome=local_resources") {
+			t.Errorf("logged:\n%s", strings.Join(got, "\n"))
+		}
+		exhausted.Store(false)
+		if seen := r.next(); !seen.Prosody.Healthy() {
+			t.Errorf("seen then: %+v", seen.Prosody)
+		}
+		stop()
+	})
+}
+
+// TestSilentHandshakes: a peer that accepts and then says nothing, where TLS is expected, does not keep connections open
+// beyond the probe.
+func TestSilentHandshakes(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan struct{}, 1000)
+	accepting := make(chan struct{})
+	go func() {
+		defer close(accepting)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				buffer := make([]byte, 4096)
+				for {
+					if _, err := conn.Read(buffer); err != nil {
+						closed <- struct{}{}
+						return
+					}
+				}
+			}()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = l.Close()
+		<-accepting
+	})
+	r := newRig(t)
+	r.options.Interval, r.options.Timeout, r.options.Retries = 10*time.Millisecond, 100*time.Millisecond, 0
+	stop := r.run(NewProsody("https://"+l.Addr().String(), r.options))
+	for range 5 {
+		if seen := r.next(); !seen.Prosody.SoftDown() {
+			t.Errorf("seen: %+v", seen.Prosody)
+		}
+	}
+	for range 4 { // while it goes on polling
+		select {
+		case <-closed:
+		case <-time.After(bound):
+			t.Fatal("the connections of polls that are over stay open")
+		}
+	}
+	stop()
+}
