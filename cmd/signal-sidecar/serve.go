@@ -160,7 +160,7 @@ func newCollectors(c config, s *sidecar) ([]collector.Collector, error) {
 // listen opens the ports; the error names the one that could not be had.
 func (s *sidecar) listen(ctx context.Context, c config) (err error) {
 	var config net.ListenConfig
-	if s.tcp, err = config.Listen(ctx, "tcp", c.tcpAddress); err != nil {
+	if s.tcp, err = agent.Listen(ctx, c.tcpAddress); err != nil {
 		return fmt.Errorf("TCP_PORT: %w", err)
 	}
 	if s.http, err = config.Listen(ctx, "tcp", c.httpAddress); err != nil {
