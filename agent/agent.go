@@ -1,20 +1,17 @@
-// Package agent answers HAProxy's agent-check: one line per connection, then the end of it (spec section 4; HAProxy
-// Configuration Manual, "agent-check"). HAProxy takes silence for "no news" and keeps the server's state, so the agent
-// rather says nothing than something that is not known to be true.
+// Package agent answers HAProxy's agent-check: one line per connection, then the end of it (spec sections 4 and 9;
+// HAProxy Configuration Manual, "agent-check"). HAProxy takes silence for "no news" and keeps the server's state, so the
+// agent rather says nothing than something that is not known to be true.
 package agent
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"sync"
-	"sync/atomic"
+	"runtime"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/sys/unix"
 
@@ -24,12 +21,11 @@ import (
 const (
 	// verdictWait bounds how long a connection waits for the first verdict.
 	verdictWait = 10 * time.Second
-	// lingerTime and lingerBytes bound what is read, and thrown away, of a peer that was answered: closing earlier
-	// could turn what it is still sending into a reset that costs it the answer.
-	lingerTime  = time.Second
-	lingerBytes = 1 << 20
-	// maxGuests bounds the connections that are kept waiting or lingering; further ones are neither.
-	maxGuests = 1024
+	// maxWaiting bounds the connections that wait.
+	maxWaiting = 1024
+	// maxAnswered bounds the answered connections that the accepting thread keeps open: enough for a burst of checkers,
+	// and few enough to stay in the processor's cache.
+	maxAnswered = 64
 	// acceptPause is the pause after a failed accept, such as for want of file descriptors.
 	acceptPause = 10 * time.Millisecond
 )
@@ -39,155 +35,139 @@ type Source interface{ Current() *health.Snapshot }
 
 // Options is what the agent needs.
 type Options struct {
-	Listener      net.Listener
-	Source        Source
+	// Listener is one of Listen: the agent works on its socket.
+	Listener net.Listener
+	Source   Source
+	// Hold makes it the held agent port: how long a connection is held while the line stays the same. 0 answers at once.
+	Hold          time.Duration
 	MeterProvider metric.MeterProvider
 	Logger        *slog.Logger
 }
 
-// Agent is the agent-check listener.
+// Agent is one agent-check port.
 type Agent struct {
 	Options
-	guests                  chan struct{}
-	verdictWait, lingerTime time.Duration
+	tcp      *net.TCPListener
+	room     *waitingRoom
+	answered lingering // belongs to the goroutine of Run
+	checks   checks
 
-	up, down, silent atomic.Int64 // checks by what was said
+	accept   func(*listener) (int, error)
+	failures int // of accept, in a row
 }
 
-// New returns an Agent that owns the listener.
+// New returns an Agent that owns the listener. It fails when that is none of Listen.
 func New(o Options) (*Agent, error) {
-	a := &Agent{Options: o, guests: make(chan struct{}, maxGuests), verdictWait: verdictWait, lingerTime: lingerTime}
-	_, err := o.MeterProvider.Meter("github.com/signal-sidecar/signal-sidecar/agent").Int64ObservableCounter(
-		"signal.agent.checks",
-		metric.WithDescription("Number of agent checks by what was said: up, down, or none (there was no verdict, or the peer was gone)."),
-		metric.WithInt64Callback(a.observeChecks))
+	tcp, err := plainTCP(o.Listener)
 	if err != nil {
+		return nil, fmt.Errorf("agent listener on %s: %w", o.Listener.Addr(), err)
+	}
+	a := &Agent{Options: o, tcp: tcp, accept: (*listener).accept}
+	a.answered = newLingering(maxAnswered)
+	a.room = newWaitingRoom(o.Source, o.Hold, &a.checks)
+	if err := a.checks.register(o.MeterProvider, o.Hold > 0, a.room); err != nil {
 		return nil, fmt.Errorf("create agent instruments: %w", err)
 	}
 	return a, nil
 }
 
-var (
-	saidUp   = metric.WithAttributeSet(attribute.NewSet(attribute.String("reply", "up")))
-	saidDown = metric.WithAttributeSet(attribute.NewSet(attribute.String("reply", "down")))
-	saidNone = metric.WithAttributeSet(attribute.NewSet(attribute.String("reply", "none")))
-)
+// Run answers connections until ctx ends. Those that are held then get the current line; those that wait for the first
+// verdict are closed without a word. It returns nil, or why the listener failed.
+//
+// One goroutine with a thread of its own does all the work of a check: it sleeps in accept, not in the runtime's poller,
+// and so neither a goroutine nor the poller has to be woken for a connection.
+func (a *Agent) Run(ctx context.Context) error {
+	l, err := newListener(a.tcp)
+	if err != nil {
+		return fmt.Errorf("agent listener: %w", err)
+	}
+	defer l.close()
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(woken)
+		l.wake()
+	})
+	defer func() {
+		if !stop() {
+			<-woken
+		}
+	}()
+	roomEnded := make(chan struct{})
+	go func() {
+		defer close(roomEnded)
+		a.room.run()
+	}()
+	defer func() {
+		a.answered.closeAll()
+		close(a.room.arrivals)
+		<-roomEnded
+	}()
 
-func (a *Agent) observeChecks(_ context.Context, o metric.Int64Observer) error {
-	o.Observe(a.up.Load(), saidUp)
-	o.Observe(a.down.Load(), saidDown)
-	o.Observe(a.silent.Load(), saidNone)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for {
+		if err := a.turn(ctx, l); err != nil {
+			return fmt.Errorf("agent listener: %w", err)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// turn serves one connection, or lets the time pass until an answered one is to be looked after. The error is one after
+// which nothing can be accepted any more.
+func (a *Agent) turn(ctx context.Context, l *listener) error {
+	if err := l.limitWait(a.answered.pause()); err != nil {
+		return err
+	}
+	fd, err := a.accept(l)
+	now := time.Now()
+	if err == nil {
+		a.acceptedAgain(ctx)
+		a.serve(fd, now)
+	} else if err = a.notAccepted(ctx, err); err != nil {
+		return err
+	}
+	a.answered.tend(now)
 	return nil
 }
 
-// Run answers connections until ctx ends; those that still wait then are closed without a word. It returns nil, or why
-// the listener failed.
-func (a *Agent) Run(ctx context.Context) error {
-	var answers sync.WaitGroup
-	defer answers.Wait()
-	stop := context.AfterFunc(ctx, func() { _ = a.Listener.Close() })
-	defer stop()
-	failures := 0 // in a row
-	for {
-		conn, err := a.Listener.Accept()
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				_ = conn.Close()
-			}
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("agent listener: %w", err)
-		case err != nil:
-			if failures++; failures == 1 {
-				a.Logger.WarnContext(ctx, "agent connections are not accepted", "error", err)
-			}
-			pause(ctx, acceptPause)
-		default:
-			if failures > 0 {
-				a.Logger.InfoContext(ctx, "agent connections are accepted again", "failures", failures)
-				failures = 0
-			}
-			answers.Go(func() { a.serve(ctx, conn.(*net.TCPConn)) })
+// notAccepted makes the best of a failed accept. It returns the error if it is one that stays.
+func (a *Agent) notAccepted(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED), ctx.Err() != nil:
+		// Nobody is there, or will be served any more.
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EBADF), errors.Is(err, unix.ENOTSOCK):
+		return err
+	default:
+		if a.failures++; a.failures == 1 {
+			a.Logger.WarnContext(ctx, "agent connections are not accepted", "error", err)
 		}
+		a.answered.closeAll() // it may be file descriptors that are wanting
+		pause(ctx, acceptPause)
+	}
+	return nil //nolint:nilerr // it passes
+}
+
+// acceptedAgain ends a row of failures.
+func (a *Agent) acceptedAgain(ctx context.Context) {
+	if a.failures > 0 {
+		a.Logger.InfoContext(ctx, "agent connections are accepted again", "failures", a.failures)
+		a.failures = 0
 	}
 }
 
-// serve answers one connection.
-func (a *Agent) serve(ctx context.Context, conn *net.TCPConn) {
-	defer conn.Close() //nolint:errcheck // all that matters has been sent
-	guest := a.admit()
-	if guest {
-		defer func() { <-a.guests }()
-	}
+// serve answers a connection, or leaves it to the waiting room.
+func (a *Agent) serve(fd int, now time.Time) {
 	s := a.Source.Current()
-	if !s.Verdict.Known && guest {
-		s = a.firstVerdict(ctx)
-	}
-	if !s.Verdict.Known || sendAndFinish(conn, s.AgentLine) != nil {
-		a.silent.Add(1)
+	if a.Hold > 0 || !s.Verdict.Known {
+		a.room.arrivals <- fd
 		return
 	}
-	if s.Verdict.Healthy {
-		a.up.Add(1)
-	} else {
-		a.down.Add(1)
+	if a.checks.answer(fd, s) {
+		a.answered.add(fd, now)
 	}
-	if guest {
-		a.linger(ctx, conn)
-	}
-}
-
-// admit takes a guest's place if one is free.
-func (a *Agent) admit() bool {
-	select {
-	case a.guests <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-// firstVerdict waits for the first snapshot with a verdict; after verdictWait, or when ctx ends, it returns one without.
-func (a *Agent) firstVerdict(ctx context.Context) *health.Snapshot {
-	ctx, cancel := context.WithTimeout(ctx, a.verdictWait)
-	defer cancel()
-	for {
-		s := a.Source.Current()
-		if s.Verdict.Known {
-			return s
-		}
-		select {
-		case <-ctx.Done():
-			return s
-		case <-s.Superseded():
-		}
-	}
-}
-
-// sendAndFinish sends the line and FIN in one segment: MSG_MORE holds the line back until the shutdown.
-func sendAndFinish(conn *net.TCPConn, line []byte) error {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var sendErr error
-	err = raw.Control(func(fd uintptr) {
-		// A new connection's send buffer is empty: this does not block.
-		_, sendErr = unix.SendmsgN(int(fd), line, nil, nil, unix.MSG_MORE|unix.MSG_NOSIGNAL)
-	})
-	if err := errors.Join(err, sendErr); err != nil {
-		return err
-	}
-	return conn.CloseWrite()
-}
-
-// linger reads what the peer sends (agent-send) until it has closed its side too.
-func (a *Agent) linger(ctx context.Context, conn *net.TCPConn) {
-	_ = conn.SetReadDeadline(time.Now().Add(a.lingerTime))
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })
-	defer stop()
-	_, _ = io.CopyN(io.Discard, conn, lingerBytes)
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -14,9 +14,9 @@ func TestFirstVerdictIsWaitedFor(t *testing.T) {
 	for i := range conns {
 		conns[i] = r.dial(t)
 	}
-	r.waitForGuests(t, early)
+	r.waitForWaiting(t, early)
 	r.observed(jicofo(0), prosody(200)) // the status file is not read yet: no verdict
-	if said := r.up.Load() + r.down.Load() + r.silent.Load(); said != 0 {
+	if said := r.checks.up.Load() + r.checks.down.Load() + r.checks.silent.Load(); said != 0 {
 		t.Errorf("%d connections were answered before the first verdict", said)
 	}
 	r.observed(statusFile("ready"))
@@ -29,7 +29,7 @@ func TestFirstVerdictIsWaitedFor(t *testing.T) {
 
 // TestFirstVerdictIsWaitedForBounded: after the bound the connection ends without a word.
 func TestFirstVerdictIsWaitedForBounded(t *testing.T) {
-	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.verdictWait = 50 * time.Millisecond }})
+	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.room.verdictWait = 50 * time.Millisecond }})
 	began := time.Now()
 	if got := r.check(t); got != "" {
 		t.Errorf("said %q without a verdict", got)
@@ -46,20 +46,23 @@ func TestFirstVerdictIsWaitedForBounded(t *testing.T) {
 // TestFirstVerdictIsWaitedForByDefault fixes the bounds that are in force outside the tests.
 func TestFirstVerdictIsWaitedForByDefault(t *testing.T) {
 	r := startAgent(t, setup{config: rules})
-	if r.verdictWait != 10*time.Second || r.lingerTime != time.Second || cap(r.guests) != 1024 {
-		t.Errorf("%d connections wait for %s and linger for %s", cap(r.guests), r.verdictWait, r.lingerTime)
+	if room := r.room; room.verdictWait != 10*time.Second || room.answered.time != time.Second || room.places != 1024 {
+		t.Errorf("%d connections wait for %s and linger for %s", room.places, room.verdictWait, room.answered.time)
+	}
+	if r.answered.time != time.Second || len(r.answered.ring) != 64 {
+		t.Errorf("%d answered connections linger for %s", len(r.answered.ring), r.answered.time)
 	}
 }
 
-// TestMoreThanMaxGuestsWait: those over the bound are closed without a word, the others are served.
-func TestMoreThanMaxGuestsWait(t *testing.T) {
+// TestMoreThanMaxWait: those over the bound are closed without a word, the others are served.
+func TestMoreThanMaxWait(t *testing.T) {
 	const places = 5
-	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.guests = make(chan struct{}, places) }})
+	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.room.places = places }})
 	var waiting [places]*net.TCPConn
 	for i := range waiting {
 		waiting[i] = r.dial(t)
 	}
-	r.waitForGuests(t, places)
+	r.waitForWaiting(t, places)
 	for range places {
 		if got := r.check(t); got != "" {
 			t.Errorf("a connection over the bound was told %q", got)
@@ -73,18 +76,20 @@ func TestMoreThanMaxGuestsWait(t *testing.T) {
 	}
 }
 
-// TestMoreThanMaxGuestsLinger: peers that do not close take all places, and checks are answered all the same.
-func TestMoreThanMaxGuestsLinger(t *testing.T) {
+// TestMoreThanMaxLinger: peers that do not close take all places; checks are answered all the same, and who has lingered
+// longest makes place.
+func TestMoreThanMaxLinger(t *testing.T) {
 	const places = 3
-	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.guests = make(chan struct{}, places) }})
+	r := startAgent(t, setup{config: rules, change: func(a *Agent) {
+		a.answered = newLingering(places)
+		a.answered.time = time.Hour
+	}})
 	r.upReady()
-	for range places {
-		r.dial(t)
-	}
-	r.waitForGuests(t, places)
-	for range 20 {
+	const checks = 20
+	for range checks {
 		if got := r.check(t); got != "up ready 100%\n" {
 			t.Errorf("said %q", got)
 		}
 	}
+	r.waitForSockets(t, checks+places)
 }

@@ -2,11 +2,16 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
@@ -31,31 +37,35 @@ type runningAgent struct {
 	log     *logBuffer
 	stop    func() error // ends the context and returns what Run returned
 	ended   <-chan struct{}
+	idle    int // sockets of this process while nobody is connected
 }
 
 // setup is what a test may change of an agent before it runs.
 type setup struct {
 	config   health.Config
 	meters   metric.MeterProvider
-	listener func(net.Listener) net.Listener
+	address  string // 127.0.0.1:0 without it
+	hold     time.Duration
+	listener func(*net.TCPListener) // sees the listener before the agent has it
 	change   func(*Agent)
 }
 
 // startAgent runs an agent until the test ends.
 func startAgent(t testing.TB, s setup) *runningAgent {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	idle := sockets() + 1
+	listener, err := Listen(context.Background(), cmp.Or(s.address, "127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &runningAgent{monitor: health.NewMonitor(s.config), address: listener.Addr().String(), log: new(logBuffer)}
+	r := &runningAgent{monitor: health.NewMonitor(s.config), address: listener.Addr().String(), log: new(logBuffer), idle: idle}
 	if s.listener != nil {
-		listener = s.listener(listener)
+		s.listener(listener.(*net.TCPListener))
 	}
 	if s.meters == nil {
 		s.meters = noop.NewMeterProvider()
 	}
-	r.Agent, err = New(Options{Listener: listener, Source: r.monitor, MeterProvider: s.meters, Logger: slog.New(slog.NewTextHandler(r.log, nil))})
+	r.Agent, err = New(Options{Listener: listener, Source: r.monitor, Hold: s.hold, MeterProvider: s.meters, Logger: slog.New(slog.NewTextHandler(r.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +91,7 @@ func startAgent(t testing.TB, s setup) *runningAgent {
 	}
 	t.Cleanup(func() {
 		err := r.stop()
-		if err != nil && !errors.Is(err, net.ErrClosed) {
+		if err != nil && !errors.Is(err, unix.EINVAL) {
 			t.Errorf("Run returned %v", err)
 		}
 	})
@@ -117,10 +127,27 @@ func readReply(t testing.TB, conn net.Conn) string {
 	return string(reply)
 }
 
-// waitForGuests waits until exactly n connections wait for the verdict or linger.
-func (r *runningAgent) waitForGuests(t testing.TB, n int) {
+// waitForWaiting waits until exactly n connections wait.
+func (r *runningAgent) waitForWaiting(t testing.TB, n int) {
 	t.Helper()
-	waitFor(t, "the guests", func() bool { return len(r.guests) == n })
+	waitFor(t, fmt.Sprint(n, " connections to wait"), func() bool { return int(r.room.waiting.Load()) == n })
+}
+
+// waitForSockets waits until the agent has no connection left open; so many are still open on the test's side.
+func (r *runningAgent) waitForSockets(t testing.TB, own int) {
+	t.Helper()
+	waitFor(t, "the agent to close its connections", func() bool { return sockets() == r.idle+own })
+}
+
+// sockets counts the open ones of this process.
+func sockets() (n int) {
+	descriptors, _ := filepath.Glob("/proc/self/fd/*")
+	for _, path := range descriptors {
+		if target, err := os.Readlink(path); err == nil && strings.HasPrefix(target, "socket:") {
+			n++
+		}
+	}
+	return n
 }
 
 func waitFor(t testing.TB, what string, condition func() bool) {

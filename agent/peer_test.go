@@ -79,7 +79,7 @@ func TestPeerGetsTheReplyAfterWaiting(t *testing.T) {
 				defer close(acted)
 				act(t, conn)
 			}()
-			r.waitForGuests(t, 1)
+			r.waitForWaiting(t, 1)
 			r.upReady()
 			if got := readReply(t, conn); got != "up ready 100%\n" {
 				t.Errorf("said %q", got)
@@ -108,14 +108,14 @@ func TestPeerGone(t *testing.T) {
 	if got := r.check(t); got != "up ready 100%\n" {
 		t.Errorf("the next check: said %q", got)
 	}
-	r.waitForGuests(t, 0)
+	r.waitForSockets(t, 1)
 }
 
 // TestPeerGoneWhileWaiting: the same before the first verdict.
 func TestPeerGoneWhileWaiting(t *testing.T) {
 	r := startAgent(t, setup{config: rules})
 	closed, reset := r.dial(t), r.dial(t)
-	r.waitForGuests(t, 2)
+	r.waitForWaiting(t, 2)
 	_ = closed.Close()
 	_ = reset.SetLinger(0)
 	_ = reset.Close()
@@ -123,7 +123,7 @@ func TestPeerGoneWhileWaiting(t *testing.T) {
 	if got := r.check(t); got != "up ready 100%\n" {
 		t.Errorf("the next check: said %q", got)
 	}
-	r.waitForGuests(t, 0)
+	r.waitForSockets(t, 1)
 }
 
 // TestPeerThatNeverCloses is left after a bounded time, however little or much it sends.
@@ -135,7 +135,7 @@ func TestPeerThatNeverCloses(t *testing.T) {
 		if got := readReply(t, conn); got != "up ready 100%\n" {
 			t.Errorf("said %q", got)
 		}
-		r.waitForGuests(t, 0)
+		r.waitForSockets(t, 1)
 	})
 	t.Run("sending for ever", func(t *testing.T) {
 		r := startAgent(t, setup{config: rules})
@@ -152,6 +152,6 @@ func TestPeerThatNeverCloses(t *testing.T) {
 		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
 			t.Errorf("the agent still reads: %v", err)
 		}
-		r.waitForGuests(t, 0)
+		r.waitForSockets(t, 1)
 	})
 }

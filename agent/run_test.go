@@ -3,20 +3,25 @@ package agent
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
+
+	"go.opentelemetry.io/otel/metric/noop"
+	"golang.org/x/sys/unix"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 // TestRunEndsWithTheContext: the port is closed, those who wait are closed without a word, and Run returns nil.
 func TestRunEndsWithTheContext(t *testing.T) {
-	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.verdictWait = time.Hour }})
+	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.room.verdictWait = time.Hour }})
 	waiting := []*net.TCPConn{r.dial(t), r.dial(t), r.dial(t)}
-	r.waitForGuests(t, len(waiting))
+	r.waitForWaiting(t, len(waiting))
 	if err := r.stop(); err != nil {
 		t.Errorf("Run returned %v", err)
 	}
@@ -33,10 +38,10 @@ func TestRunEndsWithTheContext(t *testing.T) {
 
 // TestRunEndsWithLingeringPeers: peers that do not close do not hold up the shutdown, and have their reply.
 func TestRunEndsWithLingeringPeers(t *testing.T) {
-	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.lingerTime = time.Hour }})
+	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.answered.time = time.Hour }})
 	r.upReady()
 	conn := r.dial(t)
-	waitFor(t, "the reply", func() bool { return r.up.Load() == 1 })
+	waitFor(t, "the reply", func() bool { return r.checks.up.Load() == 1 })
 	if err := r.stop(); err != nil {
 		t.Errorf("Run returned %v", err)
 	}
@@ -47,39 +52,94 @@ func TestRunEndsWithLingeringPeers(t *testing.T) {
 
 // TestRunReturnsWhyTheListenerFailed: an agent that cannot be asked any more must not go unnoticed.
 func TestRunReturnsWhyTheListenerFailed(t *testing.T) {
-	r := startAgent(t, setup{config: rules})
-	if err := r.Listener.Close(); err != nil {
+	var socket *os.File // the same as the agent's
+	r := startAgent(t, setup{config: rules, listener: func(l *net.TCPListener) {
+		var err error
+		if socket, err = l.File(); err != nil {
+			t.Fatal(err)
+		}
+	}})
+	if err := unix.Shutdown(int(socket.Fd()), unix.SHUT_RD); err != nil {
 		t.Fatal(err)
 	}
+	socket.Close()
 	select {
 	case <-r.ended:
 	case <-time.After(bound):
 		t.Fatal("Run did not return")
 	}
-	if err := r.stop(); !errors.Is(err, net.ErrClosed) || !strings.HasPrefix(err.Error(), "agent listener: ") {
+	if err := r.stop(); !errors.Is(err, unix.EINVAL) || !strings.HasPrefix(err.Error(), "agent listener: ") {
 		t.Errorf("Run returned %v", err)
 	}
 }
 
-// failingListener fails the first accepts, as one does for want of file descriptors.
-type failingListener struct {
-	net.Listener
-	failures atomic.Int64
+// TestRunReturnsThatTheListenerIsClosed already when it begins.
+func TestRunReturnsThatTheListenerIsClosed(t *testing.T) {
+	l, err := Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(Options{Listener: l, Source: health.NewMonitor(rules), MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := a.Run(t.Context()); !errors.Is(err, net.ErrClosed) || !strings.HasPrefix(err.Error(), "agent listener: ") {
+		t.Errorf("Run returned %v", err)
+	}
 }
 
-func (l *failingListener) Accept() (net.Conn, error) {
-	if l.failures.Add(-1) >= 0 {
-		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE}
+// TestNewRefusesOtherListeners than those of Listen.
+func TestNewRefusesOtherListeners(t *testing.T) {
+	unixListener, err := net.Listen("unix", t.TempDir()+"/socket")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return l.Listener.Accept()
+	multipath := net.ListenConfig{}
+	multipath.SetMultipathTCP(true)
+	multipathListener, err := multipath.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed, err := Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	for want, l := range map[string]net.Listener{
+		"is not a TCP listener": unixListener, "not plain TCP": multipathListener, "use of closed network connection": closed,
+	} {
+		defer l.Close()
+		if speaksMultipath, err := isMultipath(l); want == "not plain TCP" && !speaksMultipath {
+			t.Logf("this kernel has no Multipath TCP (%v)", err)
+			continue
+		}
+		_, err = New(Options{Listener: l, Source: health.NewMonitor(rules), MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler)})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New returned %v, want %q", err, want)
+		}
+	}
+}
+
+func isMultipath(l net.Listener) (bool, error) {
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		return false, nil
+	}
+	protocol, err := control(tcp, func(fd int) (int, error) { return unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL) })
+	return protocol == unix.IPPROTO_MPTCP, err
 }
 
 // TestRunSurvivesFailedAccepts: they pass, and are logged when they begin and end, not one by one.
 func TestRunSurvivesFailedAccepts(t *testing.T) {
-	r := startAgent(t, setup{config: rules, listener: func(l net.Listener) net.Listener {
-		failing := &failingListener{Listener: l}
-		failing.failures.Store(10)
-		return failing
+	failures := 10
+	r := startAgent(t, setup{config: rules, change: func(a *Agent) {
+		a.accept = func(l *listener) (int, error) { // as for want of file descriptors
+			if failures--; failures >= 0 {
+				return -1, unix.EMFILE
+			}
+			return l.accept()
+		}
 	}})
 	r.upReady()
 	if got := r.check(t); got != "up ready 100%\n" {
@@ -114,5 +174,5 @@ func TestConcurrentChecks(t *testing.T) {
 		r.observed(prosody(200))
 	}
 	clients.Wait()
-	waitFor(t, "all checks to be counted", func() bool { return r.up.Load()+r.down.Load() == 200 })
+	waitFor(t, "all checks to be counted", func() bool { return r.checks.up.Load()+r.checks.down.Load() == 200 })
 }

@@ -117,6 +117,7 @@ func runCommand(t *testing.T, folder string, v vars, path string, args ...string
 type sidecar struct {
 	*process
 	http, agent string // addresses
+	held        string // address of the held agent port, "" without it
 }
 
 // startSidecar runs the binary on free ports of loopback, unless the variables say otherwise, and returns once its ports
@@ -127,6 +128,13 @@ func startSidecar(t *testing.T, v vars, args ...string) *sidecar {
 	cmd := exec.Command(binary(t), args...)
 	cmd.Dir, cmd.Env = t.TempDir(), loopback.with(v).environ()
 	s := &sidecar{process: startProcess(t, cmd)}
+	s.started(t)
+	return s
+}
+
+// started waits until the ports are open, and learns where they are.
+func (s *sidecar) started(t *testing.T) {
+	t.Helper()
 	eventually(t, "the sidecar to open its ports", bound, func() bool {
 		if s.hasEnded() {
 			t.Fatal("the sidecar ended instead of running")
@@ -136,9 +144,9 @@ func startSidecar(t *testing.T, v vars, args ...string) *sidecar {
 			return false
 		}
 		s.http, s.agent = fmt.Sprint(started[0]["http"]), fmt.Sprint(started[0]["agent"])
+		s.held, _ = started[0]["agent_hold"].(string)
 		return true
 	})
-	return s
 }
 
 // entry is a line of the log.

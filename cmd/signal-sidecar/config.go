@@ -18,8 +18,8 @@ type config struct {
 	httpAddress, tcpAddress string // host:port to bind
 	metrics                 bool
 
-	holdPort int // -1 for off
-	hold     time.Duration
+	holdAddress string // host:port to bind, "" for off
+	hold        time.Duration
 
 	jicofoOrigin, prosodyOrigin string
 	statusPath                  string
@@ -63,12 +63,13 @@ type consulConfig struct {
 // newConfig reads every setting. The error joins a *settingError for each problem.
 func newConfig(ctx *kong.Context, env *environment) (config, error) {
 	r := newReader(ctx, env)
+	agentHost := read(r, "TCP_ADDR", bindHost)
 	c := config{
 		given:         r,
 		httpAddress:   joinAddress(read(r, "HTTP_ADDR", bindHost), read(r, "HTTP_PORT", port)),
-		tcpAddress:    joinAddress(read(r, "TCP_ADDR", bindHost), read(r, "TCP_PORT", port)),
+		tcpAddress:    joinAddress(agentHost, read(r, "TCP_PORT", port)),
 		metrics:       read(r, "METRICS", boolean),
-		holdPort:      read(r, "TCP_HOLD_PORT", portOrOff),
+		holdAddress:   holdAddress(agentHost, read(r, "TCP_HOLD_PORT", portOrOff)),
 		hold:          read(r, "AGENT_HOLD", positiveSeconds),
 		jicofoOrigin:  read(r, "JICOFO_ORIG", origin),
 		prosodyOrigin: read(r, "PROSODY_ORIG", origin),
@@ -117,6 +118,14 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 	return c, nil
 }
 
+// holdAddress is where the held agent port is, "" for off.
+func holdAddress(host string, port int) string {
+	if port < 0 {
+		return ""
+	}
+	return joinAddress(host, port)
+}
+
 // participantAlias lets PARTIPANT_MAX, the original README's spelling, stand for PARTICIPANT_MAX.
 func (c *config) participantAlias() {
 	r := c.given
@@ -147,9 +156,6 @@ func (c *config) normalize() {
 	// The original's package ships HA_PORT, which nothing ever read.
 	if legacy, agent := os.Getenv("HA_PORT"), r.values["TCP_PORT"].raw; legacy != "" && legacy != agent {
 		c.notices = append(c.notices, fmt.Sprintf("HA_PORT=%s is not read, and never was: the agent's port is TCP_PORT=%s", legacy, agent))
-	}
-	if c.holdPort >= 0 {
-		c.notices = append(c.notices, "TCP_HOLD_PORT has no effect: this version does not have the held agent port")
 	}
 	if c.consul.status || c.consul.reports {
 		c.notices = append(c.notices, "CONSUL_STATUS and CONSUL_REPORTS have no effect: this version does not speak to Consul")

@@ -24,6 +24,9 @@ var demoGuide = template.Must(template.New("guide").Parse(`
 signal-sidecar watches a simulated signal node. Try, in another terminal:
 
   what HAProxy hears      curl -s telnet://{{.Agent}} </dev/null
+{{- with .Held}}
+  and when it changes     curl -s telnet://{{.}} </dev/null
+{{- end}}
   the health as a code    curl -i http://{{.HTTP}}/signal/health
   the whole report        curl -s http://{{.HTTP}}/signal/report
   the rooms               curl -s http://{{.HTTP}}/signal/census
@@ -45,7 +48,7 @@ End with Ctrl-C. Changes of the verdict are logged here.
 `))
 
 // demoPlaces is what the guide names.
-type demoPlaces struct{ HTTP, Agent, Control, StatusPath string }
+type demoPlaces struct{ HTTP, Agent, Held, Control, StatusPath string }
 
 func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment, std streams) (err error) {
 	c, err := newConfig(line, env)
@@ -74,9 +77,13 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment
 	c.simulate(node)
 
 	return serve(ctx, c, std.stderr, func(s *sidecar) {
-		_ = demoGuide.Execute(std.stdout, demoPlaces{
+		places := demoPlaces{
 			HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(), Control: control, StatusPath: c.statusPath,
-		})
+		}
+		if s.held != nil {
+			places.Held = s.held.Addr().String()
+		}
+		_ = demoGuide.Execute(std.stdout, places)
 	})
 }
 
@@ -86,6 +93,9 @@ func (c *config) simulate(node *signalnode.Node) {
 	c.censusPoll, c.rules.Census = true, true
 	c.logText = true
 	c.httpAddress, c.tcpAddress = freeAddress(c.httpAddress), freeAddress(c.tcpAddress)
+	if c.holdAddress != "" {
+		c.holdAddress = freeAddress(c.holdAddress)
+	}
 }
 
 // freeAddress returns the address on loopback if nobody has it, else one with a port that is chosen when it is bound.

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 // service is checked too, in the other only the agent speaks.
 type haproxy struct {
 	*process
+	config       string // path
 	stats, front string // paths of sockets
 	view         *view
 }
@@ -34,6 +36,7 @@ defaults
     timeout client 20s
     timeout server 20s
     timeout queue 5s
+%s
 frontend users
     bind unix@%s
     default_backend checked
@@ -46,42 +49,63 @@ type agentOf struct {
 	service string // host:port of what users are sent to
 	agent   string // host:port
 	send    string // agent-send, "" for none
+	inter   string // agent-inter, "" for 100ms with agent-send, else 300ms
+}
+
+// haproxyOptions are what differs between HAProxys.
+type haproxyOptions struct {
+	timeoutCheck string   // "" for none
+	arguments    []string // further ones
 }
 
 // startHAProxy starts HAProxy and samples its view of the servers from then on.
 func startHAProxy(t *testing.T, servers ...agentOf) *haproxy {
+	t.Helper()
+	return startHAProxyWith(t, haproxyOptions{}, servers...)
+}
+
+func startHAProxyWith(t *testing.T, o haproxyOptions, servers ...agentOf) *haproxy {
 	t.Helper()
 	path := component(t, "haproxy")
 	folder, err := os.MkdirTemp("", "haproxy-") // t.TempDir is too long for a socket
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	h := &haproxy{stats: filepath.Join(folder, "stats"), front: filepath.Join(folder, "front")}
-	var config strings.Builder
-	fmt.Fprintf(&config, haproxyHead, h.stats, h.front)
-	for backend, check := range map[string]string{"checked": "check inter 200ms", "agent-only": "no-check"} {
-		fmt.Fprintf(&config, "backend %s\n    balance roundrobin\n    http-response set-header X-Server %%s\n", backend)
-		for _, s := range servers {
-			host, port, _ := net.SplitHostPort(s.agent)
-			fmt.Fprintf(&config, "    server %s %s weight 100 %s agent-check agent-addr %s agent-port %s", s.server, s.service, check, host, port)
-			if s.send != "" {
-				fmt.Fprintf(&config, ` agent-inter 100ms agent-send "%s\n"`, s.send)
-			} else {
-				config.WriteString(" agent-inter 300ms")
-			}
-			config.WriteString("\n")
-		}
+	h.config = write(t, folder, "haproxy.cfg", h.configuration(o, servers))
+	if out, err := exec.Command(path, "-c", "-q", "-f", h.config).CombinedOutput(); err != nil {
+		t.Fatalf("haproxy -c: %v\n%s\n%s", err, out, contents(h.config))
 	}
-	file := write(t, folder, "haproxy.cfg", config.String())
-	if out, err := exec.Command(path, "-c", "-q", "-f", file).CombinedOutput(); err != nil {
-		t.Fatalf("haproxy -c: %v\n%s\n%s", err, out, config.String())
-	}
-	h.process = startProcess(t, exec.Command(path, "-f", file, "-db"))
+	h.process = startProcess(t, exec.Command(path, append([]string{"-f", h.config, "-db"}, o.arguments...)...))
 	eventually(t, "HAProxy's statistics", bound, func() bool {
 		_, err := h.ask("show info")
 		return err == nil
 	})
 	h.view = h.sample(t)
 	return h
+}
+
+// configuration is HAProxy's configuration file.
+func (h *haproxy) configuration(o haproxyOptions, servers []agentOf) string {
+	var config strings.Builder
+	timeoutCheck := ""
+	if o.timeoutCheck != "" {
+		timeoutCheck = "    timeout check " + o.timeoutCheck
+	}
+	fmt.Fprintf(&config, haproxyHead, h.stats, timeoutCheck, h.front)
+	for backend, check := range map[string]string{"checked": "check inter 200ms", "agent-only": "no-check"} {
+		fmt.Fprintf(&config, "backend %s\n    balance roundrobin\n    http-response set-header X-Server %%s\n", backend)
+		for _, s := range servers {
+			host, port, _ := net.SplitHostPort(s.agent)
+			fmt.Fprintf(&config, "    server %s %s weight 100 %s agent-check agent-addr %s agent-port %s", s.server, s.service, check, host, port)
+			if s.send != "" {
+				fmt.Fprintf(&config, ` agent-inter %s agent-send "%s\n"`, cmp.Or(s.inter, "100ms"), s.send)
+			} else {
+				fmt.Fprintf(&config, " agent-inter %s", cmp.Or(s.inter, "300ms"))
+			}
+			config.WriteString("\n")
+		}
+	}
+	return config.String()
 }
 
 // ask sends a command to the stats socket.

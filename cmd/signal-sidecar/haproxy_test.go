@@ -27,8 +27,8 @@ func startFleet(t *testing.T, settings vars) (h *haproxy, first, second *shard) 
 	}
 	service := func(s *shard) string { return strings.TrimPrefix(s.node.Prosody.Origin(), "http://") }
 	h = startHAProxy(t,
-		agentOf{"first", service(shards[0]), shards[0].agent, "first"},
-		agentOf{"second", service(shards[1]), shards[1].agent, ""})
+		agentOf{"first", service(shards[0]), shards[0].agent, "first", ""},
+		agentOf{"second", service(shards[1]), shards[1].agent, "", ""})
 	return h, shards[0], shards[1]
 }
 

@@ -55,12 +55,13 @@ func newLogHandler(c config, w io.Writer) slog.Handler {
 type sidecar struct {
 	telemetry  *otel.Telemetry
 	monitor    *health.Monitor
-	agent      *agent.Agent
+	agents     []*agent.Agent // the ordinary port, and the held one
 	rest       *rest.Server
 	collectors []collector.Collector
 	history    *history.History
 	recorder   *history.Recorder // nil without RECORD_PATH
 	http, tcp  net.Listener
+	held       net.Listener // nil without TCP_HOLD_PORT
 	log        *slog.Logger
 }
 
@@ -81,8 +82,11 @@ func serve(ctx context.Context, c config, out io.Writer, ready func(*sidecar)) e
 	for _, notice := range c.notices {
 		s.log.WarnContext(ctx, "setting is not in force as given", "notice", notice)
 	}
-	s.log.InfoContext(ctx, "signal-sidecar started", "version", otel.ReadBuild().Version,
-		"http", s.http.Addr().String(), "agent", s.tcp.Addr().String(), "status_path", c.statusPath)
+	started := []any{"version", otel.ReadBuild().Version, "http", s.http.Addr().String(), "agent", s.tcp.Addr().String()}
+	if s.held != nil {
+		started = append(started, "agent_hold", s.held.Addr().String())
+	}
+	s.log.InfoContext(ctx, "signal-sidecar started", append(started, "status_path", c.statusPath)...)
 	ready(s)
 	return s.run(ctx)
 }
@@ -129,8 +133,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 	if err := s.listen(ctx, c); err != nil {
 		return nil, err
 	}
-	s.agent, err = agent.New(agent.Options{Listener: s.tcp, Source: s.monitor, MeterProvider: mp, Logger: log})
-	if err != nil {
+	if err := s.addAgents(c); err != nil {
 		return nil, err
 	}
 	s.rest, err = rest.New(rest.Options{
@@ -166,11 +169,33 @@ func newCollectors(c config, s *sidecar) ([]collector.Collector, error) {
 	return all, errors.Join(errJ, errP, errS)
 }
 
+// addAgents makes the agents that answer on the ports.
+func (s *sidecar) addAgents(c config) error {
+	o := agent.Options{Listener: s.tcp, Source: s.monitor, MeterProvider: s.telemetry.MeterProvider, Logger: s.log}
+	ordinary, err := agent.New(o)
+	if err != nil {
+		return err
+	}
+	s.agents = append(s.agents, ordinary)
+	if s.held == nil {
+		return nil
+	}
+	o.Listener, o.Hold = s.held, c.hold
+	held, err := agent.New(o)
+	s.agents = append(s.agents, held)
+	return err
+}
+
 // listen opens the ports; the error names the one that could not be had.
 func (s *sidecar) listen(ctx context.Context, c config) (err error) {
 	var config net.ListenConfig
-	if s.tcp, err = config.Listen(ctx, "tcp", c.tcpAddress); err != nil {
+	if s.tcp, err = agent.Listen(ctx, c.tcpAddress); err != nil {
 		return fmt.Errorf("TCP_PORT: %w", err)
+	}
+	if c.holdAddress != "" {
+		if s.held, err = agent.Listen(ctx, c.holdAddress); err != nil {
+			return fmt.Errorf("TCP_HOLD_PORT: %w", err)
+		}
 	}
 	if s.http, err = config.Listen(ctx, "tcp", c.httpAddress); err != nil {
 		return fmt.Errorf("HTTP_PORT: %w", err)
@@ -179,7 +204,7 @@ func (s *sidecar) listen(ctx context.Context, c config) (err error) {
 }
 
 func (s *sidecar) closeListeners() {
-	for _, l := range []net.Listener{s.tcp, s.http} {
+	for _, l := range []net.Listener{s.tcp, s.held, s.http} {
 		if l != nil {
 			_ = l.Close()
 		}
@@ -193,7 +218,9 @@ func (s *sidecar) run(ctx context.Context) error {
 	for _, c := range s.collectors {
 		parts.Go(func() error { return c.Run(ctx) })
 	}
-	parts.Go(func() error { return s.agent.Run(ctx) })
+	for _, a := range s.agents {
+		parts.Go(func() error { return a.Run(ctx) })
+	}
 	parts.Go(func() error { return s.rest.Run(ctx) })
 	if s.recorder != nil {
 		parts.Go(func() error { return s.recorder.Run(ctx) })

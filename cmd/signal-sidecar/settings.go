@@ -12,13 +12,13 @@ type settings struct {
 	HTTPPort text `name:"http-port" default:"6000" group:"listen" placeholder:"PORT" help:"Port of the REST server; 0 takes a free one."`
 	HTTPAddr text `name:"http-addr" group:"listen" placeholder:"ADDRESS" help:"Address that the REST server binds; all interfaces without it."`
 	TCPPort  text `name:"tcp-port" default:"6060" group:"listen" placeholder:"PORT" help:"Port of the HAProxy agent; 0 takes a free one."`
-	TCPAddr  text `name:"tcp-addr" group:"listen" placeholder:"ADDRESS" help:"Address that the HAProxy agent binds; all interfaces without it."`
+	TCPAddr  text `name:"tcp-addr" group:"listen" placeholder:"ADDRESS" help:"Address that both ports of the HAProxy agent bind; all interfaces without it."`
 	Metrics  flag `name:"metrics" default:"true" group:"listen" help:"Serve /metrics."`
 
 	AgentDescription flag `name:"agent-description" default:"false" group:"listen" help:"Add the root reason to the agent reply; HAProxy shows it in its log and statistics."`
 
-	TCPHoldPort text `name:"tcp-hold-port" default:"off" group:"listen" placeholder:"PORT" help:"Port of the held HAProxy agent, or off."`
-	AgentHold   text `name:"agent-hold" default:"5" group:"listen" placeholder:"SECONDS" help:"How long the held agent holds a connection; > 0."`
+	TCPHoldPort text `name:"tcp-hold-port" default:"off" group:"listen" placeholder:"PORT" help:"Port of the held HAProxy agent, which answers when the line changes; off without it, 0 takes a free one."`
+	AgentHold   text `name:"agent-hold" default:"5" group:"listen" placeholder:"SECONDS" help:"How long the held agent holds a connection while nothing changes; > 0, below HAProxy's timeout check."`
 
 	JicofoOrig              text `name:"jicofo-orig" default:"http://localhost:8888" group:"probes" placeholder:"URL" help:"Origin of jicofo."`
 	ProsodyOrig             text `name:"prosody-orig" default:"http://localhost:5280" group:"probes" placeholder:"URL" help:"Origin of prosody."`

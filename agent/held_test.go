@@ -1,0 +1,343 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// holdForEver is a held port on which only a change makes the agent speak, and also right after another one.
+func holdForEver(change ...func(*Agent)) setup {
+	return setup{config: rules, hold: time.Hour, change: func(a *Agent) {
+		a.room.settle = 0
+		for _, also := range change {
+			also(a)
+		}
+	}}
+}
+
+// dialHeld connects so many checkers, which are all held when it returns.
+func (r *runningAgent) dialHeld(t *testing.T, n int) []*net.TCPConn {
+	t.Helper()
+	before := int(r.room.waiting.Load())
+	conns := make([]*net.TCPConn, n)
+	for i := range conns {
+		conns[i] = r.dial(t)
+	}
+	r.waitForWaiting(t, before+n)
+	return conns
+}
+
+func wantReplies(t *testing.T, conns []*net.TCPConn, want string) {
+	t.Helper()
+	for _, conn := range conns {
+		if got := readReply(t, conn); got != want {
+			t.Errorf("said %q, want %q", got, want)
+		}
+		conn.Close()
+	}
+}
+
+// TestHeldHearsAChange: who is held hears each change, and nothing when an observation changes nothing.
+func TestHeldHearsAChange(t *testing.T) {
+	r := startAgent(t, holdForEver())
+	r.upReady()
+	for range 3 {
+		for _, change := range []struct{ word, line string }{
+			{"drain", "up drain 0%\n"}, {"maint", "up maint 0%\n"}, {"unhealthy", "down drain 0%\n"}, {"ready", "up ready 100%\n"},
+		} {
+			conns := r.dialHeld(t, 3)
+			r.observed(jicofo(1))
+			r.observed(prosody(200))
+			conns = append(conns, r.dialHeld(t, 1)...) // it was let in after those, and the others are still there
+			r.observed(statusFile(change.word))
+			wantReplies(t, conns, change.line)
+			r.waitForWaiting(t, 0)
+		}
+	}
+	r.waitForSockets(t, 0)
+}
+
+// TestHeldAnswersAfterHold when nothing changes.
+func TestHeldAnswersAfterHold(t *testing.T) {
+	const hold = 50 * time.Millisecond
+	r := startAgent(t, setup{config: rules, hold: hold, change: func(a *Agent) { a.room.settle = 0 }})
+	r.upReady()
+	for range 5 {
+		began := time.Now()
+		if got := r.check(t); got != "up ready 100%\n" {
+			t.Errorf("said %q", got)
+		}
+		if held := time.Since(began); held < hold {
+			t.Errorf("held for %s, want %s", held, hold)
+		}
+	}
+}
+
+// TestHeldAnswersAtOnceAfterAChange, of which the first verdict is one, for as long as it holds otherwise.
+func TestHeldAnswersAtOnceAfterAChange(t *testing.T) {
+	r := startAgent(t, setup{config: rules, hold: time.Hour})
+	r.upReady()
+	for _, change := range []struct{ word, line string }{{"ready", "up ready 100%\n"}, {"drain", "up drain 0%\n"}, {"ready", "up ready 100%\n"}} {
+		r.observed(statusFile(change.word))
+		for range 20 {
+			if got := r.check(t); got != change.line {
+				t.Errorf("said %q, want %q", got, change.line)
+			}
+		}
+	}
+}
+
+// TestHeldHoldsAgain once that time is over.
+func TestHeldHoldsAgain(t *testing.T) {
+	r := startAgent(t, setup{config: rules, hold: time.Hour, change: func(a *Agent) { a.room.settle = 100 * time.Millisecond }})
+	r.upReady()
+	began := time.Now()
+	waitFor(t, "a connection to be held", func() bool {
+		r.dial(t)
+		return r.room.waiting.Load() > 0
+	})
+	if after := time.Since(began); after < 100*time.Millisecond {
+		t.Errorf("held %s after a change", after)
+	}
+}
+
+// TestHeldByDefault fixes the bounds that are in force outside the tests.
+func TestHeldByDefault(t *testing.T) {
+	r := startAgent(t, setup{config: rules, hold: 5 * time.Second})
+	if r.room.settle != 5*time.Second || r.room.hold != 5*time.Second || r.room.places != 1024 {
+		t.Errorf("%d are held for %s, nobody for %s after a change", r.room.places, r.room.hold, r.room.settle)
+	}
+}
+
+// TestHeldMany connects 1,100 checkers: 1,024 are held, without a goroutine, and the others are answered at once. All
+// hear the change.
+func TestHeldMany(t *testing.T) {
+	r := startAgent(t, holdForEver())
+	r.upReady()
+	const over = 76
+	goroutines := runtime.NumGoroutine()
+	held := r.dialHeld(t, maxWaiting)
+	if n := runtime.NumGoroutine() - goroutines; n > 10 {
+		t.Errorf("%d goroutines more for %d held connections", n, maxWaiting)
+	}
+	for range over {
+		conn := r.dial(t)
+		wantReplies(t, []*net.TCPConn{conn}, "up ready 100%\n")
+	}
+	r.waitForWaiting(t, maxWaiting)
+	r.observed(statusFile("drain"))
+	wantReplies(t, held, "up drain 0%\n")
+	r.waitForWaiting(t, 0)
+	r.waitForSockets(t, 0)
+}
+
+// TestHeldPeersGone: whatever peers do that are not there any more, their places and sockets are free after the hold.
+func TestHeldPeersGone(t *testing.T) {
+	leave := map[string]func(*net.TCPConn){
+		"closed":      func(c *net.TCPConn) { _ = c.Close() },
+		"half-closed": func(c *net.TCPConn) { _ = c.CloseWrite() },
+		"reset": func(c *net.TCPConn) {
+			_ = c.SetLinger(0)
+			_ = c.Close()
+		},
+		"reset with unread data": func(c *net.TCPConn) {
+			_, _ = io.WriteString(c, "shard-1\n")
+			_ = c.SetLinger(0)
+			_ = c.Close()
+		},
+	}
+	for name, act := range leave {
+		for _, end := range []string{"deadline", "change"} {
+			t.Run(name+" "+end, func(t *testing.T) {
+				s := holdForEver()
+				if end == "deadline" {
+					s.hold = time.Second
+				}
+				r := startAgent(t, s)
+				r.upReady()
+				conns := r.dialHeld(t, 20)
+				for _, conn := range conns {
+					act(conn)
+				}
+				if end == "change" {
+					r.observed(statusFile("drain"))
+				}
+				r.waitForWaiting(t, 0)
+				for _, conn := range conns {
+					conn.Close()
+				}
+				r.waitForSockets(t, 0)
+			})
+		}
+	}
+}
+
+// TestHeldPeerGetsTheReply: what a held peer sends does not cost it the reply, as on the ordinary port.
+func TestHeldPeerGetsTheReply(t *testing.T) {
+	for name, act := range peers {
+		t.Run(name, func(t *testing.T) {
+			r := startAgent(t, holdForEver())
+			r.upReady()
+			conn := r.dialHeld(t, 1)[0]
+			acted := make(chan struct{})
+			go func() { // it may have to wait until the agent reads
+				defer close(acted)
+				act(t, conn)
+			}()
+			r.observed(statusFile("drain"))
+			if got := readReply(t, conn); got != "up drain 0%\n" {
+				t.Errorf("said %q", got)
+			}
+			<-acted
+		})
+	}
+}
+
+// TestHeldGetTheLineAtShutdown: who is held gets the current line.
+func TestHeldGetTheLineAtShutdown(t *testing.T) {
+	r := startAgent(t, holdForEver())
+	r.upReady()
+	conns := r.dialHeld(t, 100)
+	if err := r.stop(); err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+	wantReplies(t, conns, "up ready 100%\n")
+	if conn, err := net.Dial("tcp", r.address); err == nil {
+		conn.Close()
+		t.Error("the port is still open")
+	}
+}
+
+// TestHeldBeforeTheFirstVerdict: as on the ordinary port, connections wait for it, and are told nothing without.
+func TestHeldBeforeTheFirstVerdict(t *testing.T) {
+	t.Run("it comes", func(t *testing.T) {
+		r := startAgent(t, holdForEver())
+		conns := r.dialHeld(t, 50)
+		r.observed(jicofo(0), prosody(200))
+		conns = append(conns, r.dialHeld(t, 1)...)
+		r.observed(statusFile("ready"))
+		wantReplies(t, conns, "up ready 100%\n")
+	})
+	t.Run("it does not come in time", func(t *testing.T) {
+		r := startAgent(t, holdForEver(func(a *Agent) { a.room.verdictWait = 50 * time.Millisecond }))
+		wantReplies(t, []*net.TCPConn{r.dial(t)}, "")
+	})
+	t.Run("too many wait", func(t *testing.T) {
+		r := startAgent(t, holdForEver(func(a *Agent) { a.room.places = 5 }))
+		conns := r.dialHeld(t, 5)
+		wantReplies(t, []*net.TCPConn{r.dial(t)}, "")
+		r.upReady()
+		wantReplies(t, conns, "up ready 100%\n")
+	})
+	t.Run("the agent stops", func(t *testing.T) {
+		r := startAgent(t, holdForEver())
+		conns := r.dialHeld(t, 5)
+		if err := r.stop(); err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+		wantReplies(t, conns, "")
+	})
+}
+
+// TestHeldWhileTheVerdictChanges: checkers come all the while, and each hears a line that was true.
+func TestHeldWhileTheVerdictChanges(t *testing.T) {
+	r := startAgent(t, holdForEver())
+	r.upReady()
+	conns := make(chan *net.TCPConn, 300)
+	go func() {
+		defer close(conns)
+		for range cap(conns) {
+			conns <- r.dial(t)
+		}
+	}()
+	last := make(chan struct{})
+	go func() {
+		defer close(last)
+		for conn := range conns {
+			switch got := readReply(t, conn); got {
+			case "up ready 100%\n", "up drain 0%\n":
+			default:
+				t.Errorf("said %q", got)
+			}
+			conn.Close()
+		}
+	}()
+	words := [2]string{"drain", "ready"}
+	n := 0
+	waitFor(t, "all to be answered", func() bool {
+		n++
+		r.observed(statusFile(words[n%2]))
+		select {
+		case <-last:
+			return true
+		default:
+			return false
+		}
+	})
+	r.waitForSockets(t, 0)
+}
+
+// TestHeldAreCounted beside the checks, which name their port.
+func TestHeldAreCounted(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	s := holdForEver()
+	s.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	r := startAgent(t, s)
+	r.upReady()
+	wantHeld := func(held, up int64) {
+		t.Helper()
+		got := collect(t, reader)
+		if got["signal.agent.held"] != held || got["signal.agent.checks hold up"] != up || got["signal.agent.checks hold none"] != 0 {
+			t.Errorf("counted %v, want %d held and %d told up", got, held, up)
+		}
+	}
+	wantHeld(0, 0)
+	conns := r.dialHeld(t, 7)
+	wantHeld(7, 0)
+	r.observed(statusFile("drain"))
+	wantReplies(t, conns, "up drain 0%\n")
+	r.waitForWaiting(t, 0)
+	wantHeld(0, 7)
+}
+
+// collect returns all series by name and attributes.
+func collect(t *testing.T, reader *sdkmetric.ManualReader) map[string]int64 {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &all); err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]int64{}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			var points []metricdata.DataPoint[int64]
+			switch data := m.Data.(type) {
+			case metricdata.Sum[int64]:
+				if !data.IsMonotonic {
+					t.Errorf("%s is not monotonic", m.Name)
+				}
+				points = data.DataPoints
+			case metricdata.Gauge[int64]:
+				points = data.DataPoints
+			default:
+				t.Errorf("unexpected metric %s: %T", m.Name, m.Data)
+			}
+			for _, point := range points {
+				name := m.Name
+				for _, attribute := range point.Attributes.ToSlice() {
+					name += fmt.Sprint(" ", attribute.Value.AsString())
+				}
+				values[name] = point.Value
+			}
+		}
+	}
+	return values
+}

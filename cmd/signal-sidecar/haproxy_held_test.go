@@ -1,0 +1,160 @@
+package main_test
+
+import (
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// checkers is how many checkers HAProxy has on the shard's held port: two servers in two backends.
+const checkers = 4
+
+// heldShard starts a shard with a held port.
+func heldShard(t *testing.T, settings vars) *shard {
+	t.Helper()
+	component(t, "haproxy")
+	return startShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "1"}.with(settings))
+}
+
+// startHeldHAProxy starts a HAProxy that asks the shard's held port, for a server with agent-send and one without.
+func (s *shard) startHeldHAProxy(t *testing.T, o haproxyOptions) *haproxy {
+	t.Helper()
+	service := strings.TrimPrefix(s.node.Prosody.Origin(), "http://")
+	return startHAProxyWith(t, o, agentOf{"sending", service, s.held, "shard", "100ms"}, agentOf{"silent", service, s.held, "", "100ms"})
+}
+
+func (h *haproxy) expectBoth(t *testing.T, status, weight string) {
+	t.Helper()
+	h.expect(t, "sending", status, weight)
+	h.expect(t, "silent", status, weight)
+}
+
+// TestHAProxyFollowsHeldPort takes the shard through its states while every checker is held, and right after a change;
+// each reaches both backends.
+func TestHAProxyFollowsHeldPort(t *testing.T) {
+	t.Parallel()
+	s := heldShard(t, vars{"WEIGHT_PARTICIPANTS": "true", "PARTICIPANT_MAX": "100"})
+	h := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s"})
+	for _, step := range []struct {
+		do             func()
+		status, weight string
+	}{
+		{func() { s.node.SetLoad(0, 0) }, "UP", "100"},
+		{func() { s.node.SetLoad(50, 1) }, "UP", "50"},
+		{func() { s.say(t, "drain") }, "DRAIN (agent)", "0"},
+		{func() { s.say(t, "ready") }, "UP", "50"},
+		{func() { s.say(t, "maint") }, "MAINT", "50"},
+		{func() { s.say(t, "drain") }, "DRAIN (agent)", "0"},
+		{func() { s.say(t, "ready"); s.node.SetLoad(0, 0) }, "UP", "100"},
+		{func() { must(t, s.node.Jicofo.Crash()) }, "DOWN (agent)", "0"},
+		{func() { must(t, s.node.Jicofo.Recover()) }, "UP", "100"},
+	} {
+		step.do()
+		h.expectBoth(t, step.status, step.weight)
+		s.holds(t, checkers)
+		h.expectBoth(t, step.status, step.weight)
+	}
+}
+
+// TestHAProxyWithoutTimeoutCheck gives up on a held check after agent-inter, and keeps what it knows; it hears of a change
+// as nothing is held then.
+func TestHAProxyWithoutTimeoutCheck(t *testing.T) {
+	t.Parallel()
+	s := heldShard(t, nil)
+	h := s.startHeldHAProxy(t, haproxyOptions{})
+	for _, step := range []struct{ word, status, weight string }{
+		{"ready", "UP", "100"}, {"drain", "DRAIN (agent)", "0"}, {"maint", "MAINT", "0"}, {"ready", "UP", "100"},
+	} {
+		s.say(t, step.word)
+		h.expect(t, "sending", step.status, step.weight)
+		h.view.forget()
+		eventually(t, "HAProxy to give up on a check", bound, func() bool {
+			return strings.Contains(h.view.of("checked/sending").agentStatus, "TOUT")
+		})
+		h.view.settle(t)
+		h.view.expectNoChange(t, step.word+", given up")
+	}
+	if n, _ := strconv.Atoi(s.metric("signal_agent_held")); n > 100 {
+		t.Errorf("%d connections are held for %d checkers", n, checkers)
+	}
+	h.signal(t, syscall.SIGKILL)
+	s.expectNobody(t)
+}
+
+// expectNobody waits until the sidecar has no connection to the held port left, although nothing changes.
+func (s *shard) expectNobody(t *testing.T) {
+	t.Helper()
+	eventually(t, "the sidecar to have no held connection left", bound, func() bool { return s.heldConnections() == 0 })
+	if held := s.metric("signal_agent_held"); held != "0" {
+		t.Errorf("signal_agent_held is %s", held)
+	}
+}
+
+// TestHAProxyGoneWhileHeld kills and stops HAProxy while its checks are held; no connection is left behind, and who comes
+// back follows again.
+func TestHAProxyGoneWhileHeld(t *testing.T) {
+	t.Parallel()
+	s := heldShard(t, nil)
+	h := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s"})
+	s.holds(t, checkers)
+	h.signal(t, syscall.SIGSTOP)
+	s.expectNobody(t)
+	h.signal(t, syscall.SIGCONT)
+	s.holds(t, checkers)
+	s.say(t, "drain")
+	h.expectBoth(t, "DRAIN (agent)", "0")
+	s.holds(t, checkers)
+	h.signal(t, syscall.SIGKILL)
+	s.expectNobody(t)
+
+	again := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s"})
+	again.expectBoth(t, "DRAIN (agent)", "0")
+	s.holds(t, checkers)
+	again.signal(t, syscall.SIGTERM)
+	s.expectNobody(t)
+}
+
+// TestHAProxyReloadedWhileHeld replaces HAProxy's process while checks are held; the new one follows, and no connection of
+// the old ones is left behind.
+func TestHAProxyReloadedWhileHeld(t *testing.T) {
+	t.Parallel()
+	t.Run("a new process with -sf", func(t *testing.T) {
+		t.Parallel()
+		s := heldShard(t, nil)
+		h := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s"})
+		for _, word := range []string{"DRAIN (agent)", "UP"} {
+			s.holds(t, checkers)
+			old := h.process
+			h.process = startProcess(t, exec.Command(old.cmd.Path, "-f", h.config, "-db", "-sf", fmt.Sprint(old.cmd.Process.Pid)))
+			old.exit(t)
+			s.holds(t, checkers)
+			s.say(t, map[string]string{"UP": "ready", "DRAIN (agent)": "drain"}[word])
+			h.expectBoth(t, word, map[string]string{"UP": "100", "DRAIN (agent)": "0"}[word])
+		}
+		s.holds(t, checkers)
+		h.signal(t, syscall.SIGKILL)
+		s.expectNobody(t)
+	})
+	t.Run("SIGUSR2 to the master", func(t *testing.T) {
+		t.Parallel()
+		s := heldShard(t, nil)
+		h := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s", arguments: []string{"-W"}})
+		for n := range 3 {
+			s.holds(t, checkers)
+			h.signal(t, syscall.SIGUSR2)
+			eventually(t, "the reloaded HAProxy", bound, func() bool {
+				return strings.Count(contents(h.stderr), "Former worker") > n
+			})
+		}
+		s.say(t, "drain")
+		h.expectBoth(t, "DRAIN (agent)", "0")
+		s.holds(t, checkers)
+		if code, _ := h.stop(t, syscall.SIGTERM); code != 0 && code != 143 {
+			t.Errorf("the master ended with %d", code)
+		}
+		s.expectNobody(t)
+	})
+}

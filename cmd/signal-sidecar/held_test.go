@@ -1,0 +1,104 @@
+package main_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// connections counts those of a process's open sockets that are connections to a port of its own.
+func (p *process) connections(port string) (n int) {
+	open := map[string]bool{}
+	folder := fmt.Sprintf("/proc/%d", p.cmd.Process.Pid)
+	descriptors, _ := filepath.Glob(folder + "/fd/*")
+	for _, path := range descriptors {
+		target, _ := os.Readlink(path)
+		if inode, ok := strings.CutPrefix(target, "socket:["); ok {
+			open[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	var number int
+	_, _ = fmt.Sscan(port, &number)
+	local, listening := fmt.Sprintf(":%04X", number), "0A"
+	for line := range strings.Lines(contents(folder+"/net/tcp") + contents(folder+"/net/tcp6")) {
+		f := strings.Fields(line)
+		if len(f) > 9 && strings.HasSuffix(f[1], local) && f[3] != listening && open[f[9]] {
+			n++
+		}
+	}
+	return n
+}
+
+// heldConnections counts the connections to the held agent port that the sidecar has open.
+func (s *sidecar) heldConnections() int {
+	_, port, _ := net.SplitHostPort(s.held)
+	return s.connections(port)
+}
+
+// holds waits until so many connections are held.
+func (s *sidecar) holds(t *testing.T, n int) {
+	t.Helper()
+	eventually(t, fmt.Sprint(n, " connections to be held"), bound, func() bool {
+		return s.metric("signal_agent_held") == fmt.Sprint(n)
+	})
+}
+
+// TestHeldPort asks the binary's held port, and its ordinary one, which never holds.
+func TestHeldPort(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "0.2"})
+	s.becomes(t, "up ready 100%")
+	var replies []<-chan string
+	eventually(t, "a connection to be held", bound, func() bool {
+		replies = append(replies, wait(t, s.held))
+		return s.metric("signal_agent_held") != "0"
+	})
+	s.say(t, "drain")
+	s.becomes(t, "up drain 0%")
+	for _, reply := range append(replies, wait(t, s.held)) {
+		if said := heard(t, reply); said != "up ready 100%\n" && said != "up drain 0%\n" {
+			t.Errorf("the held agent says %q", said)
+		}
+	}
+	eventually(t, "the held port to say drain", bound, func() bool { return heard(t, wait(t, s.held)) == "up drain 0%\n" })
+	eventually(t, "no connection to be left", bound, func() bool { return s.heldConnections() == 0 })
+	if notices := s.logged("setting is not in force as given"); len(notices) > 0 {
+		t.Errorf("notices: %v", notices)
+	}
+}
+
+// TestHeldPortAtStop: who is held when the sidecar stops gets the current line.
+func TestHeldPortAtStop(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "1"})
+	s.becomes(t, "up ready 100%")
+	var replies []<-chan string
+	eventually(t, "a connection to be held", bound, func() bool {
+		replies = append(replies, wait(t, s.held))
+		return s.metric("signal_agent_held") != "0"
+	})
+	if code, _ := s.stop(t, os.Interrupt); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	for _, reply := range replies {
+		if said := heard(t, reply); said != "up ready 100%\n" {
+			t.Errorf("at the stop the held agent says %q", said)
+		}
+	}
+}
+
+// TestHeldPortIsOff without TCP_HOLD_PORT: nothing listens, and no series says otherwise.
+func TestHeldPortIsOff(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, nil)
+	s.becomes(t, "up ready 100%")
+	if s.held != "" {
+		t.Errorf("the held port is %s", s.held)
+	}
+	if value := s.metric("signal_agent_held"); value != "" {
+		t.Errorf("signal_agent_held is %s", value)
+	}
+}
