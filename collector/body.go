@@ -32,8 +32,8 @@ func newBody(res *http.Response, limit, expected int64) *body {
 func (b *body) more() bool {
 	before := len(b.read)
 	for b.err == nil && len(b.read) == before {
-		if cap(b.read)-before < bytes.MinRead {
-			grown := make([]byte, before, 2*cap(b.read))
+		if most := int(b.limit) + 1 + bytes.MinRead; cap(b.read)-before < bytes.MinRead && cap(b.read) < most {
+			grown := make([]byte, before, min(2*cap(b.read), most))
 			copy(grown, b.read)
 			b.read = grown
 		}

@@ -27,7 +27,7 @@ func TestBody(t *testing.T) {
 				if over := size > limit; errors.Is(err, errBodySize) != over || !over && err != nil || !over && len(got) != size || len(got) > limit+1 {
 					t.Errorf("%d bytes, announced %d, expected %d: read %d, %v", size, announced, expected, len(got), err)
 				}
-				if cap(got) > 2*limit+2*bytes.MinRead {
+				if cap(got) > limit+1+bytes.MinRead {
 					t.Errorf("%d bytes, announced %d, expected %d: room for %d", size, announced, expected, cap(got))
 				}
 			}

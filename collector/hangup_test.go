@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -337,6 +338,58 @@ func TestHangupOfAbandonedConnection(t *testing.T) {
 		expectTimes(t, r.times(v.start, 90*time.Second), "0s tick", "1m0s tick")
 		v.hangUp()
 		expectTimes(t, r.times(v.start, time.Second), "1m30s hangup")
+	})
+}
+
+// kept is a connection that a line's latest ask went over, and that rests now; gone makes its peer go away.
+func kept(t *testing.T, l *line) (gone func()) {
+	t.Helper()
+	near, far := net.Pipe()
+	c, err := l.watched(func(context.Context, string, string) (net.Conn, error) { return near, nil })(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.begin(t.Context())
+	l.take(c)
+	l.rest(nil)
+	return func() { // with what net/http does then
+		far.Close()
+		_, _ = c.Read(make([]byte, 1))
+		c.Close()
+		c.Close()
+	}
+}
+
+// TestHangupIsAnsweredByAsking: an ask that began later makes a hang-up old news, whether it was heard before or not.
+func TestHangupIsAnsweredByAsking(t *testing.T) {
+	h := newHangups()
+	first, second := h.newLine(), h.newLine()
+	gone, goneToo := kept(t, first), kept(t, second)
+	first.end(200)
+	second.end(200)
+	gone()
+	if !h.pending() {
+		t.Fatal("the first hang-up is not pending")
+	}
+	first.begin(t.Context())
+	second.begin(t.Context())
+	if goneToo(); h.pending() {
+		t.Error("pending, though both have been asked")
+	}
+}
+
+// TestHangupBeforeTheAnswerIsRead is that of a server which never keeps a connection, and hangs up so early that the ask
+// is still under way: the second of them says what the first did.
+func TestHangupBeforeTheAnswerIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHangups()
+		l := h.newLine()
+		for i, want := range []bool{true, false, false} {
+			kept(t, l)()
+			if l.end(200); h.pending() != want {
+				t.Errorf("ask %d: pending %t", i+1, !want)
+			}
+		}
 	})
 }
 

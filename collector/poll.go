@@ -72,7 +72,7 @@ func (p *poller) hurry(next plan) plan {
 	if earliest := p.lastHangup.Add(min(maxHangupPause, p.recovery)); at.Before(earliest) {
 		at = earliest
 	}
-	if !p.hangups.pending() || next.at.Before(at) {
+	if !p.hangups.pending() {
 		return next
 	}
 	return plan{at, health.TriggerHangup}
