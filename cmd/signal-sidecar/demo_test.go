@@ -130,7 +130,14 @@ func TestDemoTakesFreePorts(t *testing.T) {
 func TestDemoTakesGivenPorts(t *testing.T) {
 	t.Parallel()
 	http, agent := lastingPort(t), lastingPort(t)
-	d := startDemo(t, vars{"HTTP_PORT": http, "TCP_PORT": agent})
+	held := lastingPort(t)
+	d := startDemo(t, vars{"HTTP_PORT": http, "TCP_PORT": agent, "TCP_HOLD_PORT": held})
+	if guide := contents(d.stdout); !strings.Contains(guide, "and when it changes     curl -s telnet://127.0.0.1:"+held+" </dev/null\n") {
+		t.Errorf("the guide does not say where the held port is:\n%s", guide)
+	}
+	if said := heard(t, wait(t, "127.0.0.1:"+held)); said != "up ready 100%\n" {
+		t.Errorf("the held port says %q", said)
+	}
 	if d.http != "127.0.0.1:"+http || d.agent != "127.0.0.1:"+agent {
 		t.Errorf("asked for ports %s and %s, got %s and %s", http, agent, d.http, d.agent)
 	}

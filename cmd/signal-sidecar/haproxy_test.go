@@ -90,7 +90,11 @@ func TestHAProxyFollows(t *testing.T) {
 		{"ready", func() { first.say(t, "ready") }, "UP", "50", running, 0, true},
 		{"maint", func() { first.say(t, "maint") }, "MAINT", "50", stopped, maint, false},
 		{"drain after maint", func() { first.say(t, "drain") }, "DRAIN (agent)", "0", running, drain, false},
-		{"over the maximum", func() { first.say(t, "ready"); first.node.SetLoad(101, 1) }, "DRAIN (agent)", "0", running, drain, false},
+		{"over the maximum", func() {
+			first.node.SetLoad(101, 1) // known before the word is ready: else it is up for a moment
+			eventually(t, "the load to be seen", bound, func() bool { return first.metric("signal_jicofo_participants") == "101" })
+			first.say(t, "ready")
+		}, "DRAIN (agent)", "0", running, drain, false},
 		{"empty again", func() { first.node.SetLoad(0, 0) }, "UP", "100", running, 0, true},
 		{"jicofo dies", func() { must(t, first.node.Jicofo.Crash()) }, "DOWN (agent)", "0", stopped, 0, false},
 		{"jicofo is back", func() { must(t, first.node.Jicofo.Recover()) }, "UP", "100", running, 0, true},
