@@ -21,7 +21,8 @@ import (
 const (
 	// verdictWait bounds how long a connection waits for the first verdict.
 	verdictWait = 10 * time.Second
-	// maxWaiting bounds the connections that wait.
+	// maxWaiting bounds the connections that wait on a port, together with an eighth of the file descriptors that the
+	// process may have.
 	maxWaiting = 1024
 	// maxAnswered bounds the answered connections that the accepting thread keeps open: enough for a burst of checkers,
 	// and few enough to stay in the processor's cache.
