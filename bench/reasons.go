@@ -4,8 +4,8 @@ import "strings"
 
 // reasons is what is known of why a goal is missed, by the beginning of the figure's name. They show only where it is.
 var reasons = []struct{ figure, why string }{
-	{"start", "Not profiled. The client and the node it probes run on the same cores."},
-	{"status file", "The edit itself wakes the sidecar. What is left is mostly waiting for a core, which the client and other guests of the host want too."},
+	{"start", "Not profiled; the client and the node that it probes run on the same cores, and wait for them as it does."},
+	{"status file", "The edit itself wakes the sidecar. Not profiled; with a load above the number of cores, waiting for one is part of it."},
 	{"jicofo death", "A binary without a hang-up watch notices at its next poll: then it is spread evenly over POLLING_INTERVAL."},
 	{"prosody death", "A binary without a hang-up watch notices at its next poll: then it is spread evenly over POLLING_INTERVAL."},
 	{"jicofo back", "A binary without recovery polling notices at its next poll."},
