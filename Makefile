@@ -15,7 +15,10 @@ JAEGER := $(CACHE)/jaeger-$(JAEGER_VERSION)/all-in-one
 LDFLAGS := -s -w
 FUZZTIME ?= 5s
 
-.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e bench soak fmt clean
+# The packages on the path of an event or an answer.
+BENCHMARKED := ./agent ./collector ./health ./history ./rest
+
+.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e bench baseline soak fmt clean
 
 build: ## the stripped, static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
@@ -60,8 +63,13 @@ $(JAEGER):
 	mkdir -p $(@D)
 	GOBIN=$(@D) go install github.com/jaegertracing/jaeger/cmd/all-in-one@$(JAEGER_VERSION)
 
-bench: ## Go benchmarks with allocations
-	go test -run '^$$' -bench . -benchmem ./...
+bench: build ## Go benchmarks against the baseline, then the whole program: docs/performance.md
+	go test -run '^$$' -bench . -benchmem -count 6 $(BENCHMARKED) > bench/latest.txt
+	go tool -modfile=tools/go.mod benchstat bench/baseline.txt bench/latest.txt
+	go run ./bench
+
+baseline: ## what make bench compares with; after a change of speed that is meant to stay
+	go test -run '^$$' -bench . -benchmem -count 6 $(BENCHMARKED) > bench/baseline.txt
 
 soak: ## the tests again and again, in random order: SOAK=20
 	go test -race -shuffle=on -count=$(or $(SOAK),20) -timeout 2h ./...

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// mebi is a mebibyte in the kernel's kB.
+const mebi = 1024
+
+// cpuTime is the CPU that a process has used, in nanoseconds of the scheduler: /proc/PID/stat has ticks of 10 ms.
+func cpuTime(pid int) (time.Duration, error) {
+	const wholeProcess = 2 // clock_getcpuclockid(3)
+	var spent syscall.Timespec
+	_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, uintptr(^pid<<3|wholeProcess), uintptr(unsafe.Pointer(&spent)), 0)
+	if errno != 0 {
+		return 0, fmt.Errorf("read the CPU clock of process %d: %w", pid, errno)
+	}
+	return time.Duration(spent.Nano()), nil
+}
+
+// memory is what a process has in memory, in kB.
+type memory struct{ anonymous, rss int }
+
+func readMemory(pid int) (memory, error) {
+	values, err := readFields(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	return memory{values["Anonymous"], values["Rss"]}, err
+}
+
+// peakMemory is the most that a process ever had in memory, in kB.
+func peakMemory(pid int) (int, error) {
+	values, err := readFields(fmt.Sprintf("/proc/%d/status", pid))
+	return values["VmHWM"], err
+}
+
+func readFields(path string) (map[string]int, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return parseFields(f)
+}
+
+// parseFields reads lines such as "Rss:   1234 kB"; what is no such line is left out.
+func parseFields(r io.Reader) (map[string]int, error) {
+	values := map[string]int{}
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		name, rest, _ := strings.Cut(lines.Text(), ":")
+		var kB int
+		var unit string
+		if n, _ := fmt.Sscan(rest, &kB, &unit); n == 2 && unit == "kB" {
+			values[name] = kB
+		}
+	}
+	return values, lines.Err()
+}
+
+// nap waits for less than the millisecond that is the least of the runtime's timers when all else is idle.
+func nap(d time.Duration) {
+	t := syscall.NsecToTimespec(int64(d))
+	_ = syscall.Nanosleep(&t, nil) // cut short by a signal: no harm
+}
