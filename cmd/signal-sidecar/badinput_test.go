@@ -76,13 +76,13 @@ const maxMemory = 100 << 20 // bytes
 
 func TestBadInputFromJicofo(t *testing.T) {
 	t.Parallel()
-	s := startShard(t, vars{"PROBE_TIMEOUT": "0.2", "POLLING_INTERVAL": "0.05"})
+	s := startShard(t, vars{"PROBE_TIMEOUT": "0.6", "POLLING_INTERVAL": "0.05"})
 	s.suffer(t, s.node.Jicofo, jicofoInputs, "prosody")
 }
 
 func TestBadInputFromProsody(t *testing.T) {
 	t.Parallel()
-	s := startShard(t, vars{"PROBE_TIMEOUT": "0.2", "POLLING_INTERVAL": "0.05"})
+	s := startShard(t, vars{"PROBE_TIMEOUT": "0.6", "POLLING_INTERVAL": "0.05"})
 	s.suffer(t, s.node.Prosody, prosodyInputs, "jicofo_health")
 }
 
