@@ -146,7 +146,10 @@ func (a *Agent) notAccepted(ctx context.Context, err error) error {
 			a.Logger.WarnContext(ctx, "agent connections are not accepted", "error", err)
 		}
 		a.answered.closeAll() // it may be file descriptors that are wanting
-		pause(ctx, acceptPause)
+		select {
+		case <-ctx.Done():
+		case <-time.After(acceptPause):
+		}
 	}
 	return nil //nolint:nilerr // it passes
 }
@@ -168,14 +171,5 @@ func (a *Agent) serve(fd int, now time.Time) {
 	}
 	if a.checks.answer(fd, s) {
 		a.answered.add(fd, now)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
 	}
 }

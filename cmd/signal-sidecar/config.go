@@ -26,7 +26,6 @@ type config struct {
 	interval, timeout           time.Duration
 	recovery                    time.Duration // where it is shorter than interval
 	retries                     int
-	censusPoll                  bool
 	censusHost                  string
 
 	rules health.Config
@@ -39,8 +38,6 @@ type config struct {
 
 	logLevel slog.Level
 	logText  bool
-
-	instance string // identity of this process
 
 	recordPath    string // "" for none
 	recordMaxSize int64  // bytes
@@ -78,7 +75,6 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 		recovery:      read(r, "RECOVERY_POLLING_INTERVAL", positiveSeconds),
 		timeout:       read(r, "PROBE_TIMEOUT", positiveSeconds),
 		retries:       read(r, "PROBE_RETRIES", retries),
-		censusPoll:    read(r, "CENSUS_POLL", boolean),
 		censusHost:    read(r, "CENSUS_HOST", hostOrNone),
 		rules: health.Config{
 			ParticipantMax:     read(r, "PARTICIPANT_MAX", positiveCount),
@@ -86,6 +82,8 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 			HealthDampening:    read(r, "HEALTH_DAMPENING_INTERVAL", seconds),
 			DrainGrace:         read(r, "DRAIN_GRACE_INTERVAL", seconds),
 			AgentDescription:   read(r, "AGENT_DESCRIPTION", boolean),
+			Census:             read(r, "CENSUS_POLL", boolean),
+			Instance:           otel.NewInstance(),
 			DrainGraceScope:    read(r, "DRAIN_GRACE_SCOPE", oneOf(health.ScopeJicofo, health.ScopeSoft)),
 		},
 		jicofoDump:  read(r, "JICOFO_DUMP", anything),
@@ -106,9 +104,6 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 		logLevel:  read(r, "LOG_LEVEL", logLevel),
 		logText:   read(r, "LOG_FORMAT", oneOf("json", "text")) == "text",
 	}
-	c.rules.Census = c.censusPoll
-	c.instance = otel.NewInstance()
-	c.rules.Instance = c.instance
 	c.participantAlias()
 	r.checkOpenTelemetry(env)
 	if err := errors.Join(r.problems...); err != nil {

@@ -109,7 +109,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 	}()
 	quietSDK(slog.New(handler))
 	s.telemetry, err = otel.New(ctx, otel.Options{
-		Build: otel.ReadBuild(), Instance: c.instance, Prometheus: c.metrics, Keep: c.traceKeep, Log: handler,
+		Build: otel.ReadBuild(), Instance: c.rules.Instance, Prometheus: c.metrics, Keep: c.traceKeep, Log: handler,
 	})
 	if err != nil {
 		return nil, err
@@ -137,7 +137,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 		return nil, err
 	}
 	s.rest, err = rest.New(rest.Options{
-		Listener: s.http, Source: s.monitor, Gatherer: s.telemetry.Gatherer, NativeGatherer: s.telemetry.NativeGatherer, Census: c.censusPoll,
+		Listener: s.http, Source: s.monitor, Gatherer: s.telemetry.Gatherer, NativeGatherer: s.telemetry.NativeGatherer, Census: c.rules.Census,
 		History: func(since time.Time) any { return s.history.Since(since) }, MeterProvider: mp, Logger: log,
 	})
 	return s, err
@@ -162,7 +162,7 @@ func newCollectors(c config, s *sidecar) ([]collector.Collector, error) {
 	prosody, errP := collector.NewProsody(c.prosodyOrigin, o)
 	status, errS := collector.NewStatusFile(c.statusPath, o)
 	all := []collector.Collector{jicofo, prosody, status}
-	if c.censusPoll {
+	if c.rules.Census {
 		census, err := collector.NewCensus(c.prosodyOrigin, c.censusHost, o)
 		return append(all, census), errors.Join(errJ, errP, errS, err)
 	}
