@@ -103,7 +103,7 @@ func (s *statusFile) look(ctx context.Context, trigger health.Trigger) {
 	r := readStatusFile(s.path)
 	if isLocal(r.err) { // it says nothing about the file
 		_, done := s.record.begin(ctx, start)
-		done(outcome{label: string(health.FailureLocal), key: string(health.FailureLocal), detail: r.err.Error()}, 1)
+		done(time.Now(), outcome{label: string(health.FailureLocal), key: string(health.FailureLocal), detail: r.err.Error()}, 1)
 		s.record.flush()
 		return
 	}
@@ -118,9 +118,10 @@ func (s *statusFile) look(ctx context.Context, trigger health.Trigger) {
 	ctx, span := s.tracer.Start(ctx, "poll status_file", trace.WithNewRoot(), trace.WithTimestamp(start), trace.WithAttributes(
 		attribute.String("signal.collector", "status_file"), attribute.String("signal.trigger", string(trigger))))
 	defer span.End()
-	_, done := s.record.begin(ctx, start)
-	done(outcomeOfFile(&r.StatusFile), 1)
-	s.observe(ctx, health.Observation{At: time.Now(), Trigger: trigger, StatusFile: &r.StatusFile})
+	end := time.Now()
+	s.observe(ctx, health.Observation{At: end, Trigger: trigger, StatusFile: &r.StatusFile})
+	_, done := s.record.begin(ctx, start) // after what is urgent
+	done(end, outcomeOfFile(&r.StatusFile), 1)
 	s.record.flush()
 }
 
