@@ -70,11 +70,15 @@ func (i *instruments) countHealthCheck(healthy bool) {
 func (i *instruments) measure(c *gin.Context) {
 	start := time.Now()
 	c.Next()
+	i.record(c, time.Since(start))
+}
+
+func (i *instruments) record(c *gin.Context, took time.Duration) {
 	key := requestKey{c.Request.Method, c.FullPath(), c.Writer.Status()}
 	if key.route == "" { // anything can stand there; on a route it is GET or HEAD
 		key.method = "_OTHER" // as the semantic conventions have it
 	}
-	i.requests.Record(c.Request.Context(), time.Since(start).Seconds(), i.set(key)...)
+	i.requests.Record(c.Request.Context(), took.Seconds(), i.set(key)...)
 }
 
 // set returns the attributes of a request, which are made once for each kind of it.
