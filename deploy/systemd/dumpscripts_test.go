@@ -74,7 +74,7 @@ func TestDumpScripts(t *testing.T) {
 	m.dropIn("dump-scripts.conf", contents(t, dropInFile))
 	all := "began\nuser\nroot\nsignal\nfound\nmnt\ntmp\n"
 	if notes := m.fail(func(notes string) bool { return strings.Contains(notes, "tmp\n") }); notes != all {
-		t.Errorf("the script noted:\n%s", notes)
+		t.Fatalf("the script noted:\n%s", notes)
 	}
 	m.must("[ -e /mnt/dump ] && [ -e /tmp/dump ]")
 	eventually(t, "prosody to be signalled", func() bool { return m.run("grep -q USR1 /run/dump/prosody").code == 0 })

@@ -92,10 +92,17 @@ func TestSandbox(t *testing.T) {
 		t.Errorf("a quoted setting is read as in\n%q", environ)
 	}
 
-	// The status file can be written in place, and by that is seen; nothing else below /etc/jitsi can be.
-	if r := m.inSandbox("echo drain >/etc/jitsi/shard-status"); r.code != 0 {
-		t.Errorf("the status file cannot be written: %s", r.out)
+	// The status file can be written in place, and by that is seen, also after root replaced it; nothing else below
+	// /etc/jitsi can be.
+	for _, word := range []string{"maint", "drain"} {
+		if r := m.inSandbox("echo " + word + " >/etc/jitsi/shard-status"); r.code != 0 {
+			t.Errorf("the status file cannot be written: %s", r.out)
+		}
+		m.becomes("StatusText", fmt.Sprintf("up %s 0%% #status_%[1]s: the status file says %[1]s", word))
+		m.must("cp -p /etc/jitsi/shard-status /etc/jitsi/new; echo ready >/etc/jitsi/new; mv /etc/jitsi/new /etc/jitsi/shard-status")
+		m.becomes("StatusText", "up ready 100%")
 	}
+	m.must("echo drain >/etc/jitsi/shard-status")
 	m.becomes("StatusText", "up drain 0% #status_drain: the status file says drain")
 	for what, script := range map[string]string{
 		"make a file beside the status file": "echo x >/etc/jitsi/new",
