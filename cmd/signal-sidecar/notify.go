@@ -135,7 +135,7 @@ func (n *notifier) send(message string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_ = conn.SetWriteDeadline(time.Now().Add(notifyTime)) // fails on closed connections only
 	_, err = conn.Write([]byte(message))
 	return err

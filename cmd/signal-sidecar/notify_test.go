@@ -113,20 +113,20 @@ func TestNotify(t *testing.T) {
 			if first := m.heard()[1]; !strings.HasPrefix(first, "READY=1\nSTATUS=") {
 				t.Fatalf("the first verdict is told as %q", first)
 			}
-			told = m.heard() // of prosody's restart, too
+			eventually(t, "the service manager to be told of the end of prosody's restart", bound, func() bool {
+				told = m.heard()
+				return strings.HasSuffix(told[len(told)-1], "STATUS=up ready 100%")
+			})
 			pollAll(t, s)
-			if last := told[len(told)-1]; !strings.HasSuffix(last, "STATUS=up ready 100%") {
-				t.Fatalf("told last: %q", last)
-			}
 			for _, change := range []struct {
 				make func()
 				told string
 			}{
 				{func() { s.say(t, "drain") }, "up drain 0% #status_drain: the status file says drain"},
 				{func() { s.say(t, "ready") }, "up ready 100%"},
-				{func() { s.jicofo("code 503") }, "down ready 100% #jicofo_overloaded: jicofo answered 503"},
-				{func() { s.jicofo("code 500") }, "down ready 100% #jicofo_unhealthy: jicofo answered 500"},
-				{func() { s.jicofo("healthy") }, "up ready 100%"},
+				{func() { s.prosody("code 503") }, "down ready 100% #prosody_unhealthy: prosody answered 503"},
+				{func() { s.prosody("code 500") }, "down ready 100% #prosody_unhealthy: prosody answered 500"},
+				{func() { s.prosody("healthy") }, "up ready 100%"},
 			} {
 				change.make()
 				told = append(told, "STATUS="+change.told)
