@@ -107,6 +107,7 @@ func TestSandbox(t *testing.T) {
 	for what, script := range map[string]string{
 		"make a file beside the status file": "echo x >/etc/jitsi/new",
 		"remove the status file":             "rm -f /etc/jitsi/shard-status",
+		"see systemd's process":              "ls -d /proc/1",
 		"write the config":                   "echo x >>/etc/jitsi/signal-sidecar/config",
 		"write elsewhere in /etc":            "echo x >/etc/new",
 		"write to /var/log":                  "echo x >/var/log/new",
@@ -118,7 +119,7 @@ func TestSandbox(t *testing.T) {
 			t.Errorf("its user can %s", what)
 		}
 	}
-	for _, script := range []string{"echo x >/var/lib/signal-sidecar/x", "echo x >/run/signal-sidecar/x", "cat /etc/jitsi/signal-sidecar/config"} {
+	for _, script := range []string{"echo x >/var/lib/signal-sidecar/x", "echo x >/run/signal-sidecar/x", "cat /etc/jitsi/signal-sidecar/config", "cat /proc/sys/net/core/somaxconn /proc/stat"} {
 		if r := m.inSandbox(script); r.code != 0 {
 			t.Errorf("%s: %s", script, r.out)
 		}
@@ -127,7 +128,7 @@ func TestSandbox(t *testing.T) {
 		t.Error("nothing is recorded")
 	}
 
-	// The ports are open to everybody else, and long enough.
+	// The ports are open to everybody else.
 	started := m.logged("signal-sidecar started")[0]
 	conn, err := net.DialTimeout("tcp", fmt.Sprint(started["agent"]), bound)
 	must(t, err)
