@@ -11,6 +11,8 @@ declare -A packages=(
 	[promtool]=prometheus
 	[prosody]=prosody
 	[strace]=strace
+	[sudo]=sudo
+	[systemd-analyze]=systemd
 	[shellcheck]=shellcheck
 )
 
