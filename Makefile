@@ -13,6 +13,8 @@ JAEGER_VERSION := v1.42.0
 JAEGER := $(CACHE)/jaeger-$(JAEGER_VERSION)/all-in-one
 
 LDFLAGS := -s -w
+# Without what gin and gRPC bring and nothing here uses: MessagePack, and pages that trace requests.
+TAGS := nomsgpack,grpcnotrace
 FUZZTIME ?= 5s
 
 # The packages on the path of an event or an answer.
@@ -21,7 +23,7 @@ BENCHMARKED := ./agent ./collector ./health ./history ./rest
 .PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e bench baseline soak fmt clean
 
 build: ## the stripped, static binary
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
+	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
 
 test: components check race missing ## everything that Go and Debian's packages give
 
