@@ -299,3 +299,38 @@ func TestLabelsSurvive(t *testing.T) {
 		}
 	}
 }
+
+// TestTargetsAreLabelled: the rules need the labels on each sidecar, and HAProxy in the environment of its shards.
+func TestTargetsAreLabelled(t *testing.T) {
+	t.Parallel()
+	var config struct {
+		Jobs []struct {
+			Name   string `yaml:"job_name"`
+			Static []struct {
+				Targets []string
+				Labels  map[string]string
+			} `yaml:"static_configs"`
+		} `yaml:"scrape_configs"`
+	}
+	read(t, "prometheus.yml", &config)
+	environments := map[string]map[string]bool{"signal-sidecar": {}, "haproxy": {}}
+	shards := map[string]bool{}
+	for _, job := range config.Jobs {
+		for _, static := range job.Static {
+			if of := environments[job.Name]; of != nil {
+				of[static.Labels["environment"]] = true
+			}
+			if job.Name != "signal-sidecar" {
+				continue
+			}
+			shard := static.Labels["shard"]
+			if len(static.Targets) != 1 || shard == "" || shards[shard] || static.Labels["environment"] == "" || static.Labels["region"] == "" {
+				t.Errorf("targets %q with labels %v", static.Targets, static.Labels)
+			}
+			shards[shard] = true
+		}
+	}
+	if len(shards) == 0 || !maps.Equal(environments["signal-sidecar"], environments["haproxy"]) {
+		t.Errorf("%d shards, environments %v", len(shards), environments)
+	}
+}
