@@ -224,6 +224,10 @@ func TestRulesAreEvaluated(t *testing.T) {
 	eventually(t, "the alert on the second shard", bound, func() bool {
 		return len(query(f.prometheus, `ALERTS{alertname="SignalShardDown",alertstate="pending",environment="test",region="here",shard="second"}`)) == 1
 	})
+	eventually(t, "the alert to tell the reason", bound, func() bool {
+		_, body := get("http://" + f.prometheus + "/api/v1/alerts")
+		return strings.Contains(body, "second (test, here) has been down for a minute, and HAProxy moves its users elsewhere. Reasons: jicofo_overloaded.")
+	})
 	f.checkAgreement(t)
 }
 
