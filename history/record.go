@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -25,7 +27,8 @@ type RecorderOptions struct {
 	// MaxSize is the size in bytes from which on a file is full; the lines of one step may exceed it.
 	MaxSize int64
 
-	Logger *slog.Logger
+	MeterProvider metric.MeterProvider
+	Logger        *slog.Logger
 }
 
 // Recorder writes everything that is observed, and every change of the verdict, to a file that can be replayed. A disk that
@@ -36,6 +39,7 @@ type Recorder struct {
 	missing atomic.Int64 // steps that found no room in the queue, since the last one that did
 
 	log     *slog.Logger
+	counts  instruments
 	file    file
 	encoder health.RecordingEncoder
 	gap     bool // the next step does not follow from what is in the file: it begins a run
@@ -53,12 +57,13 @@ type queued struct {
 	missing int64
 }
 
-// NewRecorder returns a Recorder that writes once it runs.
-func NewRecorder(o RecorderOptions) *Recorder {
-	return &Recorder{
+// NewRecorder returns a Recorder that writes once it runs, or an error if its instruments cannot be made.
+func NewRecorder(o RecorderOptions) (*Recorder, error) {
+	r := &Recorder{
 		queue: make(chan queued, maxQueued), file: file{path: o.Path, maxSize: o.MaxSize},
 		log: o.Logger.With("record_path", o.Path),
 	}
+	return r, r.counts.register(o.MeterProvider)
 }
 
 // Listen hands a published snapshot on to Run, and never waits; it is a health.Listener.
@@ -72,6 +77,7 @@ func (r *Recorder) Listen(_ context.Context, before, after *health.Snapshot) {
 		r.missing.Store(0)
 	default:
 		r.missing.Add(1)
+		r.counts.lost.Add(1)
 	}
 }
 
@@ -110,13 +116,14 @@ func (r *Recorder) record(ctx context.Context, q queued) {
 	}
 	now := time.Now()
 	if r.failing && now.Before(r.retry) {
-		r.lost++
+		r.lose()
 		return
 	}
 	if err := r.write(q.Step); err != nil {
 		r.fail(ctx, now, err)
 		return
 	}
+	r.counts.written.Add(1)
 	if r.failing {
 		r.log.InfoContext(ctx, "recording goes on", "steps_lost", r.lost)
 		r.failing, r.lost = false, 0
@@ -133,7 +140,13 @@ func (r *Recorder) fail(ctx context.Context, now time.Time, err error) {
 		r.backOff = min(2*r.backOff, maxBackOff)
 	}
 	r.gap, r.retry = true, now.Add(r.backOff)
+	r.lose()
+}
+
+// lose counts a step that is not written.
+func (r *Recorder) lose() {
 	r.lost++
+	r.counts.lost.Add(1)
 }
 
 // write appends the lines of a step, with a header before them where a run begins, and forces changes to the disk.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"pgregory.net/rapid"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
@@ -23,13 +27,46 @@ import (
 type sidecar struct {
 	monitor *health.Monitor
 	log     bytes.Buffer
+	steps   steps
 	changes int
 	stop    func()
 }
 
+// steps reads how many steps were counted as written and as lost.
+type steps struct{ *sdkmetric.ManualReader }
+
+func newSteps() (steps, metric.MeterProvider) {
+	s := steps{sdkmetric.NewManualReader()}
+	return s, sdkmetric.NewMeterProvider(sdkmetric.WithReader(s))
+}
+
+func (s steps) expect(t *testing.T, written, lost int64) {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	if err := s.Collect(context.Background(), &all); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	for _, point := range all.ScopeMetrics[0].Metrics[0].Data.(metricdata.Sum[int64]).DataPoints {
+		result, _ := point.Attributes.Value("result")
+		got[result.AsString()] = point.Value
+	}
+	if want := map[string]int64{"written": written, "lost": lost}; !maps.Equal(got, want) {
+		t.Errorf("%s: %v, want %v", all.ScopeMetrics[0].Metrics[0].Name, got, want)
+	}
+}
+
 func startSidecar(t *testing.T, path string, maxSize int64) *sidecar {
+	t.Helper()
 	s := new(sidecar)
-	r := history.NewRecorder(history.RecorderOptions{Path: path, MaxSize: maxSize, Logger: slog.New(slog.NewTextHandler(&s.log, nil))})
+	var meters metric.MeterProvider
+	s.steps, meters = newSteps()
+	r, err := history.NewRecorder(history.RecorderOptions{
+		Path: path, MaxSize: maxSize, MeterProvider: meters, Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	count := func(_ context.Context, before, after *health.Snapshot) {
 		s.changes += len(health.StepOf(before, after).Changes)
 	}
@@ -275,6 +312,7 @@ func TestNoRegularFile(t *testing.T) {
 				if log := s.log.String(); strings.Count(log, "recording fails") != 1 || strings.Count(log, "\n") != 1 {
 					t.Errorf("the log is\n%s", log)
 				}
+				s.steps.expect(t, 0, 6)
 				if s.monitor.Current().Verdict.AgentLine() != "up ready 100%" {
 					t.Error("the verdict suffered")
 				}
@@ -287,7 +325,13 @@ func TestNoRegularFile(t *testing.T) {
 func TestSlowDisk(t *testing.T) {
 	bubble(t, func(t *testing.T, path string) {
 		var log bytes.Buffer
-		r := history.NewRecorder(history.RecorderOptions{Path: path, MaxSize: 1 << 20, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		counted, meters := newSteps()
+		r, err := history.NewRecorder(history.RecorderOptions{
+			Path: path, MaxSize: 1 << 20, MeterProvider: meters, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		m := health.NewMonitor(settings, r.Listen)
 		observe := func(o health.Observation) {
 			time.Sleep(time.Second) // virtual
@@ -301,6 +345,7 @@ func TestSlowDisk(t *testing.T) {
 			observe(prosody(ok))
 		}
 		observe(word("maint")) // lost
+		counted.expect(t, 0, 92)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- r.Run(ctx) }()
@@ -311,6 +356,7 @@ func TestSlowDisk(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+		counted.expect(t, 513, 92)
 		if runs, changes := check(t, path); runs != 2 || changes != 2 {
 			t.Errorf("%d runs with %d changes, want 2 with 2", runs, changes)
 		}

@@ -55,6 +55,7 @@ type agentOf struct {
 // haproxyOptions are what differs between HAProxys.
 type haproxyOptions struct {
 	timeoutCheck string   // "" for none
+	metrics      string   // host:port of its own metrics, "" for none
 	arguments    []string // further ones
 }
 
@@ -92,6 +93,9 @@ func (h *haproxy) configuration(o haproxyOptions, servers []agentOf) string {
 		timeoutCheck = "    timeout check " + o.timeoutCheck
 	}
 	fmt.Fprintf(&config, haproxyHead, h.stats, timeoutCheck, h.front)
+	if o.metrics != "" {
+		fmt.Fprintf(&config, "frontend metrics\n    bind %s\n    http-request use-service prometheus-exporter\n", o.metrics)
+	}
 	for backend, check := range map[string]string{"checked": "check inter 200ms", "agent-only": "no-check"} {
 		fmt.Fprintf(&config, "backend %s\n    balance roundrobin\n    http-response set-header X-Server %%s\n", backend)
 		for _, s := range servers {

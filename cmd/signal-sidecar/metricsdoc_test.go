@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	stdflag "flag"
 	"fmt"
 	"io"
@@ -42,6 +43,7 @@ func busySidecar(t *testing.T) []*dto.MetricFamily {
 	c := config{
 		httpAddress: "127.0.0.1:0", tcpAddress: "127.0.0.1:0", holdAddress: "127.0.0.1:0", hold: time.Second, metrics: true, traceKeep: otel.KeepAll,
 		jicofoOrigin: node.Jicofo.Origin(), prosodyOrigin: node.Prosody.Origin(), statusPath: filepath.Join(t.TempDir(), "status"),
+		recordPath: filepath.Join(t.TempDir(), "recording"), recordMaxSize: 1 << 20,
 		interval: 10 * time.Millisecond, timeout: 50 * time.Millisecond,
 		rules: health.Config{ParticipantMax: 5000, DrainGrace: time.Millisecond, DrainGraceScope: health.ScopeJicofo, Census: true},
 	}
@@ -57,7 +59,7 @@ func busySidecar(t *testing.T) []*dto.MetricFamily {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := log.register(s.telemetry.MeterProvider); err != nil {
+	if err := errors.Join(log.register(s.telemetry.MeterProvider), registerNotices(s.telemetry.MeterProvider, len(c.notices))); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())

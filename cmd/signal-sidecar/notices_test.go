@@ -88,6 +88,9 @@ func TestLegacyAgentPort(t *testing.T) {
 	if n := len(s.logged("setting is not in force as given")); n != 1 {
 		t.Errorf("%d notices in the log", n)
 	}
+	if n := s.metric("signal_settings_notices"); n != "1" {
+		t.Errorf("signal_settings_notices is %q, want 1", n)
+	}
 }
 
 func TestDrainGraceForced(t *testing.T) {

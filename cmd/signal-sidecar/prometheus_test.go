@@ -25,10 +25,17 @@ var prometheusListens = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
 // startPrometheus has Prometheus scrape the target, and returns the address of its API.
 func startPrometheus(t *testing.T, target string) string {
 	t.Helper()
+	return startPrometheusWith(t, fmt.Sprintf(prometheusConfig, target))
+}
+
+// startPrometheusWith has Prometheus run with the configuration and further arguments.
+func startPrometheusWith(t *testing.T, config string, arguments ...string) string {
+	t.Helper()
 	path := component(t, "prometheus")
 	folder := t.TempDir()
-	file := write(t, folder, "prometheus.yml", fmt.Sprintf(prometheusConfig, target))
-	p := startProcess(t, exec.Command(path, "--config.file="+file, "--storage.tsdb.path="+folder+"/data", "--web.listen-address=127.0.0.1:0"))
+	file := write(t, folder, "prometheus.yml", config)
+	arguments = append([]string{"--config.file=" + file, "--storage.tsdb.path=" + folder + "/data", "--web.listen-address=127.0.0.1:0"}, arguments...)
+	p := startProcess(t, exec.Command(path, arguments...))
 	address := ""
 	eventually(t, "Prometheus to listen", bound, func() bool {
 		if m := prometheusListens.FindStringSubmatch(contents(p.stderr)); m != nil {

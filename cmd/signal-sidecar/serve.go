@@ -77,7 +77,7 @@ func serve(ctx context.Context, c config, out io.Writer, ready func(*sidecar)) e
 	case err != nil:
 		return err
 	}
-	if err := queue.register(s.telemetry.MeterProvider); err != nil {
+	if err := errors.Join(queue.register(s.telemetry.MeterProvider), registerNotices(s.telemetry.MeterProvider, len(c.notices))); err != nil {
 		return err
 	}
 	for _, notice := range c.notices {
@@ -123,7 +123,11 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 		return nil, err
 	}
 	dumps := dump.Listener(dump.Options{Jicofo: c.jicofoDump, Prosody: c.prosodyDump, TracerProvider: tp, Logger: log})
-	listeners := append([]health.Listener{verdicts.Listen, dumps}, s.keepHistory(c)...)
+	keepers, err := s.keepHistory(c)
+	if err != nil {
+		return nil, err
+	}
+	listeners := append([]health.Listener{verdicts.Listen, dumps}, keepers...)
 	s.monitor = health.NewMonitor(c.rules, listeners...)
 	if err := verdicts.Watch(s.monitor); err != nil {
 		return nil, err
@@ -146,13 +150,15 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 }
 
 // keepHistory makes the history and, if asked for, the recorder, and returns who has to listen for them.
-func (s *sidecar) keepHistory(c config) []health.Listener {
+func (s *sidecar) keepHistory(c config) (_ []health.Listener, err error) {
 	s.history = history.New()
 	if c.recordPath == "" {
-		return []health.Listener{s.history.Listen}
+		return []health.Listener{s.history.Listen}, nil
 	}
-	s.recorder = history.NewRecorder(history.RecorderOptions{Path: c.recordPath, MaxSize: c.recordMaxSize, Logger: s.log})
-	return []health.Listener{s.history.Listen, s.recorder.Listen}
+	s.recorder, err = history.NewRecorder(history.RecorderOptions{
+		Path: c.recordPath, MaxSize: c.recordMaxSize, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
+	})
+	return []health.Listener{s.history.Listen, s.recorder.Listen}, err
 }
 
 func newCollectors(c config, s *sidecar) ([]collector.Collector, error) {

@@ -1,0 +1,253 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fleetConfig is a configuration of Prometheus with the rules of deploy/prometheus, and targets as there.
+const fleetConfig = `
+global: {scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}
+rule_files: [%q]
+scrape_configs:
+  - job_name: signal-sidecar
+    static_configs:
+      - {targets: [%q], labels: {environment: test, region: here, shard: first}}
+      - {targets: [%q], labels: {environment: test, region: here, shard: second}}
+  - job_name: haproxy
+    static_configs:
+      - {targets: [%q], labels: {environment: test, region: here}}
+`
+
+// fleet is two shards with everything on, HAProxy in front of them, and Prometheus that scrapes all. Their jicofo
+// failed and came back; the second shard's fails again.
+type fleet struct {
+	first, second *shard
+	prometheus    string // address
+}
+
+func startObservedFleet(t *testing.T) *fleet {
+	t.Helper()
+	component(t, "prometheus")
+	component(t, "haproxy")
+	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	t.Cleanup(sink.Close)
+	f := new(fleet)
+	var agents []agentOf
+	for name, s := range map[string]**shard{"first": &f.first, "second": &f.second} {
+		*s = startShard(t, vars{
+			"CENSUS_POLL": "true", "TCP_HOLD_PORT": "0", "RECORD_PATH": filepath.Join(t.TempDir(), "recording"),
+			"OTEL_EXPORTER_OTLP_ENDPOINT": sink.URL, "OTEL_METRIC_EXPORT_INTERVAL": "200", "OTEL_BSP_SCHEDULE_DELAY": "100",
+		})
+		service := strings.TrimPrefix((*s).node.Prosody.Origin(), "http://")
+		agents = append(agents, agentOf{name, service, (*s).held, name, ""})
+	}
+	metrics := "127.0.0.1:" + lastingPort(t)
+	startHAProxyWith(t, haproxyOptions{metrics: metrics, timeoutCheck: "10s"}, agents...)
+	rules, err := filepath.Abs("../../deploy/prometheus/rules")
+	must(t, err)
+	f.prometheus = startPrometheusWith(t, fmt.Sprintf(fleetConfig, rules+"/*.yml", f.first.http, f.second.http, metrics), "--enable-feature=exemplar-storage")
+	f.fail(t)
+	return f
+}
+
+// fail has each jicofo fail and come back while Prometheus looks on, and the second one fail again.
+func (f *fleet) fail(t *testing.T) {
+	t.Helper()
+	for _, s := range []*shard{f.first, f.second} {
+		s.node.SetLoad(10, 3)
+		s.becomes(t, "up ready 100%")
+		eventually(t, "a scrape", bound, func() bool { return len(query(f.prometheus, `shard:signal_haproxy_state:bool{state="UP"} == 1`)) == 2 })
+		s.jicofo("code 503")
+		s.becomes(t, "down ready 100%")
+		eventually(t, "a scrape of it", bound, func() bool { return len(query(f.prometheus, `signal_health == 0`)) == 1 })
+		s.jicofo("healthy")
+		s.becomes(t, "up ready 100%")
+	}
+	f.second.jicofo("code 503")
+	f.second.becomes(t, "down ready 100%")
+}
+
+// TestDashboardHasData asks a Prometheus that scrapes real sidecars and HAProxy what Grafana would, of every panel,
+// annotation and variable.
+func TestDashboardHasData(t *testing.T) {
+	t.Parallel()
+	f := startObservedFleet(t)
+	d := readDashboard(t)
+	for _, p := range d.Panels {
+		for _, target := range p.Targets {
+			expression := grafana.Replace(target.Expr)
+			eventually(t, fmt.Sprintf("data in panel %q: %s", p.Title, expression), bound, func() bool {
+				if target.Instant {
+					return f.shows("/api/v1/query", url.Values{"query": {expression}})
+				}
+				return f.shows("/api/v1/query_range", lately(url.Values{"query": {expression}, "step": {"1"}}))
+			})
+			if target.Exemplar {
+				eventually(t, fmt.Sprintf("an exemplar in panel %q: %s", p.Title, expression), bound, func() bool {
+					_, body := get("http://" + f.prometheus + "/api/v1/query_exemplars?" + lately(url.Values{"query": {expression}}).Encode())
+					return strings.Contains(body, `"trace_id":"`)
+				})
+			}
+		}
+	}
+	for _, a := range d.Annotations.List {
+		if a.Expr != "" {
+			eventually(t, fmt.Sprintf("annotations %q", a.Name), bound, func() bool {
+				return f.shows("/api/v1/query_range", lately(url.Values{"query": {grafana.Replace(a.Expr)}, "step": {"1"}}))
+			})
+		}
+	}
+	for _, v := range d.Templating.List {
+		if v.Type == "query" {
+			f.checkVariable(t, v.Name, v.Definition)
+		}
+	}
+}
+
+// grafana puts values in the place of variables: all shards as Grafana names several, and intervals for few samples.
+var grafana = strings.NewReplacer("$environment", ".*", "$region", "here", "$shard", "(first|second)", "$probe", ".*",
+	"$__rate_interval", "30s", "$__interval", "1s")
+
+// checkVariable asks for a variable's values: label_values(series, label).
+func (f *fleet) checkVariable(t *testing.T, name, definition string) {
+	t.Helper()
+	m := regexp.MustCompile(`^label_values\((.+), (\w+)\)$`).FindStringSubmatch(grafana.Replace(definition))
+	if m == nil {
+		t.Fatalf("variable %s: %s", name, definition)
+	}
+	_, body := get("http://" + f.prometheus + "/api/v1/label/" + m[2] + "/values?" + url.Values{"match[]": {m[1]}}.Encode())
+	var answer struct{ Data []string }
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || len(answer.Data) == 0 {
+		t.Errorf("variable %s has no values: %s", name, body)
+	}
+}
+
+// lately adds the last minutes to a question.
+func lately(v url.Values) url.Values {
+	stamp := func(d time.Duration) string { return time.Now().Add(d).Format(time.RFC3339) }
+	v["start"], v["end"] = []string{stamp(-5 * time.Minute)}, []string{stamp(time.Second)}
+	return v
+}
+
+// shows reports whether an answer has a number in it.
+func (f *fleet) shows(path string, question url.Values) bool {
+	_, body := get("http://" + f.prometheus + path + "?" + question.Encode())
+	var answer struct {
+		Data struct {
+			Result []struct {
+				Value  []any
+				Values [][]any
+			}
+		}
+	}
+	if json.Unmarshal([]byte(body), &answer) != nil {
+		return false
+	}
+	for _, series := range answer.Data.Result {
+		for _, point := range append(series.Values, series.Value) {
+			if len(point) == 2 && point[1] != "NaN" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// dashboardFile is what matters here of Grafana's JSON.
+type dashboardFile struct {
+	Panels []struct {
+		Title   string
+		Targets []struct {
+			Expr              string
+			Instant, Exemplar bool
+		}
+	}
+	Annotations struct{ List []struct{ Name, Expr string } }
+	Templating  struct {
+		List []struct{ Name, Type, Definition string }
+	}
+}
+
+func readDashboard(t *testing.T) (d dashboardFile) {
+	t.Helper()
+	content, err := os.ReadFile("../../deploy/grafana/dashboards/signal-sidecar.json")
+	must(t, err)
+	must(t, json.Unmarshal(content, &d))
+	if len(d.Panels) == 0 || len(d.Annotations.List) == 0 || len(d.Templating.List) == 0 {
+		t.Fatalf("the dashboard has %d panels, %d annotations and %d variables", len(d.Panels), len(d.Annotations.List), len(d.Templating.List))
+	}
+	return d
+}
+
+// TestRulesAreEvaluated has Prometheus evaluate the rules of deploy/prometheus over real scrapes: none fails, each
+// recording has series, HAProxy's view is understood, and the shard that is down is on its way to an alert.
+func TestRulesAreEvaluated(t *testing.T) {
+	t.Parallel()
+	f := startObservedFleet(t)
+	var answer struct {
+		Data struct {
+			Groups []struct {
+				Rules []struct{ Name, Type, Health, LastError string }
+			}
+		}
+	}
+	eventually(t, "all rules to be evaluated", bound, func() bool {
+		_, body := get("http://" + f.prometheus + "/api/v1/rules")
+		return json.Unmarshal([]byte(body), &answer) == nil && len(answer.Data.Groups) > 0 && !strings.Contains(body, `"health":"unknown"`)
+	})
+	kinds := map[string]int{}
+	for _, group := range answer.Data.Groups {
+		for _, r := range group.Rules {
+			kinds[r.Type]++
+			if r.Health != "ok" || r.LastError != "" {
+				t.Errorf("rule %s: %s %s", r.Name, r.Health, r.LastError)
+			}
+			if r.Type == "recording" {
+				eventually(t, r.Name, bound, func() bool { return len(query(f.prometheus, r.Name)) > 0 })
+			}
+		}
+	}
+	if kinds["alerting"] < 20 || kinds["recording"] < 10 {
+		t.Errorf("the rules are %v", kinds)
+	}
+	eventually(t, "the alert on the second shard", bound, func() bool {
+		return len(query(f.prometheus, `ALERTS{alertname="SignalShardDown",alertstate="pending",environment="test",region="here",shard="second"}`)) == 1
+	})
+	eventually(t, "the alert to tell the reason", bound, func() bool {
+		_, body := get("http://" + f.prometheus + "/api/v1/alerts")
+		return strings.Contains(body, "second (test, here) has been down for a minute, and HAProxy moves its users elsewhere. Reasons: jicofo_overloaded.")
+	})
+	f.checkAgreement(t)
+}
+
+// checkAgreement takes the first shard through its states: the words that the rules expect of HAProxy are those that
+// its metrics have, for servers with a check and for those with an agent only.
+func (f *fleet) checkAgreement(t *testing.T) {
+	t.Helper()
+	const theirs = `label_replace(max by (proxy, server, state) (haproxy_server_status) == 1, "shard", "$1", "server", "(.+)")`
+	for _, step := range []struct {
+		word, jicofo, state string
+	}{
+		{"drain", "healthy", "DRAIN"}, {"maint", "healthy", "MAINT"}, {"maint", "code 500", "MAINT"}, {"ready", "code 500", "DOWN"},
+		{"drain", "code 500", "DOWN"}, {"ready", "healthy", "UP"}, {"nonsense", "healthy", "DRAIN"},
+	} {
+		f.first.jicofo(step.jicofo)
+		f.first.say(t, step.word)
+		eventually(t, fmt.Sprintf("both sides to say %s for %s with jicofo %s", step.state, step.word, step.jicofo), bound, func() bool {
+			ours := query(f.prometheus, fmt.Sprintf(`shard:signal_haproxy_state:bool{shard="first",state=%q} == 1`, step.state))
+			both := query(f.prometheus, theirs+` and on (shard, state) (shard:signal_haproxy_state:bool{shard="first"} == 1)`)
+			return len(ours) == 1 && len(both) == 2
+		})
+	}
+}

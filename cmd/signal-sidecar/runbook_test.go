@@ -1,0 +1,95 @@
+package main_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestRunbook tries what docs/runbook.md tells its reader to look at: on a shard that failed and came back, and on the
+// HAProxy in front of it.
+func TestRunbook(t *testing.T) {
+	t.Parallel()
+	runbook := contents("../../docs/runbook.md")
+	s := startShard(t, nil)
+	s.becomes(t, "up ready 100%")
+	s.jicofo("code 503")
+	s.becomes(t, "down ready 100%")
+	t.Run("the reason in a header", func(t *testing.T) {
+		res, err := client.Get("http://" + s.http + "/about/health")
+		must(t, err)
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Signal-Reason") != "jicofo_overloaded" {
+			t.Errorf("/about/health answers %d with Signal-Reason %q", res.StatusCode, res.Header.Get("Signal-Reason"))
+		}
+	})
+	s.jicofo("healthy")
+	s.becomes(t, "up ready 100%")
+
+	t.Run("addresses", func(t *testing.T) {
+		paths := regexp.MustCompile("http://shard1:6000(/[^ '`]*)").FindAllStringSubmatch(runbook, -1)
+		if len(paths) < 4 {
+			t.Fatalf("the runbook names only %q", paths)
+		}
+		for _, path := range paths {
+			if code, body := get("http://" + s.http + path[1]); code != http.StatusOK {
+				t.Errorf("%s answers %d %s", path[1], code, body)
+			}
+		}
+	})
+	t.Run("messages of the log", func(t *testing.T) {
+		line := regexp.MustCompile(`(?m)^journalctl .*# the log: (.*)$`).FindStringSubmatch(runbook)
+		if line == nil {
+			t.Fatal("the runbook does not tell the log's messages")
+		}
+		for _, message := range regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(line[1], -1) {
+			eventually(t, message[0]+" in the log", bound, func() bool { return len(s.logged(message[1])) > 0 })
+		}
+	})
+	t.Run("commands", func(t *testing.T) {
+		folder := t.TempDir()
+		must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
+		_, port, _ := strings.Cut(s.http, ":")
+		for _, command := range regexp.MustCompile(`(?m)^signal-sidecar ([^#\n]+)`).FindAllStringSubmatch(runbook, -1) {
+			if r := runIn(t, folder, vars{"HTTP_PORT": port}, strings.Fields(command[1])...); r.code != 0 {
+				t.Errorf("%s: exit %d\n%s%s", command[0], r.code, r.stdout, r.stderr)
+			}
+		}
+	})
+	t.Run("columns of show stat", func(t *testing.T) {
+		h := startHAProxy(t, agentOf{"first", strings.TrimPrefix(s.node.Prosody.Origin(), "http://"), s.agent, "first", ""})
+		text, err := h.ask("show stat")
+		must(t, err)
+		header, _, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
+		names := strings.Split(header, ",")
+		list := regexp.MustCompile(`show stat.*cut -d, -f([0-9,]+)`).FindStringSubmatch(runbook)
+		if list == nil {
+			t.Fatal("the runbook does not show HAProxy's view")
+		}
+		var got []string
+		for _, number := range strings.Split(list[1], ",") {
+			n, err := strconv.Atoi(number)
+			must(t, err)
+			got = append(got, names[n-1])
+		}
+		if want := []string{"pxname", "svname", "status", "weight", "last_agt", "agent_status"}; !slices.Equal(got, want) {
+			t.Errorf("the columns are %q, want %q", got, want)
+		}
+	})
+}
+
+// TestRunbookReasons has a line for each reason that can take a shard down.
+func TestRunbookReasons(t *testing.T) {
+	t.Parallel()
+	runbook := contents("../../docs/runbook.md")
+	for _, code := range regexp.MustCompile(`"(jicofo_\w+|prosody_\w+|dampening|status_file_unreadable|status_unknown)"`).FindAllStringSubmatch(contents("../../health/reason.go"), -1) {
+		if !regexp.MustCompile("[`| ]" + code[1] + "[`,| ]").MatchString(runbook) {
+			t.Errorf("the runbook does not tell what to do about %s", code[1])
+		}
+	}
+}
