@@ -12,6 +12,10 @@ declare -A packages=(
 	[prosody]=prosody
 	[strace]=strace
 	[shellcheck]=shellcheck
+	[man]=man-db
+	[mandoc]=mandoc
+	[zsh]=zsh
+	[fish]=fish
 )
 
 PATH=$PATH:/usr/sbin:/usr/local/sbin

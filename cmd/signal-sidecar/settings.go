@@ -59,6 +59,10 @@ type settings struct {
 	RecordMaxSize text `name:"record-max-size" default:"67108864" group:"process" placeholder:"BYTES" help:"Size at which the recording begins a new file; at least 65536."`
 }
 
+// aboutSettings is what holds for all settings.
+const aboutSettings = "Seconds may be fractions, or durations such as 30s or 2m.\n" +
+	"Booleans: true/false, t/f, yes/no, on/off, 1/0. A flag beats the environment, which beats the file."
+
 // settingGroups are the headings of --help.
 var settingGroups = []kong.Group{
 	{Key: "listen", Title: "Listeners:"},
@@ -66,7 +70,7 @@ var settingGroups = []kong.Group{
 	{Key: "rules", Title: "Verdict:"},
 	{Key: "dumps", Title: "Dumps:"},
 	{Key: "consul", Title: "Consul:", Description: "Checked, but without effect in this version."},
-	{Key: "process", Title: "Process:", Description: "OpenTelemetry's own OTEL_* variables hold too. Seconds may be fractions, or durations such as 30s or 2m.\nBooleans: true/false, t/f, yes/no, on/off, 1/0. A flag beats the environment, which beats the file."},
+	{Key: "process", Title: "Process:", Description: "OpenTelemetry's own OTEL_* variables hold too. " + aboutSettings},
 }
 
 // text is a setting as it was given.
