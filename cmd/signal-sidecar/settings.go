@@ -34,8 +34,8 @@ type settings struct {
 	PartipantMax            text `name:"partipant-max" hidden:"" group:"rules" help:"The original's spelling of PARTICIPANT_MAX."`
 	WeightParticipants      flag `name:"weight-participants" default:"false" group:"rules" help:"Derive the weight from the participants."`
 	HealthDampeningInterval text `name:"health-dampening-interval" default:"30" group:"rules" placeholder:"SECONDS" help:"Still unhealthy for so long after the last unhealthy observation; 0 disables."`
-	DrainGraceInterval      text `name:"drain-grace-interval" default:"120" group:"rules" placeholder:"SECONDS" help:"Drain instead of down for so long after jicofo turned unhealthy; 0 disables."`
-	DrainGraceScope         text `name:"drain-grace-scope" default:"jicofo" group:"rules" placeholder:"jicofo|soft" help:"What the grace covers: any failure of jicofo, or soft ones only."`
+	DrainGraceInterval      text `name:"drain-grace-interval" default:"120" group:"rules" placeholder:"SECONDS" help:"Drain instead of down for so long after jicofo turned unhealthy, or prosody was too slow; 0 disables, else above the dampening interval."`
+	DrainGraceScope         text `name:"drain-grace-scope" default:"jicofo" group:"rules" placeholder:"jicofo|soft" help:"What of jicofo the grace covers: any failure, or a soft one (503) only."`
 
 	JicofoDump  text `name:"jicofo-dump" group:"dumps" placeholder:"COMMAND" help:"Run when jicofo turns unhealthy: a path and its arguments, without a shell."`
 	ProsodyDump text `name:"prosody-dump" group:"dumps" placeholder:"COMMAND" help:"Run when prosody turns unhealthy."`
