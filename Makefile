@@ -51,7 +51,7 @@ $(GOLANGCI):
 	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
 shellcheck: components
-	shellcheck tools/*.sh .ci/run
+	shellcheck tools/*.sh .ci/run deploy/systemd/testdata/*.sh
 
 fuzz: ## each fuzz target for FUZZTIME
 	@tools/fuzz.sh $(FUZZTIME)

@@ -45,7 +45,7 @@ func (b *bench) startHAProxy(program string, cars []*sidecar, backends []string)
 		for i, car := range cars {
 			address, often := car.agent, "2s"
 			if backend == held {
-				address, often = car.held, "100ms"
+				address, often = car.held, `100ms agent-send "bench\n"`
 			}
 			host, port, _ := strings.Cut(address, ":")
 			fmt.Fprintf(&config, "    server s%d %s no-check agent-check agent-addr %s agent-port %s agent-inter %s weight 100\n",
@@ -62,7 +62,7 @@ func (b *bench) startHAProxy(program string, cars []*sidecar, backends []string)
 }
 
 func measureHAProxy(b *bench) (section, error) {
-	s := section{title: "HAProxy's own view", how: "The real HAProxy asks the agents: every 2 s on the ordinary port, every 100 ms on the held one (`timeout check 10s`). " +
+	s := section{title: "HAProxy's own view", how: "The real HAProxy asks the agents: every 2 s on the ordinary port, every 100 ms on the held one (`timeout check 10s`, `agent-send`). " +
 		"From an event at a random moment to the new status in `show stat`, which is read every 5 ms. POLLING_INTERVAL=5, neither dampening nor grace, AGENT_HOLD as by default."}
 	program, err := exec.LookPath("haproxy")
 	if err != nil {
@@ -121,7 +121,7 @@ func haproxyRows(heard *events, backends []string) (rows []row) {
 
 // viewEvents has events happen to one sidecar, and takes how long each backend needs to show them.
 func (b *bench) viewEvents(car *sidecar, v *view, server string, backends []string, heard *events) error {
-	if err := v.await(time.Now(), server, backends, isServing, nil); err != nil {
+	if err := firstChecks(car, v, server, backends); err != nil {
 		return err
 	}
 	step := func(kind string, pause time.Duration, do func() error, fits func(string) bool) error {
@@ -151,6 +151,13 @@ func (b *bench) viewEvents(car *sidecar, v *view, server string, backends []stri
 		}
 	}
 	return nil
+}
+
+// firstChecks waits until each backend has asked: HAProxy spreads the first checks over seconds.
+func firstChecks(car *sidecar, v *view, server string, backends []string) error {
+	return errors.Join(
+		car.say("drain"), v.await(time.Now(), server, backends, isDraining, nil),
+		car.say("ready"), v.await(time.Now(), server, backends, isServing, nil))
 }
 
 func isServing(status string) bool { return status == "UP" || status == "no check" }

@@ -42,6 +42,10 @@ type Options struct {
 // Collector polls one source until its context ends.
 type Collector interface {
 	Run(ctx context.Context) error
+	// Overdue says which poll should have begun or ended by now and has not, whatever it found: its loop is stuck, as it
+	// is when a read of the status file hangs in the kernel. A service that hangs is no such case: its poll ends by the
+	// timeout. It returns nil while the loop makes progress, and before Run.
+	Overdue(now time.Time) error
 }
 
 // instruments are the metrics of every probe; the attribute probe names which.

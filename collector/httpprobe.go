@@ -115,7 +115,7 @@ func (p *httpProbe) ask(ctx context.Context, use func(*body) error) (a health.An
 		}
 		o.body = a.Exchange.Body
 	}
-	done(o, len(attempts))
+	done(time.Now(), o, len(attempts))
 	if !a.Reachable() {
 		return a, nil, nil
 	}

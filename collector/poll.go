@@ -17,9 +17,10 @@ const maxHangupPause = time.Second
 // poller calls look every interval, from start to start; every recovery interval while what it saw is unhealthy; and at
 // once when the service hangs up. A poll that took longer is followed by the next at once; polls never overlap.
 type poller struct {
-	name     string
+	progress
 	interval time.Duration
 	recovery time.Duration // at most interval
+	timeout  time.Duration // in which look returns
 	tracer   trace.Tracer
 	observe  func(context.Context, health.Observation)
 	look     func(context.Context) health.Observation
@@ -32,7 +33,8 @@ type poller struct {
 
 func newPoller(name string, o Options, in instruments, h *hangups, probes ...*httpProbe) *poller {
 	p := &poller{
-		name: name, interval: o.Interval, recovery: o.Interval, tracer: in.tracer, observe: o.Observe, hangups: h, probes: probes,
+		progress: progress{name: name}, interval: o.Interval, recovery: o.Interval, timeout: o.Timeout,
+		tracer: in.tracer, observe: o.Observe, hangups: h, probes: probes,
 		healthy: func(health.Observation) bool { return true },
 	}
 	if o.Recovery > 0 {
@@ -62,7 +64,9 @@ func (p *poller) Run(ctx context.Context) error {
 		case <-timer.C:
 			next = p.poll(ctx, next.trigger)
 		}
-		timer.Reset(time.Until(next.at))
+		wait := max(time.Until(next.at), 0)
+		p.expect(time.Now().Add(wait))
+		timer.Reset(wait)
 	}
 }
 
@@ -82,6 +86,7 @@ func (p *poller) hurry(next plan) plan {
 // the probes were broken off, or because it has no means left to ask. It returns when to poll next.
 func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 	start := time.Now()
+	p.expect(start.Add(p.timeout))
 	if trigger == health.TriggerHangup {
 		p.lastHangup = start
 	}

@@ -61,13 +61,13 @@ func newRecorder(name string, in instruments, log *slog.Logger) *recorder {
 	}
 }
 
-// begin starts a run that began at start; done ends it with its outcome and the number of tries. Runs of one recorder do
-// not overlap.
-func (r *recorder) begin(ctx context.Context, start time.Time) (_ context.Context, done func(outcome, int)) {
+// begin starts a run that began at start; done says that it ended at end, its outcome and the number of tries. Runs of one
+// recorder do not overlap.
+func (r *recorder) begin(ctx context.Context, start time.Time) (_ context.Context, done func(end time.Time, o outcome, attempts int)) {
 	ctx, span := r.in.tracer.Start(ctx, "probe "+r.name,
 		trace.WithTimestamp(start), trace.WithAttributes(attribute.String("signal.probe", r.name)))
-	return ctx, func(o outcome, attempts int) {
-		defer span.End()
+	return ctx, func(end time.Time, o outcome, attempts int) {
+		defer span.End(trace.WithTimestamp(end))
 		span.SetAttributes(attribute.Int("signal.attempts", attempts))
 		if ctx.Err() != nil {
 			return // broken off by the end of the process: no finding
@@ -80,7 +80,7 @@ func (r *recorder) begin(ctx context.Context, start time.Time) (_ context.Contex
 				span.SetAttributes(attribute.String("signal.response.body", o.body))
 			}
 		}
-		r.measure(ctx, o, attempts, time.Since(start))
+		r.measure(ctx, o, attempts, end.Sub(start))
 		if o == outcomeOK {
 			r.tell(ctx, o)
 			return

@@ -38,12 +38,13 @@ func NewStatusFile(path string, o Options) (Collector, error) {
 		return nil, fmt.Errorf("status file: %w", err)
 	}
 	return &statusFile{
-		path: path, interval: o.Interval, tracer: in.tracer, observe: o.Observe,
+		progress: progress{name: "status_file"}, path: path, interval: o.Interval, tracer: in.tracer, observe: o.Observe,
 		record: newRecorder("status_file", in, o.Logger), log: o.Logger.With("path", path),
 	}, nil
 }
 
 type statusFile struct {
+	progress
 	path     string
 	interval time.Duration
 	tracer   trace.Tracer
@@ -65,6 +66,7 @@ type doubt struct {
 
 // Run watches and polls until ctx ends. It returns nil: where the file cannot be watched, it is polled.
 func (s *statusFile) Run(ctx context.Context) error {
+	s.expect(time.Now())
 	watch := newWatch(s.path, s.log)
 	defer watch.close()
 	s.confirm = time.NewTimer(settleTime)
@@ -75,6 +77,7 @@ func (s *statusFile) Run(ctx context.Context) error {
 
 	s.look(ctx, health.TriggerTick)
 	for {
+		s.expect(time.Now().Add(s.interval))
 		trigger := health.TriggerStatusFile
 		select {
 		case <-ctx.Done():
@@ -89,6 +92,7 @@ func (s *statusFile) Run(ctx context.Context) error {
 			s.log.WarnContext(ctx, "status file watch lost events", "error", err)
 		case <-s.confirm.C:
 		}
+		s.expect(time.Now())
 		s.look(ctx, trigger)
 		// After the reading, which is what is urgent. What changed while a new directory was not watched yet is read now.
 		if watch.follow() {
@@ -103,7 +107,7 @@ func (s *statusFile) look(ctx context.Context, trigger health.Trigger) {
 	r := readStatusFile(s.path)
 	if isLocal(r.err) { // it says nothing about the file
 		_, done := s.record.begin(ctx, start)
-		done(outcome{label: string(health.FailureLocal), key: string(health.FailureLocal), detail: r.err.Error()}, 1)
+		done(time.Now(), outcome{label: string(health.FailureLocal), key: string(health.FailureLocal), detail: r.err.Error()}, 1)
 		s.record.flush()
 		return
 	}
@@ -118,9 +122,10 @@ func (s *statusFile) look(ctx context.Context, trigger health.Trigger) {
 	ctx, span := s.tracer.Start(ctx, "poll status_file", trace.WithNewRoot(), trace.WithTimestamp(start), trace.WithAttributes(
 		attribute.String("signal.collector", "status_file"), attribute.String("signal.trigger", string(trigger))))
 	defer span.End()
-	_, done := s.record.begin(ctx, start)
-	done(outcomeOfFile(&r.StatusFile), 1)
-	s.observe(ctx, health.Observation{At: time.Now(), Trigger: trigger, StatusFile: &r.StatusFile})
+	end := time.Now()
+	s.observe(ctx, health.Observation{At: end, Trigger: trigger, StatusFile: &r.StatusFile})
+	_, done := s.record.begin(ctx, start) // after what is urgent
+	done(end, outcomeOfFile(&r.StatusFile), 1)
 	s.record.flush()
 }
 

@@ -2,10 +2,14 @@ package health
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 )
+
+// slack is how much later than it should a verdict may change: machines are busy.
+const slack = 5 * time.Second
 
 // Listener is told of each published snapshot and of the one before it, in order, on the goroutine that caused it (ctx
 // is the observation's). It must return quickly: the next observation waits for it.
@@ -35,6 +39,15 @@ func (m *Monitor) Current() *Snapshot { return m.current.Load() }
 // Observe derives and publishes what follows from an observation. When it returns, every reader sees the result.
 func (m *Monitor) Observe(ctx context.Context, o Observation) {
 	m.publish(ctx, o, func(machine *Machine) Verdict { return machine.Observe(o) })
+}
+
+// Overdue says that the verdict should have changed by itself and has not: that Run is stuck, or a listener is.
+func (m *Monitor) Overdue(now time.Time) error {
+	until := m.Current().Verdict.Until
+	if until.IsZero() || !now.After(until.Add(slack)) {
+		return nil
+	}
+	return fmt.Errorf("change of the verdict is overdue by %s", now.Sub(until).Round(time.Millisecond))
 }
 
 // Run publishes a new snapshot at each deadline of the verdict, until ctx ends. It returns nil.

@@ -397,3 +397,28 @@ func TestSame(t *testing.T) {
 		}
 	}
 }
+
+// TestOverdue: a change of the verdict that nobody makes is told, and one that is made is not.
+func TestOverdue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := health.NewMonitor(defaultConfig())
+		expect := func(at time.Time, want string) {
+			t.Helper()
+			if err := m.Overdue(at); (err == nil) != (want == "") || err != nil && err.Error() != want {
+				t.Errorf("%v, want %q", err, want)
+			}
+		}
+		expect(time.Now().Add(time.Hour), "")
+		observeWorking(m)
+		expect(time.Now().Add(time.Hour), "")
+		m.Observe(context.Background(), overloaded(time.Now()))
+		until := m.Current().Verdict.Until
+		expect(until.Add(5*time.Second), "")
+		expect(until.Add(6*time.Second), "change of the verdict is overdue by 6s")
+
+		stop := runMonitor(m)
+		sleepVirtually(time.Until(until))
+		expect(until.Add(6*time.Second), "")
+		_ = stop()
+	})
+}

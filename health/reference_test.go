@@ -541,19 +541,19 @@ func TestMachineDependsOnNothingElse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := drawConfig(t)
 		again, asked := health.NewMachine(cfg), health.NewMachine(cfg)
-		previous := time.Duration(0)
-		drawTimeline(t, cfg, func(_ *health.Machine, s step, now time.Duration, v health.Verdict) {
+		previous := -time.Hour // before anything was observed
+		drawTimeline(t, cfg, func(_ *health.Machine, s step, _ time.Duration, v health.Verdict) {
 			if same := s.take(again); !reflect.DeepEqual(v, same) {
 				t.Fatalf("%s: once %+v, once %+v", s, v, same)
 			}
 			for range rapid.IntRange(0, 3).Draw(t, "questions") {
-				previous += time.Duration(rapid.Int64Range(0, int64(now-previous)).Draw(t, "ask at"))
+				previous += time.Duration(rapid.Int64Range(0, int64(max(0, s.at-previous))).Draw(t, "ask at"))
 				asked.Advance(epoch.Add(previous))
 			}
 			if same := s.take(asked); !reflect.DeepEqual(v, same) {
 				t.Fatalf("%s: %+v, but %+v if asked in between", s, v, same)
 			}
-			previous = now
+			previous = max(previous, s.at)
 		})
 	})
 }

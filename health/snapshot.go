@@ -54,7 +54,7 @@ func (m *Machine) snapshot(v Verdict, cause Observation) *Snapshot {
 // reply is the agent-check reply that goes with a verdict, without its line end.
 func (m *Machine) reply(v Verdict) string {
 	if m.cfg.AgentDescription {
-		return v.AgentLine() + v.description()
+		return v.DescribedLine()
 	}
 	return v.AgentLine()
 }

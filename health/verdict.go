@@ -87,11 +87,14 @@ func (v Verdict) AgentLine() string {
 	return word + string(v.Status.agentWord()) + " " + v.WeightText()
 }
 
+// DescribedLine is the agent-check reply with the root reason, if there is one, as HAProxy takes it after the words and
+// shows it in its log and statistics: one line of printable ASCII, without its line end.
+func (v Verdict) DescribedLine() string { return v.AgentLine() + v.description() }
+
 // maxDescription bounds the description in an agent reply, in bytes.
 const maxDescription = 120
 
-// description is the root reason as HAProxy takes it after the words of a reply, and shows it in its log and statistics:
-// " #" and one line of printable ASCII. It is empty without a reason.
+// description is " #" and the root reason, empty without one.
 func (v Verdict) description() string {
 	if len(v.Reasons) == 0 {
 		return ""

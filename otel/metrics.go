@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
@@ -22,7 +21,11 @@ var goroutinesView = sdkmetric.NewView(sdkmetric.Instrument{Name: "go.goroutine.
 // with those of the process.
 func newBridge(options ...bridge.Option) (sdkmetric.Reader, prometheus.Gatherer, error) {
 	registry := prometheus.NewRegistry()
-	if err := registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})); err != nil {
+	process, err := newProcess()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := registry.Register(process); err != nil {
 		return nil, nil, fmt.Errorf("register process metrics: %w", err)
 	}
 	// Without scope labels: the names are unique, and the labels would double the size of every scrape.

@@ -2,14 +2,13 @@ package rest
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
-
-	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 const jsonType = "application/json; charset=utf-8"
@@ -22,13 +21,7 @@ type handlers struct {
 	history func(since time.Time) any // nil without a history
 	in      *instruments
 
-	rendered atomic.Pointer[renderedReport]
-}
-
-// renderedReport is the report of one snapshot: it is rendered once, however often it is asked for.
-type renderedReport struct {
-	of   *health.Snapshot
-	body []byte
+	latest atomic.Pointer[rendering]
 }
 
 // self says that the sidecar itself runs.
@@ -36,24 +29,18 @@ func (h *handlers) self(c *gin.Context) { c.String(http.StatusOK, "OK") }
 
 // nodeHealth is the node's health as a status code, without a body. Its headers say why, for the logs of whoever asks.
 func (h *handlers) nodeHealth(c *gin.Context) {
-	s := h.source.Current()
-	code := codeOf(s)
-	h.in.countHealthCheck(c, code == http.StatusOK)
-	c.Header("Signal-Status", s.Verdict.State())
-	c.Header("Signal-Reason", string(s.Verdict.RootReason()))
-	c.Header("Content-Length", "0")
-	c.Status(code)
+	r := h.current()
+	h.in.countHealthCheck(r.code == http.StatusOK)
+	maps.Copy(c.Writer.Header(), r.health)
+	c.Status(r.code)
 }
 
 // report is everything that is known, under the same code.
 func (h *handlers) report(c *gin.Context) {
-	s := h.source.Current()
-	r := h.rendered.Load()
-	if r == nil || r.of != s {
-		r = &renderedReport{of: s, body: render(s.Report())}
-		h.rendered.Store(r)
-	}
-	answer(c, codeOf(s), r.body)
+	r := h.current()
+	maps.Copy(c.Writer.Header(), r.report)
+	c.Status(r.code)
+	_, _ = c.Writer.Write(r.body) // a client that is gone needs no answer
 }
 
 // census passes on the rooms as prosody sent them.
@@ -64,18 +51,6 @@ func (h *handlers) census(c *gin.Context) {
 		return
 	}
 	answer(c, http.StatusOK, []byte(`{"room_census":`), census.Rooms, []byte(`}`))
-}
-
-// codeOf is the HTTP status that tells the node's health.
-func codeOf(s *health.Snapshot) int {
-	switch {
-	case !s.Verdict.Known:
-		return http.StatusInternalServerError
-	case !s.Verdict.Healthy:
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusOK
-	}
 }
 
 // explain says why the verdict is what it is, and what comes next. The code is 200 whatever the verdict: it is an answer

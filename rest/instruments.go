@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -13,11 +14,11 @@ import (
 
 // instruments are the metrics of this package.
 type instruments struct {
-	requests        metric.Float64Histogram
-	healthChecks    metric.Int64UpDownCounter
-	unhealthyChecks metric.Int64UpDownCounter
+	requests                      metric.Float64Histogram
+	healthChecks, unhealthyChecks atomic.Int64 // observed when they are collected, which costs a request next to nothing
 
-	sets sync.Map // of requestKey to metric.MeasurementOption
+	mu   sync.RWMutex
+	sets map[requestKey][]metric.RecordOption
 }
 
 // slowAnswer, in seconds, is what an answer should not take. It is the only boundary, for the number of series is bounded
@@ -32,31 +33,36 @@ type requestKey struct {
 
 func newInstruments(provider metric.MeterProvider) (*instruments, error) {
 	meter := provider.Meter("github.com/signal-sidecar/signal-sidecar/rest")
-	i := new(instruments)
-	var errs [3]error
+	i := &instruments{sets: map[requestKey][]metric.RecordOption{}}
+	var errs [4]error
 	i.requests, errs[0] = meter.Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
 		metric.WithDescription("Duration of HTTP server requests."),
 		metric.WithExplicitBucketBoundaries(slowAnswer))
 	// Counters without the suffix that counters must have in OpenMetrics: the dashboards of the original know them so.
 	// An up-down counter, which Prometheus shows as a gauge, keeps the names in both formats.
-	i.healthChecks, errs[1] = meter.Int64UpDownCounter("signal_health_check",
+	checks, err := meter.Int64ObservableUpDownCounter("signal_health_check",
 		metric.WithDescription("Number of times that the health of the node was asked for."))
-	i.unhealthyChecks, errs[2] = meter.Int64UpDownCounter("signal_unhealthy_check",
+	errs[1] = err
+	unhealthy, err := meter.Int64ObservableUpDownCounter("signal_unhealthy_check",
 		metric.WithDescription("Number of times that the health of the node was asked for and was not healthy."))
+	errs[2] = err
+	_, errs[3] = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(checks, i.healthChecks.Load())
+		o.ObserveInt64(unhealthy, i.unhealthyChecks.Load())
+		return nil
+	}, checks, unhealthy)
 	for _, err := range errs {
 		if err != nil {
 			return nil, fmt.Errorf("create HTTP instruments: %w", err)
 		}
 	}
-	i.healthChecks.Add(context.Background(), 0) // shown from the start
-	i.unhealthyChecks.Add(context.Background(), 0)
 	return i, nil
 }
 
-func (i *instruments) countHealthCheck(ctx context.Context, healthy bool) {
-	i.healthChecks.Add(ctx, 1)
+func (i *instruments) countHealthCheck(healthy bool) {
+	i.healthChecks.Add(1)
 	if !healthy {
-		i.unhealthyChecks.Add(ctx, 1)
+		i.unhealthyChecks.Add(1)
 	}
 }
 
@@ -64,16 +70,24 @@ func (i *instruments) countHealthCheck(ctx context.Context, healthy bool) {
 func (i *instruments) measure(c *gin.Context) {
 	start := time.Now()
 	c.Next()
+	i.record(c, time.Since(start))
+}
+
+func (i *instruments) record(c *gin.Context, took time.Duration) {
 	key := requestKey{c.Request.Method, c.FullPath(), c.Writer.Status()}
 	if key.route == "" { // anything can stand there; on a route it is GET or HEAD
 		key.method = "_OTHER" // as the semantic conventions have it
 	}
-	i.requests.Record(c, time.Since(start).Seconds(), i.set(key))
+	i.requests.Record(c.Request.Context(), took.Seconds(), i.set(key)...)
 }
 
-func (i *instruments) set(k requestKey) metric.MeasurementOption {
-	if set, ok := i.sets.Load(k); ok {
-		return set.(metric.MeasurementOption)
+// set returns the attributes of a request, which are made once for each kind of it.
+func (i *instruments) set(k requestKey) []metric.RecordOption {
+	i.mu.RLock()
+	set := i.sets[k]
+	i.mu.RUnlock()
+	if set != nil {
+		return set
 	}
 	attributes := []attribute.KeyValue{
 		attribute.String("http.request.method", k.method),
@@ -83,7 +97,9 @@ func (i *instruments) set(k requestKey) metric.MeasurementOption {
 	if k.route != "" {
 		attributes = append(attributes, attribute.String("http.route", k.route))
 	}
-	set := metric.WithAttributeSet(attribute.NewSet(attributes...))
-	i.sets.Store(k, set)
+	set = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attributes...))}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.sets[k] = set
 	return set
 }

@@ -60,6 +60,7 @@ type sidecar struct {
 	collectors []collector.Collector
 	history    *history.History
 	recorder   *history.Recorder // nil without RECORD_PATH
+	notifier   *notifier         // nil when no service manager wants to be told
 	http, tcp  net.Listener
 	held       net.Listener // nil without TCP_HOLD_PORT
 	log        *slog.Logger
@@ -130,6 +131,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 	if s.collectors, err = newCollectors(c, s); err != nil {
 		return nil, err
 	}
+	s.notifier = newNotifier(c, s)
 	if err := s.listen(ctx, c); err != nil {
 		return nil, err
 	}
@@ -224,6 +226,9 @@ func (s *sidecar) run(ctx context.Context) error {
 	parts.Go(func() error { return s.rest.Run(ctx) })
 	if s.recorder != nil {
 		parts.Go(func() error { return s.recorder.Run(ctx) })
+	}
+	if s.notifier != nil {
+		parts.Go(func() error { return s.notifier.Run(ctx) })
 	}
 
 	ended := make(chan struct{})

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -139,7 +140,7 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
+	client := &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true, DialContext: dialAsker}}
 	res, err := client.Do(req)
 	if err != nil {
 		return nil, err
@@ -157,6 +158,38 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("%s answered %d: is it a signal-sidecar?", url, res.StatusCode)
 	}
+}
+
+// asker is a connection that listens only after it has spoken: what a server says unasked, such as an agent on the wrong
+// port, is then told as the malformed answer that it is.
+type asker struct {
+	net.Conn
+	spoken chan struct{}
+	speak  func()
+}
+
+func dialAsker(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	spoken := make(chan struct{})
+	return &asker{conn, spoken, sync.OnceFunc(func() { close(spoken) })}, nil
+}
+
+func (a *asker) Read(b []byte) (int, error) {
+	<-a.spoken
+	return a.Conn.Read(b)
+}
+
+func (a *asker) Write(b []byte) (int, error) {
+	defer a.speak()
+	return a.Conn.Write(b)
+}
+
+func (a *asker) Close() error {
+	defer a.speak()
+	return a.Conn.Close()
 }
 
 // inWords is the explanation for a person.

@@ -11,12 +11,12 @@ import (
 )
 
 // askReport calls the handler directly, and returns what it has rendered.
-func askReport(h *handlers) (*renderedReport, *httptest.ResponseRecorder) {
+func askReport(h *handlers) (*rendering, *httptest.ResponseRecorder) {
 	recorder := httptest.NewRecorder()
 	c, _ := gin.CreateTestContext(recorder)
 	c.Request = httptest.NewRequest(http.MethodGet, "/signal/report", nil)
 	h.report(c)
-	return h.rendered.Load(), recorder
+	return h.latest.Load(), recorder
 }
 
 // TestReportIsRenderedOnce for each snapshot, however often it is asked for.

@@ -1,0 +1,300 @@
+package main_test
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// manager stands for systemd at the end of a NOTIFY_SOCKET.
+type manager struct {
+	mu       sync.Mutex
+	messages []message
+}
+
+type message struct {
+	at   time.Time
+	text string
+}
+
+// newManager listens on an address: a path, or @ and an abstract name.
+func newManager(t *testing.T, address string) *manager {
+	t.Helper()
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: address, Net: "unixgram"})
+	must(t, err)
+	m := new(manager)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for buffer := make([]byte, 64<<10); ; {
+			n, err := conn.Read(buffer)
+			if err != nil {
+				return
+			}
+			m.mu.Lock()
+			m.messages = append(m.messages, message{time.Now(), string(buffer[:n])})
+			m.mu.Unlock()
+		}
+	})
+	t.Cleanup(func() {
+		_ = conn.Close()
+		reading.Wait()
+	})
+	return m
+}
+
+// heard lists what was told so far, without the feeding of the watchdog.
+func (m *manager) heard() (all []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, message := range m.messages {
+		if message.text != "WATCHDOG=1" {
+			all = append(all, message.text)
+		}
+	}
+	return all
+}
+
+// feeds lists when the watchdog was fed.
+func (m *manager) feeds() (all []time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, message := range m.messages {
+		if message.text == "WATCHDOG=1" {
+			all = append(all, message.at)
+		}
+	}
+	return all
+}
+
+// expect waits until so much was told, and checks that it is this and no more.
+func (m *manager) expect(t *testing.T, want ...string) {
+	t.Helper()
+	eventually(t, "the service manager to be told "+want[len(want)-1], bound, func() bool { return len(m.heard()) >= len(want) })
+	if heard := m.heard(); !slices.Equal(heard, want) {
+		t.Fatalf("told:\n%q\nwant:\n%q", heard, want)
+	}
+}
+
+// pollAll waits for some more polls of everything, in which a stuck or needless message would come.
+func pollAll(t *testing.T, s *shard) {
+	t.Helper()
+	s.polls(t, 5, map[string]string{"jicofo_health": "ok", "prosody": "ok", "status_file": "ok"})
+}
+
+// TestNotify follows what systemd is told from the start to the end.
+func TestNotify(t *testing.T) {
+	t.Parallel()
+	for name, socket := range map[string]func(*testing.T) string{
+		"path":     func(t *testing.T) string { return filepath.Join(t.TempDir(), "notify") },
+		"abstract": func(t *testing.T) string { return "@signal-sidecar-test" + strings.ReplaceAll(t.TempDir(), "/", "-") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := socket(t)
+			m := newManager(t, address)
+			s := newShard(t, vars{"NOTIFY_SOCKET": address, "PROBE_TIMEOUT": "60"})
+			s.prosody("hang")
+			s.start(t)
+			told := []string{"EXTEND_TIMEOUT_USEC=70000000\nSTATUS=waiting for the first verdict"}
+			s.polls(t, 5, map[string]string{"jicofo_health": "ok", "status_file": "ok"})
+			m.expect(t, told...)
+			s.prosody("healthy")
+			must(t, s.node.Prosody.Crash()) // which ends the probe that hangs
+			must(t, s.node.Prosody.Recover())
+			s.becomes(t, "up ready 100%")
+			eventually(t, "READY", bound, func() bool { return len(m.heard()) > 1 })
+			if first := m.heard()[1]; !strings.HasPrefix(first, "READY=1\nSTATUS=") {
+				t.Fatalf("the first verdict is told as %q", first)
+			}
+			eventually(t, "the service manager to be told of the end of prosody's restart", bound, func() bool {
+				told = m.heard()
+				return strings.HasSuffix(told[len(told)-1], "STATUS=up ready 100%")
+			})
+			pollAll(t, s)
+			for _, change := range []struct {
+				make func()
+				told string
+			}{
+				{func() { s.say(t, "drain") }, "up drain 0% #status_drain: the status file says drain"},
+				{func() { s.say(t, "ready") }, "up ready 100%"},
+				{func() { s.prosody("code 503") }, "down ready 100% #prosody_unhealthy: prosody answered 503"},
+				{func() { s.prosody("code 500") }, "down ready 100% #prosody_unhealthy: prosody answered 500"},
+				{func() { s.prosody("healthy") }, "up ready 100%"},
+			} {
+				change.make()
+				told = append(told, "STATUS="+change.told)
+				m.expect(t, told...)
+			}
+			pollAll(t, s)
+			if code, _ := s.stop(t, syscall.SIGTERM); code != 0 {
+				t.Errorf("exit %d", code)
+			}
+			m.expect(t, append(told, "STOPPING=1\nSTATUS=stopping")...)
+			if fed := m.feeds(); len(fed) > 0 {
+				t.Errorf("the watchdog was fed %d times, and there is none", len(fed))
+			}
+		})
+	}
+}
+
+// TestWatchdogIsFed at half of its time, by the process that it is for.
+func TestWatchdogIsFed(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "notify")
+	m := newManager(t, socket)
+	s := newShard(t, vars{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": "400000"})
+	settings := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}.with(s.settings)
+	cmd := exec.Command("sh", "-c", `WATCHDOG_PID=$$ exec "$0"`, binary(t))
+	cmd.Dir, cmd.Env = t.TempDir(), settings.environ()
+	began := time.Now()
+	s.sidecar = &sidecar{process: startProcess(t, cmd)}
+	s.started(t)
+	eventually(t, "the watchdog to be fed ten times", bound, func() bool { return len(m.feeds()) >= 10 })
+	if took := m.feeds()[9].Sub(began); took < 10*200*time.Millisecond {
+		t.Errorf("fed ten times within %s", took)
+	}
+	_, _ = s.stop(t, syscall.SIGTERM)
+}
+
+// TestWatchdogOfAnother is for another process.
+func TestWatchdogOfAnother(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "notify")
+	m := newManager(t, socket)
+	s := startShard(t, vars{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"})
+	s.becomes(t, "up ready 100%")
+	pollAll(t, s)
+	if fed := m.feeds(); len(fed) > 0 {
+		t.Errorf("fed %d times", len(fed))
+	}
+}
+
+// TestWatchdogOfStuckLoop makes a reading of the status file hang in the kernel, as on a file server that is gone: the
+// watchdog is not fed until it ends, and everything else goes on. A service that hangs is no reason not to feed it.
+func TestWatchdogOfStuckLoop(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "notify")
+	m := newManager(t, socket)
+	s := startShard(t, vars{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": "500000", "PROBE_TIMEOUT": "1"})
+	s.becomes(t, "up ready 100%")
+	s.prosody("hang")
+	s.becomes(t, "down ready 100%")
+
+	release := hang(t, filepath.Dir(s.statusPath))
+	eventually(t, "the log to tell of the stuck loop", bound, func() bool {
+		return len(s.logged("watchdog not fed: a part is stuck")) > 0
+	})
+	stuck := s.logged("watchdog not fed: a part is stuck")[0]
+	if text, _ := stuck["error"].(string); !strings.HasPrefix(text, "poll of status_file is overdue by ") {
+		t.Errorf("logged: %v", stuck)
+	}
+	fed := len(m.feeds())
+	s.polls(t, 30, map[string]string{"jicofo_health": "ok"})
+	s.prosody("healthy")
+	s.becomes(t, "up ready 100%") // the latest that the file said
+	if now := len(m.feeds()); now > fed {
+		t.Errorf("fed %d times while the loop was stuck", now-fed)
+	}
+
+	release()
+	eventually(t, "the watchdog to be fed again", bound, func() bool { return len(m.feeds()) > fed+2 })
+	if n := len(s.logged("watchdog fed again: no part is stuck any more")); n != 1 {
+		t.Errorf("%d lines say that it goes on", n)
+	}
+	if n := len(s.logged("watchdog not fed: a part is stuck")); n != 1 {
+		t.Errorf("%d lines say that it was stuck", n)
+	}
+}
+
+// hang mounts a file system over a folder on which every access waits for ever, until release unmounts it again.
+func hang(t *testing.T, folder string) (release func()) {
+	t.Helper()
+	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err == nil {
+		err = mountFUSE(device, folder)
+	}
+	if err != nil {
+		missing(t, "FUSE, with the right to mount: "+err.Error())
+	}
+	release = sync.OnceFunc(func() {
+		_ = device.Close() // ends what hangs
+		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount %s: %v", folder, err)
+		}
+	})
+	t.Cleanup(release)
+	return release
+}
+
+// TestBrokenNotifySocket: what cannot be told is logged once, and health goes on.
+func TestBrokenNotifySocket(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	for name, socket := range map[string]string{
+		"missing":         filepath.Join(folder, "missing"),
+		"no socket":       write(t, folder, "file", ""),
+		"relative":        "notify",
+		"too long":        "/" + strings.Repeat("x", 200),
+		"of other kind":   "vsock:2:1234",
+		"nobody reads it": deafSocket(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startShard(t, vars{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": "100000"})
+			s.becomes(t, "up ready 100%")
+			s.say(t, "drain")
+			s.becomes(t, "up drain 0%")
+			s.polls(t, 10, map[string]string{"jicofo_health": "ok", "prosody": "ok", "status_file": "ok"})
+			eventually(t, "the log to tell", bound, func() bool { return len(s.logged("service manager cannot be told")) > 0 })
+			if code, took := s.stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
+				t.Errorf("exit %d after %s", code, took)
+			}
+			if told := s.logged("service manager cannot be told", "level", "WARN", "socket", socket); len(told) != 1 {
+				t.Errorf("logged: %v", told)
+			}
+		})
+	}
+}
+
+// deafSocket is one that takes not one message more, and that nobody reads.
+func deafSocket(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	must(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	must(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	for {
+		must(t, conn.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
+		if _, err := conn.Write([]byte("x")); err != nil {
+			return path
+		}
+	}
+}
+
+// TestBadWatchdog: a watchdog whose time cannot be read is not fed, the rest is as ever.
+func TestBadWatchdog(t *testing.T) {
+	t.Parallel()
+	for _, time := range []string{"soon", "-1", "0", "99999999999999999999"} {
+		t.Run(time, func(t *testing.T) {
+			t.Parallel()
+			socket := filepath.Join(t.TempDir(), "notify")
+			m := newManager(t, socket)
+			s := startShard(t, vars{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": time})
+			s.becomes(t, "up ready 100%")
+			pollAll(t, s)
+			if told := s.logged("watchdog is not fed", "level", "WARN"); len(told) != 1 || len(m.feeds()) > 0 {
+				t.Errorf("fed %d times, logged %v", len(m.feeds()), told)
+			}
+		})
+	}
+}

@@ -1,0 +1,83 @@
+package systemd_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// units makes a folder with the unit, its path to the binary replaced, and, if wanted, its drop-in.
+func units(t *testing.T, edit *strings.Replacer, withDropIn bool) (unit string) {
+	t.Helper()
+	folder := t.TempDir()
+	unit = write(t, filepath.Join(folder, unitFile), edit.Replace(contents(t, unitFile)))
+	if withDropIn {
+		write(t, filepath.Join(folder, unitFile+".d", dropInFile), contents(t, dropInFile))
+	}
+	return unit
+}
+
+func analyze(t *testing.T, args ...string) (code int, out string) {
+	t.Helper()
+	cmd := exec.Command(component(t, "systemd-analyze"), args...)
+	cmd.Env = append(os.Environ(), "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=")
+	output, _ := cmd.CombinedOutput()
+	return cmd.ProcessState.ExitCode(), string(output)
+}
+
+// TestVerify has systemd read the unit, alone and with the drop-in, as strictly as it can; and shows that it would tell.
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	path := "/usr/bin/signal-sidecar"
+	for _, tt := range []struct {
+		name   string
+		edit   *strings.Replacer
+		dropIn bool
+		fails  string
+	}{
+		{"unit", strings.NewReplacer(path, binary(t)), false, ""},
+		{"with drop-in", strings.NewReplacer(path, binary(t)), true, ""},
+		{"misspelled", strings.NewReplacer(path, binary(t), "WatchdogSec=", "WatchDogSec="), false, "WatchDogSec"},
+		{"bad value", strings.NewReplacer(path, binary(t), "PrivateTmp=yes", "PrivateTmp=perhaps"), false, "perhaps"},
+		{"without binary", strings.NewReplacer(path, "/nonexistent"), false, "/nonexistent"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			code, out := analyze(t, "verify", "--man=no", "--recursive-errors=one", units(t, tt.edit, tt.dropIn))
+			if (code == 0) != (tt.fails == "") || !strings.Contains(out, tt.fails) || tt.fails == "" && out != "" {
+				t.Errorf("exit %d:\n%s", code, out)
+			}
+		})
+	}
+}
+
+var score = regexp.MustCompile(`Overall exposure level for signal-sidecar\.service: ([0-9.]+) `)
+
+// TestSecurity holds the unit to its score, and the manual to the scores of the unit and of the drop-in.
+func TestSecurity(t *testing.T) {
+	t.Parallel()
+	const threshold = "15" // 1.5
+	manual := contents(t, "../../docs/systemd.md")
+	for _, tt := range []struct {
+		name, said string
+		dropIn     bool
+	}{
+		{"unit", "scores `%`", false},
+		{"with drop-in", "the score is `%`", true},
+	} {
+		code, out := analyze(t, "security", "--no-pager", "--offline=true", "--threshold="+threshold, units(t, strings.NewReplacer(), tt.dropIn))
+		found := score.FindStringSubmatch(out)
+		if found == nil {
+			t.Fatalf("%s: exit %d:\n%s", tt.name, code, out)
+		}
+		if (code == 0) == tt.dropIn {
+			t.Errorf("%s: exit %d with a threshold of %s, at %s", tt.name, code, threshold, found[1])
+		}
+		if sentence := strings.ReplaceAll(tt.said, "%", found[1]); !strings.Contains(manual, sentence) {
+			t.Errorf("%s: docs/systemd.md does not say: %s", tt.name, sentence)
+		}
+	}
+}

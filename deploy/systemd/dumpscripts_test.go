@@ -1,0 +1,90 @@
+package systemd_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// dumpScript does what scripts of the field do: it becomes root, signals prosody, writes below /mnt and /tmp, and takes
+// its time. Each step that works leaves a file there.
+const dumpScript = `#!/bin/bash
+echo began >>/run/dump/notes
+[ "$(id -un)" = signal-sidecar ] && echo user >>/run/dump/notes
+sudo --non-interactive sh -c '[ "$(id -u)" = 0 ] && echo root' >>/run/dump/notes
+sudo --non-interactive sh -c 'kill -USR1 $(cat /run/prosody.pid)' && echo signal >>/run/dump/notes
+pgrep --uid daemon >/dev/null && echo found >>/run/dump/notes
+sudo --non-interactive sh -c 'echo x >/mnt/dump' && echo mnt >>/run/dump/notes
+echo x >/tmp/dump && echo tmp >>/run/dump/notes
+until [ -e /run/dump/go-on ]; do sleep 0.1; done
+sudo --non-interactive sh -c 'echo ended' >>/run/dump/notes
+`
+
+// prosodyStandIn is a process of another user that answers SIGUSR1.
+const prosodyStandIn = `trap "echo USR1 >>/run/dump/prosody" USR1; echo $$ >/run/prosody.pid; while :; do sleep 0.1; done`
+
+// bootWithDump returns a machine whose service runs dumpScript when prosody turns unhealthy.
+func bootWithDump(t *testing.T) *machine {
+	t.Helper()
+	component(t, "sudo")
+	m := boot(t, "PROSODY_DUMP=/usr/local/bin/dump-prosody")
+	m.put("/usr/local/bin/dump-prosody", "755", dumpScript)
+	m.put("/etc/sudoers", "440", "signal-sidecar ALL=(root) NOPASSWD: ALL\n")
+	m.put("/etc/pam.d/sudo", "644", "auth sufficient pam_permit.so\naccount sufficient pam_permit.so\nsession required pam_permit.so\n")
+	m.put("/usr/local/bin/prosody-stand-in", "755", "#!/bin/bash\n"+prosodyStandIn+"\n")
+	m.must(`install -d -m 777 /run/dump; install -m 666 /dev/null /run/prosody.pid
+		systemd-run --quiet --uid=daemon --unit=prosody-stand-in /usr/local/bin/prosody-stand-in`)
+	eventually(t, "prosody's stand-in to run", func() bool { return m.run("[ -s /run/prosody.pid ]").code == 0 })
+	return m
+}
+
+// fail makes prosody fail, and returns what the dump script noted once it waits.
+func (m *machine) fail(waiting func(notes string) bool) (notes string) {
+	m.t.Helper()
+	m.must("systemctl start signal-sidecar")
+	behave(m.node.Prosody, "code 500")
+	eventually(m.t, "the dump script to come to its end", func() bool {
+		notes = m.run("cat /run/dump/notes").out
+		return waiting(notes)
+	})
+	return notes
+}
+
+// TestDumpScriptsWithoutDropIn: the unit alone lets a script neither become root nor write outside.
+func TestDumpScriptsWithoutDropIn(t *testing.T) {
+	t.Parallel()
+	m := bootWithDump(t)
+	m.dropIn("test.conf", "[Service]\nReadWritePaths=/run/dump\n") // for its notes
+	if notes := m.fail(func(notes string) bool { return strings.Contains(notes, "tmp\n") }); notes != "began\nuser\ntmp\n" {
+		t.Errorf("the script noted:\n%s", notes)
+	}
+	if m.run("[ -e /tmp/dump ]").code == 0 {
+		t.Error("it wrote to everybody's /tmp")
+	}
+	m.must("systemctl restart signal-sidecar; touch /run/dump/go-on")
+	m.becomes("NRestarts", "0")
+	if left := m.run("pgrep dump-prosody"); left.code == 0 {
+		t.Error("it outlived the restart")
+	}
+}
+
+// TestDumpScripts: with the drop-in it can do all that, and outlives a restart and a stop.
+func TestDumpScripts(t *testing.T) {
+	t.Parallel()
+	m := bootWithDump(t)
+	m.dropIn("dump-scripts.conf", contents(t, dropInFile))
+	all := "began\nuser\nroot\nsignal\nfound\nmnt\ntmp\n"
+	if notes := m.fail(func(notes string) bool { return strings.Contains(notes, "tmp\n") }); notes != all {
+		t.Fatalf("the script noted:\n%s", notes)
+	}
+	m.must("[ -e /mnt/dump ] && [ -e /tmp/dump ]")
+	eventually(t, "prosody to be signalled", func() bool { return m.run("grep -q USR1 /run/dump/prosody").code == 0 })
+
+	m.must("systemctl restart signal-sidecar; systemctl kill --kill-whom=main --signal=KILL signal-sidecar")
+	m.becomes("StatusText", "down ready 100% #prosody_unhealthy: prosody answered 500")
+	m.must("systemctl stop signal-sidecar; touch /run/dump/go-on")
+	eventually(t, "the script to end", func() bool { return m.must("cat /run/dump/notes") == all+"ended\n" })
+
+	if r := m.run("systemd-analyze security --no-pager signal-sidecar"); r.code != 0 {
+		t.Errorf("systemd-analyze: %s", r.out)
+	}
+}

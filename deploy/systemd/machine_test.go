@@ -1,0 +1,281 @@
+package systemd_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
+)
+
+// machine is a systemd that was booted for the test, on a root of its own (testdata/boot.sh), with the unit, the user and
+// the files that the package installs. A simulated signal node runs beside it, in the test.
+type machine struct {
+	t    *testing.T
+	pid  string // of systemd, as seen from here
+	node *signalnode.Node
+}
+
+const user = "signal-sidecar"
+
+// boot returns a machine whose status file says ready and whose config has the settings. The service is not started.
+func boot(t *testing.T, settings ...string) *machine {
+	t.Helper()
+	if os.Getuid() != 0 {
+		missing(t, "root, to boot systemd in namespaces")
+	}
+	for _, name := range []string{"unshare", "nsenter", "systemd-analyze"} {
+		component(t, name)
+	}
+	root := t.TempDir()
+	unit, err := filepath.Abs(unitFile)
+	must(t, err)
+	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--uts", "--ipc",
+		"bash", "testdata/boot.sh", root, binary(t), unit)
+	group, path := newControlGroup(t)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, UseCgroupFD: true, CgroupFD: int(group.Fd())}
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		missing(t, "namespaces and control groups, to boot systemd in: "+err.Error())
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-ended
+		removeControlGroup(t, path)
+		if t.Failed() {
+			t.Logf("boot: %s\n%s", cmd.ProcessState, said.String())
+		}
+	})
+
+	m := &machine{t: t}
+	children := fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid)
+	eventually(t, "systemd to boot", func() bool {
+		select {
+		case <-ended:
+			t.Fatal("it ended instead")
+		default:
+		}
+		pids, _ := os.ReadFile(children)
+		m.pid = strings.TrimSpace(string(pids))
+		name, _ := os.ReadFile("/proc/" + m.pid + "/comm")
+		return string(name) == "systemd\n" && strings.TrimSpace(m.run("systemctl is-active basic.target").out) == "active"
+	})
+	m.install(settings)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("status:\n%s\njournal:\n%s", m.run("systemctl status --no-pager --lines=0 signal-sidecar").out,
+				m.run("journalctl --no-pager --output=short-precise --lines=80 --unit=signal-sidecar").out)
+		}
+	})
+	return m
+}
+
+// newControlGroup makes a control group for systemd to be in.
+func newControlGroup(t *testing.T) (group *os.File, path string) {
+	t.Helper()
+	mounts, err := os.Open("/proc/mounts")
+	must(t, err)
+	defer mounts.Close()
+	for lines := bufio.NewScanner(mounts); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 3 || fields[2] != "cgroup2" {
+			continue
+		}
+		if path, err = os.MkdirTemp(fields[1], "signal-sidecar-test-"); err != nil {
+			break
+		}
+		group, err = os.Open(path)
+		must(t, err)
+		t.Cleanup(func() { _ = group.Close() })
+		return group, path
+	}
+	missing(t, fmt.Sprintf("a cgroup2 file system that can be written to: %v", err))
+	return nil, ""
+}
+
+func removeControlGroup(t *testing.T, path string) {
+	t.Helper()
+	eventually(t, "what ran on the machine to end", func() bool {
+		var folders []string
+		_ = filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
+			if err == nil && e.IsDir() {
+				folders = append(folders, p)
+			}
+			return nil
+		})
+		for _, folder := range slices.Backward(folders) {
+			_ = syscall.Rmdir(folder)
+		}
+		_, err := os.Stat(path)
+		return errors.Is(err, fs.ErrNotExist)
+	})
+}
+
+// install does what the package does, and starts the simulated node.
+func (m *machine) install(settings []string) {
+	m.t.Helper()
+	var err error
+	m.node, err = signalnode.Start()
+	must(m.t, err)
+	m.t.Cleanup(func() { _ = m.node.Close() })
+	m.must(`getent group jitsi || groupadd --system jitsi
+		getent passwd signal-sidecar || useradd --system --gid jitsi --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin signal-sidecar
+		install -d -m 755 /etc/jitsi
+		install -d -m 750 -g jitsi /etc/jitsi/signal-sidecar
+		echo ready >/etc/jitsi/shard-status
+		chown signal-sidecar:jitsi /etc/jitsi/shard-status`)
+	m.configure(append([]string{
+		"HTTP_ADDR=127.0.0.1", "TCP_ADDR=127.0.0.1", "HTTP_PORT=0", "TCP_PORT=0",
+		"JICOFO_ORIG=" + m.node.Jicofo.Origin(), "PROSODY_ORIG=" + m.node.Prosody.Origin(),
+		"POLLING_INTERVAL=0.1", "HEALTH_DAMPENING_INTERVAL=0", "DRAIN_GRACE_INTERVAL=0",
+	}, settings...)...)
+}
+
+// configure writes the config that the package ships.
+func (m *machine) configure(lines ...string) {
+	m.t.Helper()
+	m.put("/etc/jitsi/signal-sidecar/config", "644", strings.Join(lines, "\n")+"\n")
+}
+
+// put writes a file of root's, with the folders on the way to it.
+func (m *machine) put(path, mode, content string) {
+	m.t.Helper()
+	m.must(fmt.Sprintf("mkdir -p %s && cat >%s <<'END'\n%sEND\nchmod %s %s", filepath.Dir(path), path, content, mode, path))
+}
+
+// dropIn installs a drop-in of the unit.
+func (m *machine) dropIn(name, content string) {
+	m.t.Helper()
+	m.put("/etc/systemd/system/signal-sidecar.service.d/"+name, "644", content)
+	m.must("systemctl daemon-reload")
+}
+
+// result is how a script ended.
+type result struct {
+	code int
+	out  string // both streams
+}
+
+// run runs a script as root on the machine.
+func (m *machine) run(script string) result {
+	m.t.Helper()
+	return m.runIn(m.pid, []string{"--mount", "--pid", "--cgroup", "--uts", "--ipc"}, script)
+}
+
+func (m *machine) runIn(pid string, spaces []string, script string) result {
+	m.t.Helper()
+	args := append([]string{"--target", pid}, spaces...)
+	cmd := exec.Command("nsenter", append(args, "timeout", fmt.Sprint(int(bound.Seconds())), "bash", "-euc", script)...)
+	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin", "LC_ALL=C"}
+	out, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		m.t.Fatal(err)
+	}
+	return result{cmd.ProcessState.ExitCode(), string(out)}
+}
+
+// must runs a script that must not fail.
+func (m *machine) must(script string) string {
+	m.t.Helper()
+	r := m.run(script)
+	if r.code != 0 {
+		m.t.Fatalf("%s\nexit %d:\n%s", script, r.code, r.out)
+	}
+	return r.out
+}
+
+// show is a property of the service.
+func (m *machine) show(property string) string {
+	m.t.Helper()
+	return strings.TrimSuffix(m.must("systemctl show --value --property="+property+" signal-sidecar"), "\n")
+}
+
+// becomes waits until a property of the service has a value.
+func (m *machine) becomes(property, value string) {
+	m.t.Helper()
+	last := ""
+	defer func() {
+		if m.t.Failed() {
+			m.t.Logf("%s was last %q", property, last)
+		}
+	}()
+	eventually(m.t, fmt.Sprintf("%s to be %q", property, value), func() bool {
+		last = m.show(property)
+		return last == value
+	})
+}
+
+// inSandbox runs a script as the service's user, with its view of the file systems.
+func (m *machine) inSandbox(script string) result {
+	m.t.Helper()
+	script = fmt.Sprintf("exec setpriv --reuid %s --regid jitsi --init-groups --no-new-privs --bounding-set -all bash -euc %q", user, script)
+	return m.runIn(m.servicePID(), []string{"--mount"}, script)
+}
+
+// servicePID is the service's process as seen from here.
+func (m *machine) servicePID() string {
+	m.t.Helper()
+	inside := m.show("MainPID")
+	statuses, _ := filepath.Glob("/proc/[0-9]*/status")
+	for _, path := range statuses {
+		status, _ := os.ReadFile(path)
+		_, ids, _ := strings.Cut(string(status), "\nNSpid:")
+		ids, _, _ = strings.Cut(ids, "\n")
+		fields := strings.Fields(ids)
+		if len(fields) < 2 || fields[len(fields)-1] != inside {
+			continue
+		}
+		pid := filepath.Base(filepath.Dir(path))
+		if mine, _ := os.Readlink("/proc/" + pid + "/ns/pid"); mine == m.pidSpace() {
+			return pid
+		}
+	}
+	m.t.Fatalf("no process is %s on the machine", inside)
+	return ""
+}
+
+func (m *machine) pidSpace() string {
+	space, _ := os.Readlink("/proc/" + m.pid + "/ns/pid")
+	return space
+}
+
+// journal lists the service's entries, each with the fields of the journal.
+func (m *machine) journal() (entries []map[string]any) {
+	m.t.Helper()
+	for line := range strings.Lines(m.must("journalctl --no-pager --output=json --unit=signal-sidecar")) {
+		var entry map[string]any
+		if json.Unmarshal([]byte(line), &entry) == nil {
+			entries = append(entries, entry)
+		}
+	}
+	return entries
+}
+
+// logged lists the lines of the service's own log with a message.
+func (m *machine) logged(message string) (lines []map[string]any) {
+	m.t.Helper()
+	for _, entry := range m.journal() {
+		text, _ := entry["MESSAGE"].(string)
+		var line map[string]any
+		if json.Unmarshal([]byte(text), &line) == nil && line["msg"] == message {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}

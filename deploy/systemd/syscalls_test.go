@@ -1,0 +1,215 @@
+package systemd_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
+)
+
+// TestSystemCalls lists the system calls of the binary from its start to its end, and finds each in the unit's filter. The
+// filter answers EPERM, which Go would in part pass over in silence.
+func TestSystemCalls(t *testing.T) {
+	t.Parallel()
+	allowed := filter(t)
+	for _, call := range []string{"read", "accept4", "inotify_add_watch", "prctl"} {
+		if !allowed[call] {
+			t.Errorf("%s is not allowed", call)
+		}
+	}
+	for _, call := range []string{"mount", "ptrace", "setuid", "reboot", "bpf", "setpriority"} {
+		if allowed[call] {
+			t.Errorf("%s is allowed", call)
+		}
+	}
+	var refused []string
+	used, families := trace(t)
+	for _, call := range used {
+		if !allowed[call] {
+			refused = append(refused, call)
+		}
+	}
+	t.Logf("used: %v, %v", used, families)
+	_, permitted, _ := strings.Cut(contents(t, unitFile), "\nRestrictAddressFamilies=")
+	permitted, _, _ = strings.Cut(permitted, "\n")
+	for _, family := range families {
+		if !slices.Contains(strings.Fields(permitted), family) {
+			t.Errorf("sockets of %s are used, %s are permitted", family, permitted)
+		}
+	}
+	if len(refused) > 0 {
+		t.Errorf("the unit's filter refuses %v", refused)
+	}
+	for _, call := range []string{"accept4", "inotify_init1", "inotify_add_watch", "bind", "connect", "shutdown", "exit_group"} {
+		if !slices.Contains(used, call) {
+			t.Errorf("%s was not seen: the trace is not whole", call)
+		}
+	}
+}
+
+// filter is what SystemCallFilter= of the unit allows.
+func filter(t *testing.T) map[string]bool {
+	t.Helper()
+	allowed := map[string]bool{}
+	for line := range strings.Lines(contents(t, unitFile)) {
+		list, ok := strings.CutPrefix(strings.TrimSpace(line), "SystemCallFilter=")
+		if !ok {
+			continue
+		}
+		list, deny := strings.CutPrefix(list, "~")
+		for _, name := range strings.Fields(list) {
+			for _, call := range expand(t, name) {
+				allowed[call] = !deny
+			}
+		}
+	}
+	return allowed
+}
+
+// expand lists the system calls of a group, such as @system-service, or of one name.
+func expand(t *testing.T, name string) (calls []string) {
+	t.Helper()
+	if !strings.HasPrefix(name, "@") {
+		return []string{name}
+	}
+	code, out := analyze(t, "syscall-filter", "--no-pager", name)
+	if code != 0 {
+		t.Fatalf("%s: %s", name, out)
+	}
+	for _, line := range strings.Split(out, "\n")[1:] {
+		if member := strings.TrimSpace(line); member != "" && !strings.HasPrefix(member, "#") {
+			calls = append(calls, expand(t, member)...)
+		}
+	}
+	return calls
+}
+
+// trace runs the binary through all that it does, and lists the system calls that it made and the address families of its
+// sockets.
+func trace(t *testing.T) (calls, families []string) {
+	t.Helper()
+	strace := component(t, "strace")
+	node, err := signalnode.Start()
+	must(t, err)
+	t.Cleanup(func() { _ = node.Close() })
+	folder := t.TempDir()
+	status := write(t, filepath.Join(folder, "jitsi/shard-status"), "ready\n")
+	log := filepath.Join(folder, "trace")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(folder, "notify"), Net: "unixgram"})
+	must(t, err)
+	t.Cleanup(func() { _ = manager.Close() })
+
+	cmd := exec.Command(strace, "--follow-forks", "--quiet=all", "--signal=none", "--output="+log, binary(t))
+	cmd.Dir, cmd.Env = folder, []string{
+		"HTTP_ADDR=127.0.0.1", "TCP_ADDR=127.0.0.1", "HTTP_PORT=0", "TCP_PORT=0", "TCP_HOLD_PORT=0", "AGENT_HOLD=0.2", "POLLING_INTERVAL=0.1",
+		"JICOFO_ORIG=" + node.Jicofo.Origin(), "PROSODY_ORIG=" + strings.Replace(node.Prosody.Origin(), "127.0.0.1", "localhost", 1),
+		"CENSUS_POLL=true", "STATUS_PATH=" + status, "RECORD_PATH=" + filepath.Join(folder, "recording.jsonl"), "RECORD_MAX_SIZE=65536",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:1", "NOTIFY_SOCKET=" + filepath.Join(folder, "notify"), "WATCHDOG_USEC=200000",
+		"JICOFO_DUMP=/bin/true", "HEALTH_DAMPENING_INTERVAL=0", "DRAIN_GRACE_INTERVAL=0",
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	started, _ := bufio.NewReader(out).ReadString('\n')
+	var ports struct{ HTTP, Agent, Hold string }
+	ports.HTTP, ports.Agent, ports.Hold = field(started, "http"), field(started, "agent"), field(started, "agent_hold")
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		_, _ = io.Copy(io.Discard, out)
+	}()
+
+	says := func(line string) {
+		t.Helper()
+		eventually(t, "the agent to say "+line, func() bool { return check(ports.Agent) == line+"\n" })
+	}
+	says("up ready 100%")
+	_ = check(ports.Hold)
+	write(t, status+".new", "drain\n")
+	must(t, os.Rename(status+".new", status))
+	says("up drain 0%")
+	write(t, status, "ready\n")
+	says("up ready 100%")
+	behave(node.Jicofo, "code 503") // and the dump begins
+	says("down ready 100%")
+	behave(node.Jicofo, "healthy")
+	says("up ready 100%")
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: bound}
+	for _, path := range []string{"/health", "/signal/report", "/signal/history", "/metrics", "/signal/census"} {
+		res, err := client.Get("http://" + ports.HTTP + path)
+		must(t, err)
+		_ = res.Body.Close()
+	}
+	eventually(t, "a second file of the recording", func() bool {
+		files, _ := filepath.Glob(filepath.Join(folder, "recording*"))
+		return len(files) > 1
+	})
+	must(t, syscall.Kill(child(t, cmd.Process.Pid), syscall.SIGTERM))
+	<-drained
+	must(t, cmd.Wait())
+	for _, family := range regexp.MustCompile(`socket\((AF_\w+)`).FindAllStringSubmatch(contents(t, log), -1) {
+		if !slices.Contains(families, family[1]) {
+			families = append(families, family[1])
+		}
+	}
+	return callsOf(t, log), families
+}
+
+// callsOf lists what strace wrote of the binary, without what it started.
+func callsOf(t *testing.T, log string) (calls []string) {
+	t.Helper()
+	others := map[string]bool{} // threads of dump scripts
+	for i, line := range strings.Split(contents(t, log), "\n") {
+		pid, text, _ := strings.Cut(line, " ")
+		text = strings.TrimSpace(text)
+		if i > 0 && strings.HasPrefix(text, "execve(") {
+			others[pid] = true
+		}
+		name, _, isCall := strings.Cut(text, "(")
+		if isCall && !others[pid] && !strings.HasPrefix(text, "<...") && !slices.Contains(calls, name) {
+			calls = append(calls, name)
+		}
+	}
+	slices.Sort(calls)
+	return calls
+}
+
+func child(t *testing.T, parent int) (pid int) {
+	t.Helper()
+	_, err := fmt.Sscan(contents(t, fmt.Sprintf("/proc/%d/task/%[1]d/children", parent)), &pid)
+	must(t, err)
+	return pid
+}
+
+// field is a text in a line of JSON.
+func field(line, name string) string {
+	_, after, _ := strings.Cut(line, `"`+name+`":"`)
+	value, _, _ := strings.Cut(after, `"`)
+	return value
+}
+
+// check is one agent check.
+func check(address string) string {
+	conn, err := net.DialTimeout("tcp", address, bound)
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(bound))
+	said, _ := io.ReadAll(conn)
+	return string(said)
+}
