@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -14,6 +15,7 @@ type Build struct {
 	Version   string // of the module, "(devel)" outside a release
 	Revision  string // of the source, "" where the build did not record it
 	Modified  bool   // the source differed from Revision
+	Date      string // of the revision, as YYYY-MM-DD; "" where there is none
 	GoVersion string
 }
 
@@ -28,6 +30,8 @@ func ReadBuild() Build {
 		switch s.Key {
 		case "vcs.revision":
 			b.Revision = s.Value
+		case "vcs.time": // RFC 3339
+			b.Date, _, _ = strings.Cut(s.Value, "T")
 		case "vcs.modified":
 			b.Modified = s.Value == "true"
 		}

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
 	"github.com/signal-sidecar/signal-sidecar/otel"
 )
 
@@ -56,7 +57,8 @@ func startServer(t testing.TB, s setup) *runningServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := newNode(s.census, verdicts.Listen)
+	past := history.New()
+	node := newNode(s.census, verdicts.Listen, past.Listen)
 	if err := verdicts.Watch(node); err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +68,7 @@ func startServer(t testing.TB, s setup) *runningServer {
 	}
 	o := Options{
 		Listener: listener, Source: node, Gatherer: telemetry.Gatherer, Census: s.census,
+		History:       func(since time.Time) any { return past.Since(since) },
 		MeterProvider: telemetry.MeterProvider, Logger: telemetry.Logger,
 	}
 	if s.gatherer != nil {

@@ -9,6 +9,9 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
+// maxScrapes is how many scrapes of a format may be under way; more are answered 503.
+const maxScrapes = 8
+
 // metricsHandler serves Prometheus text, OpenMetrics or protobuf, as negotiated.
 func metricsHandler(o Options) http.Handler {
 	classic := o.scrapeHandler(o.Gatherer)
@@ -31,6 +34,6 @@ func (o Options) scrapeHandler(g prometheus.Gatherer) http.Handler {
 		EnableOpenMetrics:   true,
 		ErrorHandling:       promhttp.ContinueOnError,
 		ErrorLog:            slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
-		MaxRequestsInFlight: 8,
+		MaxRequestsInFlight: maxScrapes,
 	})
 }

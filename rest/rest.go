@@ -138,6 +138,7 @@ func newHandler(o Options) (http.Handler, error) {
 	get("/about/health", h.nodeHealth)
 	get("/signal/report", h.report)
 	get("/signal/explain", h.explain)
+	get("/openapi.json", h.describe)
 	if o.Census {
 		get("/signal/census", h.census)
 	}

@@ -90,6 +90,7 @@ func (s *script) line(t *testing.T, line string) {
 	case strings.HasPrefix(rest, "/"):
 		s.method, s.path, s.sent, s.headers = word, rest, s.headers, nil
 		s.reply = s.server.ask(t, s.method, s.path, s.sent...)
+		readDescription(t).check(t, s.method, s.path, s.reply)
 	default:
 		t.Error("not understood")
 	}

@@ -14,6 +14,10 @@ declare -A packages=(
 	[sudo]=sudo
 	[systemd-analyze]=systemd
 	[shellcheck]=shellcheck
+	[man]=man-db
+	[mandoc]=mandoc
+	[zsh]=zsh
+	[fish]=fish
 )
 
 PATH=$PATH:/usr/sbin:/usr/local/sbin

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -99,7 +100,12 @@ func run(t *testing.T, v vars, args ...string) result {
 
 func runCommand(t *testing.T, folder string, v vars, path string, args ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), bound)
+	return runWithin(t, bound, folder, v, path, args...)
+}
+
+func runWithin(t *testing.T, limit time.Duration, folder string, v vars, path string, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir, cmd.Env = folder, v.environ()

@@ -39,13 +39,16 @@ func (checkConfigCommand) Run(line *kong.Context, env *environment, std streams)
 	return nil
 }
 
+// consulVariables are those of Consul's own client, beside CONSUL_HTTP_*.
+var consulVariables = []string{"CONSUL_CACERT", "CONSUL_CAPATH", "CONSUL_CLIENT_CERT", "CONSUL_CLIENT_KEY", "CONSUL_NAMESPACE", "CONSUL_PARTITION", "CONSUL_TLS_SERVER_NAME"}
+
 // foreignVariables lists the variables of OpenTelemetry and of Consul's client that are set.
 func foreignVariables() []string {
 	var names []string
 	for _, pair := range os.Environ() {
 		name, value, _ := strings.Cut(pair, "=")
 		foreign := strings.HasPrefix(name, "OTEL_") || strings.HasPrefix(name, "CONSUL_HTTP_") ||
-			slices.Contains([]string{"CONSUL_CACERT", "CONSUL_CAPATH", "CONSUL_CLIENT_CERT", "CONSUL_CLIENT_KEY", "CONSUL_NAMESPACE", "CONSUL_PARTITION", "CONSUL_TLS_SERVER_NAME"}, name)
+			slices.Contains(consulVariables, name)
 		if foreign && value != "" {
 			names = append(names, name)
 		}

@@ -10,6 +10,7 @@ import (
 var packages = map[string]string{
 	"haproxy": "haproxy", "prometheus": "prometheus", "promtool": "prometheus", "prosody": "prosody",
 	"setpriv": "util-linux", "strace": "strace",
+	"man": "man-db", "mandoc": "mandoc", "bash": "bash", "zsh": "zsh", "fish": "fish",
 }
 
 // component returns the path of a real program. Without it the test is skipped, aloud; in CI, where all must be

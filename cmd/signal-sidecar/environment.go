@@ -90,6 +90,9 @@ func (e *environment) Validate(*kong.Application) error { return nil }
 
 // Resolve implements kong.Resolver.
 func (e *environment) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if command := ctx.Selected(); command != nil && command.Tag.Has(noSettings) {
+		return nil, nil
+	}
 	e.once.Do(func() { e.problem = e.read(envFile(ctx)) })
 	if e.problem != nil {
 		return nil, e.problem

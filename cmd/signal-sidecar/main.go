@@ -31,7 +31,9 @@ type commandLine struct {
 	Status      statusCommand      `cmd:"" help:"Ask a running sidecar: exit 0 when the node is up, 1 when it is down, 2 when that is not known."`
 	Replay      replayCommand      `cmd:"" help:"Run a recording through the rules again, and show what would have been with other settings."`
 	CheckConfig checkConfigCommand `cmd:"" help:"Print every effective setting and where it came from, or every problem (exit 2)."`
-	Version     versionCommand     `cmd:"" help:"Print the version."`
+	Version     versionCommand     `cmd:"" nosettings:"" help:"Print the version."`
+	Completion  completionCommand  `cmd:"" nosettings:"" help:"Print a completion script for a shell."`
+	Man         manCommand         `cmd:"" nosettings:"" help:"Print the manual page, signal-sidecar(8)."`
 
 	settings
 }

@@ -34,8 +34,8 @@ type settings struct {
 	PartipantMax            text `name:"partipant-max" hidden:"" group:"rules" help:"The original's spelling of PARTICIPANT_MAX."`
 	WeightParticipants      flag `name:"weight-participants" default:"false" group:"rules" help:"Derive the weight from the participants."`
 	HealthDampeningInterval text `name:"health-dampening-interval" default:"30" group:"rules" placeholder:"SECONDS" help:"Still unhealthy for so long after the last unhealthy observation; 0 disables."`
-	DrainGraceInterval      text `name:"drain-grace-interval" default:"120" group:"rules" placeholder:"SECONDS" help:"Drain instead of down for so long after jicofo turned unhealthy; 0 disables."`
-	DrainGraceScope         text `name:"drain-grace-scope" default:"jicofo" group:"rules" placeholder:"jicofo|soft" help:"What the grace covers: any failure of jicofo, or soft ones only."`
+	DrainGraceInterval      text `name:"drain-grace-interval" default:"120" group:"rules" placeholder:"SECONDS" help:"Drain instead of down for so long after jicofo turned unhealthy, or prosody was too slow; 0 disables, else above the dampening interval."`
+	DrainGraceScope         text `name:"drain-grace-scope" default:"jicofo" group:"rules" placeholder:"jicofo|soft" help:"What of jicofo the grace covers: any failure, or a soft one (503) only."`
 
 	JicofoDump  text `name:"jicofo-dump" group:"dumps" placeholder:"COMMAND" help:"Run when jicofo turns unhealthy: a path and its arguments, without a shell."`
 	ProsodyDump text `name:"prosody-dump" group:"dumps" placeholder:"COMMAND" help:"Run when prosody turns unhealthy."`
@@ -59,6 +59,10 @@ type settings struct {
 	RecordMaxSize text `name:"record-max-size" default:"67108864" group:"process" placeholder:"BYTES" help:"Size at which the recording begins a new file; at least 65536."`
 }
 
+// aboutSettings is what holds for all settings.
+const aboutSettings = "Seconds may be fractions, or durations such as 30s or 2m.\n" +
+	"Booleans: true/false, t/f, yes/no, on/off, 1/0. A flag beats the environment, which beats the file."
+
 // settingGroups are the headings of --help.
 var settingGroups = []kong.Group{
 	{Key: "listen", Title: "Listeners:"},
@@ -66,7 +70,7 @@ var settingGroups = []kong.Group{
 	{Key: "rules", Title: "Verdict:"},
 	{Key: "dumps", Title: "Dumps:"},
 	{Key: "consul", Title: "Consul:", Description: "Checked, but without effect in this version."},
-	{Key: "process", Title: "Process:", Description: "OpenTelemetry's own OTEL_* variables hold too. Seconds may be fractions, or durations such as 30s or 2m.\nBooleans: true/false, t/f, yes/no, on/off, 1/0. A flag beats the environment, which beats the file."},
+	{Key: "process", Title: "Process:", Description: "OpenTelemetry's own OTEL_* variables hold too. " + aboutSettings},
 }
 
 // text is a setting as it was given.

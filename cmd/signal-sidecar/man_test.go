@@ -1,0 +1,80 @@
+package main_test
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// brokenSettings is a folder with a bad .env, and variables that are bad too.
+func brokenSettings(t *testing.T) (folder string, v vars) {
+	t.Helper()
+	folder = t.TempDir()
+	write(t, folder, ".env", "no list of variables\n")
+	return folder, vars{"HTTP_PORT": "many", "OTEL_TRACES_EXPORTER": "smoke", "SHELL": "/bin/csh"}
+}
+
+// manual is the manual page, printed while the settings are bad, and its path.
+func manual(t *testing.T) (text, path string) {
+	t.Helper()
+	folder, v := brokenSettings(t)
+	r := runIn(t, folder, v, "man")
+	if r.code != 0 || r.stderr != "" {
+		t.Fatalf("exit %d, %s", r.code, r.stderr)
+	}
+	return r.stdout, write(t, folder, "signal-sidecar.8", r.stdout)
+}
+
+// TestManIsAccepted by man and by mandoc, without a warning.
+func TestManIsAccepted(t *testing.T) {
+	t.Parallel()
+	_, path := manual(t)
+	v := vars{"LC_ALL": "C.UTF-8", "MANROFFSEQ": "", "MANWIDTH": "80"}
+	r := runCommand(t, t.TempDir(), v, component(t, "man"), "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", path)
+	if r.code != 0 || r.stderr != "" || r.stdout == "" {
+		t.Errorf("man: exit %d, %s", r.code, r.stderr)
+	}
+	r = runCommand(t, t.TempDir(), v, component(t, "mandoc"), "-T", "lint", "-W", "warning", path)
+	for line := range strings.Lines(r.stdout + r.stderr) {
+		if !strings.Contains(line, "missing date") { // a build without version control has none
+			t.Error(strings.TrimSpace(line))
+		}
+	}
+}
+
+// inHelp is a flag of --help with its value, such as --http-port=PORT.
+var inHelp = regexp.MustCompile(`(?m)^ +(?:-\w, )?(--[a-z-]+)(=\S+)?`)
+
+// TestManTellsEverything that --help tells, of every command and setting.
+func TestManTellsEverything(t *testing.T) {
+	t.Parallel()
+	_, path := manual(t)
+	wide := vars{"LC_ALL": "C.UTF-8", "MANWIDTH": "1000", "MAN_KEEP_FORMATTING": ""}
+	r := runCommand(t, filepath.Dir(path), wide, component(t, "man"), "-E", "UTF-8", "-l", path)
+	page := regexp.MustCompile(` +`).ReplaceAllString(r.stdout, " ")
+	for _, heading := range []string{"NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "SETTINGS", "FILES", "EXIT STATUS", "ENVIRONMENT", "SIGNALS", "SEE ALSO"} {
+		if !strings.Contains(page, "\n"+heading+"\n") {
+			t.Errorf("there is no section %s", heading)
+		}
+	}
+	for _, command := range commands {
+		if !regexp.MustCompile(`(?m)^ ` + command + `\b`).MatchString(page) {
+			t.Errorf("there is no command %s", command)
+		}
+		for _, m := range inHelp.FindAllStringSubmatch(run(t, nil, command, "--help").stdout, -1) {
+			if flag := m[1] + m[2]; !regexp.MustCompile(`(?m)^ (-\w, )?` + regexp.QuoteMeta(flag) + `( |$)`).MatchString(page) {
+				t.Errorf("%s: there is no flag %s", command, flag)
+			}
+		}
+	}
+	for _, s := range settings {
+		want := "Variable " + s.name + ", default " + s.initial
+		if s.initial == "" {
+			want = "Variable " + s.name + ", no default"
+		}
+		if !strings.Contains(page, want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// surface is the command line as the completions and the manual page tell it: kong's model of it, without what is hidden.
+type surface struct {
+	Name, About string
+	Help        option // the one flag that is no setting
+	Commands    []command
+	Groups      []group
+}
+
+// command is a subcommand.
+type command struct {
+	Name, Help string
+	Default    bool // runs where no command is named
+	Settings   bool // takes the settings
+	Flags      []option
+	Operands   []option
+}
+
+// group is a heading of --help and the settings below it.
+type group struct {
+	Title, About string
+	Flags        []option
+}
+
+// option is a flag or an operand.
+type option struct {
+	Name, Help        string
+	Short             string // "" for none
+	Value             string // what it takes, in capitals with the unit, or the words parted by |
+	Words             []string
+	Bool              bool // true without a value
+	Repeated          bool
+	Variable, Default string // of a setting
+}
+
+// noSettings marks, as a tag, the commands that read no settings: a bad one, or a bad file of them, is none of theirs.
+const noSettings = "nosettings"
+
+func newSurface(app *kong.Application) surface {
+	s := surface{Name: app.Name, About: app.Help}
+	for _, node := range app.Leaves(true) {
+		c := command{Name: node.Name, Help: node.Help, Default: node == app.DefaultCmd, Settings: !node.Tag.Has(noSettings)}
+		for _, f := range node.Flags {
+			c.Flags = append(c.Flags, newOption(f.Value))
+		}
+		for _, operand := range node.Positional {
+			c.Operands = append(c.Operands, newOption(operand))
+		}
+		s.Commands = append(s.Commands, c)
+	}
+	for _, g := range settingGroups {
+		s.Groups = append(s.Groups, group{Title: strings.TrimSuffix(g.Title, ":"), About: g.Description})
+	}
+	for _, f := range app.Flags {
+		if f == app.HelpFlag {
+			s.Help = newOption(f.Value)
+		} else if !f.Hidden {
+			i := slices.IndexFunc(settingGroups, func(g kong.Group) bool { return g.Key == f.Group.Key })
+			s.Groups[i].Flags = append(s.Groups[i].Flags, newOption(f.Value))
+		}
+	}
+	return s
+}
+
+func newOption(v *kong.Value) option {
+	o := option{Name: v.Name, Help: v.Help, Bool: v.IsBool(), Repeated: v.IsCumulative(), Default: v.Default, Value: strings.ToUpper(v.Name)}
+	if v.Enum != "" {
+		o.Words = v.EnumSlice()
+		o.Value = strings.Join(o.Words, "|")
+	}
+	if f := v.Flag; f != nil {
+		if !o.Bool {
+			o.Value = f.FormatPlaceHolder()
+		}
+		if f.Short != 0 {
+			o.Short = string(f.Short)
+		}
+		if f.Group != nil {
+			o.Variable = variable(f.Name)
+		}
+	}
+	switch {
+	case o.Bool:
+		o.Value, o.Words = "", []string{"true", "false"}
+	case strings.Contains(o.Value, "|"):
+		o.Words = strings.Split(o.Value, "|")
+	}
+	return o
+}
+
+// File tells whether the value is the name of a file; a command's first word is one.
+func (o option) File() bool { return o.Value == "FILE" || o.Value == "COMMAND" }
+
+// Settings are the settings of all groups.
+func (s surface) Settings() (all []option) {
+	for _, g := range s.Groups {
+		all = append(all, g.Flags...)
+	}
+	return all
+}
+
+// Options are the flags of all commands, and the settings. A flag that several commands have is there once.
+func (s surface) Options() []option {
+	all := s.Settings()
+	for _, c := range s.Commands {
+		for _, o := range c.Flags {
+			if !slices.ContainsFunc(all, func(known option) bool { return known.Name == o.Name }) {
+				all = append(all, o)
+			}
+		}
+	}
+	return all
+}
+
+// Setting is the setting of that name.
+func (s surface) Setting(name string) option {
+	all := s.Settings()
+	return all[slices.IndexFunc(all, func(o option) bool { return o.Name == name })]
+}

@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+	"github.com/pb33f/libopenapi-validator/errors"
+
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
+)
+
+// description is what a sidecar says of its own answers.
+type description struct {
+	validator.Validator
+	paths []string // without streams, which have no end
+}
+
+// describes asks a sidecar for its description, which must be valid OpenAPI.
+func describes(t *testing.T, s *shard) description {
+	t.Helper()
+	code, text := get("http://" + s.http + "/openapi.json")
+	if code != http.StatusOK {
+		t.Fatalf("%d %s", code, text)
+	}
+	document, err := libopenapi.NewDocument([]byte(text))
+	must(t, err)
+	t.Cleanup(document.Release)
+	model, err := document.BuildV3Model()
+	must(t, err)
+	v, errs := validator.NewValidator(document)
+	for _, err := range errs {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Release)
+	_, problems := v.ValidateDocument()
+	report(t, "the description", problems)
+	d := description{Validator: v}
+	for path, item := range model.Model.Paths.PathItems.FromOldest() {
+		if ok, _ := item.Get.Responses.Codes.Get("200"); ok.Content == nil || ok.Content.GetOrZero("text/event-stream") == nil {
+			d.paths = append(d.paths, path)
+		}
+	}
+	return d
+}
+
+// check has every path answer as it is described.
+func (d description) check(t *testing.T, s *shard, when string) {
+	t.Helper()
+	for _, path := range d.paths {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.http+path, nil)
+		must(t, err)
+		response, err := web.Do(request)
+		must(t, err)
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		must(t, err)
+		response.Body = io.NopCloser(bytes.NewReader(body))
+		_, problems := d.ValidateHttpRequestResponse(request, response)
+		report(t, fmt.Sprintf("%s, %s answered %s %.2000s", when, path, response.Status, body), problems)
+	}
+}
+
+func report(t *testing.T, what string, problems []*errors.ValidationError) {
+	t.Helper()
+	for _, p := range problems {
+		t.Errorf("%s: %s: %s", what, p.Message, p.Reason)
+		for _, detail := range p.SchemaValidationErrors {
+			t.Errorf("  %s: %s", detail.KeywordLocation, detail.Reason)
+		}
+	}
+}
+
+// behave makes both services behave.
+func (s *shard) behave(b signalnode.Behavior) {
+	s.node.Jicofo.Set("", b)
+	s.node.Prosody.Set("", b)
+}
+
+// TestOpenAPI takes a sidecar's description, and everything that it answers while jicofo, prosody and the status file fail in
+// every way, to a validator that knows neither: the failed probes in the history are real ones.
+func TestOpenAPI(t *testing.T) {
+	s := startShard(t, vars{"CENSUS_POLL": "true", "AGENT_DESCRIPTION": "true", "PROBE_TIMEOUT": "0.2"})
+	d := describes(t, s)
+	d.check(t, s, "healthy")
+	for _, behavior := range []string{"code 503", "code 500", "hang", "reset", "garbage", "notjson", "redirect loop", "huge"} {
+		s.behave(signalnode.MustParseBehavior(behavior))
+		eventually(t, "down by "+behavior, func() bool {
+			line, _ := s.ask(t)
+			return strings.HasPrefix(line, "down ")
+		})
+		d.check(t, s, behavior)
+		s.behave(signalnode.Behavior{})
+		s.becomes(t, "up ready 100%")
+	}
+	s.say(t, "drain")
+	s.becomes(t, "up drain 0% #status_drain: the status file says drain")
+	d.check(t, s, "drained")
+}
