@@ -100,13 +100,15 @@ func traceConnection(ctx context.Context) *httptrace.ClientTrace {
 // makes the probe fail as invalid_body and is returned, unless the rest of the body does not come. The body is returned
 // whatever the answer.
 func (p *httpProbe) ask(ctx context.Context, use func(*body) error) (a health.Answer, body []byte, invalid error) {
-	ctx, done := p.record.begin(ctx, time.Now())
+	start := time.Now()
+	ctx, done := p.record.begin(ctx, start)
 	r, attempts, err := p.try(p.line.begin(ctx), use)
 	if err != nil {
 		a = health.Answer{Failure: classify(err), Detail: p.detail(err)}
 	} else {
 		a = health.Answer{Code: r.code}
 	}
+	a.Took = time.Since(start).Round(time.Microsecond).Seconds()
 	p.line.end(a.Code)
 	o := outcomeOf(a, r.invalid)
 	if o != outcomeOK {

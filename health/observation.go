@@ -70,6 +70,8 @@ type Answer struct {
 	Failure Failure `json:"failure,omitempty"`
 	// Detail says in words what failed; for people.
 	Detail string `json:"detail,omitempty"`
+	// Took is how long the probe took, its retries included, in seconds, to the microsecond.
+	Took float64 `json:"took,omitempty"`
 	// Exchange is what was sent and what came, of a probe that did not find what it should; nil otherwise.
 	Exchange *Exchange `json:"exchange,omitempty"`
 }

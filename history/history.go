@@ -16,7 +16,10 @@ import (
 const (
 	MaxObservations = 720 // 15 minutes of four probes, every 5 s
 	MaxChanges      = 256
-	MaxFailures     = 64 // of each probe
+	MaxFailures     = 64  // of each probe
+	MaxSamples      = 960 // an hour of them, and those that 240 changes began
+	// SampleTime is what one sample sums up at most, however often is polled. A change of the verdict begins a new one.
+	SampleTime = 5 * time.Second
 )
 
 // The probes whose failures are kept.
@@ -40,6 +43,7 @@ type Change struct {
 	// From and To are agent lines; From is empty before the first verdict.
 	From     string        `json:"from"`
 	To       string        `json:"to"`
+	State    string        `json:"state"` // To in one word: see health.Verdict.State
 	Damped   bool          `json:"damped"`
 	Incident string        `json:"incident,omitempty"`
 	Reasons  []health.Code `json:"reasons"`
@@ -73,13 +77,14 @@ type History struct {
 	observations ring[Observation]
 	changes      ring[Change]
 	failures     map[string]*ring[Failure]
+	samples      ring[health.Sample]
 }
 
 // New returns an empty History.
 func New() *History {
 	h := &History{
 		observations: newRing[Observation](MaxObservations), changes: newRing[Change](MaxChanges),
-		failures: map[string]*ring[Failure]{},
+		failures: map[string]*ring[Failure]{}, samples: newRing[health.Sample](MaxSamples),
 	}
 	for _, probe := range []string{ProbeJicofoHealth, ProbeJicofoStats, ProbeProsody, ProbeCensus, ProbeStatusFile} {
 		failures := newRing[Failure](MaxFailures)
@@ -100,12 +105,23 @@ func (h *History) Listen(ctx context.Context, before, after *health.Snapshot) {
 	for _, c := range step.Changes {
 		h.addChange(ctx, step, c)
 	}
+	h.addSample(step, after)
+}
+
+// addSample sums a snapshot up with those of the same few seconds.
+func (h *History) addSample(step health.Step, s *health.Snapshot) {
+	last := h.samples.last()
+	if last == nil || step.At.Sub(last.at) >= SampleTime || len(step.Changes) > 0 {
+		h.samples.add(step.At, health.Sample{Began: step.At})
+		last = h.samples.last()
+	}
+	last.value.Add(s)
 }
 
 func (h *History) addChange(ctx context.Context, step health.Step, c health.Change) {
 	change := Change{
-		At: health.Time(c.At), From: c.From.AgentLine(), To: c.To.AgentLine(), Damped: c.To.Damped, Incident: c.Incident(),
-		Reasons: c.To.Codes(),
+		At: health.Time(c.At), From: c.From.AgentLine(), To: c.To.AgentLine(), State: c.To.State(), Damped: c.To.Damped,
+		Incident: c.Incident(), Reasons: c.To.Codes(),
 	}
 	if step.Observed() && c.At.Equal(step.At) {
 		change.TraceID = traceID(ctx)
@@ -154,4 +170,18 @@ func (h *History) Since(t time.Time) Page {
 		page.Failures[probe] = failures.since(t)
 	}
 	return page
+}
+
+// Samples returns the samples of the last hour or more, newest first.
+func (h *History) Samples() []health.Sample {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.samples.since(time.Time{})
+}
+
+// Changes returns the changes that are kept, newest first.
+func (h *History) Changes() []Change {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.changes.since(time.Time{})
 }

@@ -104,6 +104,7 @@ func TestPage(t *testing.T) {
    "at": "2026-03-01T03:00:01.000Z",
    "from": "up ready 100%",
    "to": "up drain 0%",
+   "state": "drain",
    "damped": true,
    "incident": "20260301T030001.000Z-",
    "reasons": [
@@ -200,7 +201,7 @@ func TestDeadline(t *testing.T) {
 		m.Observe(traced(), o)
 	}
 	got, _ := json.Marshal(h.Since(epoch.Add(100 * time.Second)).Changes)
-	const want = `[{"at":"2026-03-01T03:02:01.000Z","from":"up drain 0%","to":"down ready 100%","damped":false,"incident":"20260301T030001.000Z-","reasons":["jicofo_overloaded"]}]`
+	const want = `[{"at":"2026-03-01T03:02:01.000Z","from":"up drain 0%","to":"down ready 100%","state":"down","damped":false,"incident":"20260301T030001.000Z-","reasons":["jicofo_overloaded"]}]`
 	if string(got) != want {
 		t.Errorf("the changes are %s, want %s", got, want)
 	}
@@ -229,5 +230,44 @@ func TestBounds(t *testing.T) {
 	}
 	if text, err := json.Marshal(page); err != nil || len(text) > 1<<20 {
 		t.Errorf("the page takes %d bytes (%v), want at most 1 MiB: 720 bounded observations", len(text), err)
+	}
+}
+
+// TestSamples: what comes within five seconds is one sample, unless the verdict changes, and an hour of them is kept.
+func TestSamples(t *testing.T) {
+	h := history.New()
+	m := health.NewMonitor(settings, h.Listen)
+	const seconds = 6000
+	for s := range seconds {
+		slow := ok
+		slow.Took = float64(s)
+		m.Observe(t.Context(), at(prosody(slow), float64(s)))
+		m.Observe(t.Context(), at(word("ready"), float64(s)+0.5))
+	}
+	samples := h.Samples()
+	if len(samples) != history.MaxSamples {
+		t.Fatalf("%d samples", len(samples))
+	}
+	for i, s := range samples {
+		began := epoch.Add((seconds - 5 - 5*time.Duration(i)) * time.Second)
+		if want := float32(seconds - 1 - 5*i); !s.Began.Equal(began) || s.Prosody.Took != want || s.Word != health.WordReady {
+			t.Fatalf("sample %d is %+v, want one of %s with %v s", i, s, began, want)
+		}
+	}
+	if kept := samples[0].Began.Sub(samples[len(samples)-1].Began) + history.SampleTime; kept < time.Hour {
+		t.Errorf("the samples cover %s", kept)
+	}
+
+	samples = observed(word("ready"), jicofo(unwell, ok), word("ready")).Samples()
+	if len(samples) != 3 || !samples[0].Began.Equal(epoch.Add(2*time.Second)) || samples[0].Weight != 0 || samples[1].Weight != 100 {
+		t.Errorf("the samples of a change are %+v", samples)
+	}
+}
+
+// TestChanges are those of the page, newest first.
+func TestChanges(t *testing.T) {
+	changes := observed(word("drain")).Changes()
+	if len(changes) != 2 || changes[0].State != "drain" || changes[1].State != "ready" || changes[0].TraceID == "" {
+		t.Errorf("the changes are %+v", changes)
 	}
 }

@@ -22,6 +22,14 @@ func (r *ring[T]) add(at time.Time, value T) {
 	r.full = r.full || r.next == 0
 }
 
+// last returns the latest entry, nil before the first.
+func (r *ring[T]) last() *entry[T] {
+	if r.next == 0 && !r.full {
+		return nil
+	}
+	return &r.entries[(r.next-1+len(r.entries))%len(r.entries)]
+}
+
 // since returns the entries of a moment and after it, newest first; never nil, so that JSON shows a list.
 func (r *ring[T]) since(t time.Time) []T {
 	count := r.next
