@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 // The benchmarks ask over one kept connection; "bare" is a net/http handler that answers the same bytes.
@@ -66,4 +69,28 @@ func askRepeatedly(b *testing.B, conn net.Conn, path string) {
 			b.Fatalf("%s, %v", answer.Status, err)
 		}
 	}
+}
+
+// BenchmarkPage renders the parts of the page after a busy hour, as for each event.
+func BenchmarkPage(b *testing.B) {
+	past := Past{Samples: make([]health.Sample, 960), Changes: make([]Change, 30)}
+	for i := range past.Samples {
+		probe := health.ProbeSample{Took: float32(i%50) / 1000, Ran: true, Failed: i%100 == 0}
+		past.Samples[i] = health.Sample{
+			Began: time.Now().Add(-time.Duration(i) * 5 * time.Second), JicofoHealth: probe, JicofoStats: probe, Prosody: probe, Census: probe,
+			Known: true, Weight: 100 - i/100*5, Loaded: true, Participants: float64(1000 + i%40), Word: health.WordReady,
+		}
+	}
+	for i := range past.Changes {
+		past.Changes[i] = Change{At: past.Samples[i*20].Began, To: "up ready 100%", State: "ready", Reasons: []health.Code{health.ReasonDampening}}
+	}
+	n := newNode(true)
+	n.enter(b, "up")
+	p := &page{source: n, census: true, PageOptions: PageOptions{Past: func() Past { return past }}}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.last = nil
+		p.render(0)
+	}
+	b.ReportMetric(float64(len(p.last.parts)), "bytes/page")
 }

@@ -18,7 +18,7 @@ func historyHandler(t *testing.T, history func(time.Time) any) http.Handler {
 	t.Helper()
 	handler, err := newHandler(Options{
 		Source: health.NewMonitor(health.Config{}), History: history, MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler),
-	})
+	}, newListeners())
 	if err != nil {
 		t.Fatal(err)
 	}

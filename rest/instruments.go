@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,8 @@ type instruments struct {
 // (docs/metrics.md); native histograms tell more.
 const slowAnswer = .01
 
+const meterName = "github.com/signal-sidecar/signal-sidecar/rest"
+
 // requestKey holds the bounded labels of a request.
 type requestKey struct {
 	method, route string
@@ -32,7 +35,7 @@ type requestKey struct {
 }
 
 func newInstruments(provider metric.MeterProvider) (*instruments, error) {
-	meter := provider.Meter("github.com/signal-sidecar/signal-sidecar/rest")
+	meter := provider.Meter(meterName)
 	i := &instruments{sets: map[requestKey][]metric.RecordOption{}}
 	var errs [4]error
 	i.requests, errs[0] = meter.Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
@@ -67,6 +70,7 @@ func (i *instruments) countHealthCheck(healthy bool) {
 }
 
 // measure records each request under its route's template, never its URL (semantic conventions, http.server.request.duration).
+// A stream of events lasts as long as its listener likes, which is no duration of ours.
 func (i *instruments) measure(c *gin.Context) {
 	start := time.Now()
 	c.Next()
@@ -75,6 +79,9 @@ func (i *instruments) measure(c *gin.Context) {
 
 func (i *instruments) record(c *gin.Context, took time.Duration) {
 	key := requestKey{c.Request.Method, c.FullPath(), c.Writer.Status()}
+	if key.route == eventsPath && key.code == http.StatusOK {
+		return
+	}
 	if key.route == "" { // anything can stand there; on a route it is GET or HEAD
 		key.method = "_OTHER" // as the semantic conventions have it
 	}

@@ -31,6 +31,7 @@ type setup struct {
 	census    bool
 	noMetrics bool
 	gatherer  prometheus.Gatherer // in place of the real one
+	page      PageOptions         // without Past, one that knows no past
 	change    func(*Server)
 }
 
@@ -70,6 +71,9 @@ func startServer(t testing.TB, s setup) *runningServer {
 		Listener: listener, Source: node, Gatherer: telemetry.Gatherer, Census: s.census,
 		History:       func(since time.Time) any { return past.Since(since) },
 		MeterProvider: telemetry.MeterProvider, Logger: telemetry.Logger,
+	}
+	if o.Page = s.page; o.Page.Past == nil {
+		o.Page.Past = func() Past { return Past{} }
 	}
 	if s.gatherer != nil {
 		o.Gatherer = s.gatherer

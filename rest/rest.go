@@ -51,6 +51,8 @@ type Options struct {
 	Census bool
 	// History returns what happened at a moment and after it, for /signal/history; nil turns it off.
 	History func(since time.Time) any
+	// Page is what the status page shows, and how.
+	Page PageOptions
 
 	MeterProvider metric.MeterProvider
 	Logger        *slog.Logger
@@ -64,11 +66,12 @@ type Server struct {
 
 // New returns a Server that owns the listener.
 func New(o Options) (*Server, error) {
-	handler, err := newHandler(o)
+	listeners := newListeners()
+	handler, err := newHandler(o, listeners)
 	if err != nil {
 		return nil, err
 	}
-	return &Server{
+	s := &Server{
 		listener: netutil.LimitListener(o.Listener, connectionLimit()),
 		http: &http.Server{
 			Handler:        handler,
@@ -78,7 +81,9 @@ func New(o Options) (*Server, error) {
 			MaxHeaderBytes: maxHeaderBytes,
 			ErrorLog:       slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 		},
-	}, nil
+	}
+	s.http.RegisterOnShutdown(listeners.end) // they would never finish
+	return s, nil
 }
 
 // connectionLimit is how many connections may be open.
@@ -114,7 +119,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // newHandler routes. Each GET also answers HEAD; another method is a 405, another path a 404.
-func newHandler(o Options) (http.Handler, error) {
+func newHandler(o Options, listeners *listeners) (http.Handler, error) {
 	in, err := newInstruments(o.MeterProvider)
 	if err != nil {
 		return nil, err
@@ -139,6 +144,9 @@ func newHandler(o Options) (http.Handler, error) {
 	get("/signal/report", h.report)
 	get("/signal/explain", h.explain)
 	get("/openapi.json", h.describe)
+	if err := o.addPage(get, listeners); err != nil {
+		return nil, err
+	}
 	if o.Census {
 		get("/signal/census", h.census)
 	}
@@ -149,4 +157,22 @@ func newHandler(o Options) (http.Handler, error) {
 		get("/metrics", gin.WrapH(metricsHandler(o)))
 	}
 	return engine, nil
+}
+
+// addPage adds the status page and what belongs to it.
+func (o Options) addPage(get func(string, gin.HandlerFunc), listeners *listeners) error {
+	if o.Page.Past == nil {
+		return nil
+	}
+	p := &page{PageOptions: o.Page, source: o.Source, census: o.Census, listeners: listeners, links: []string{"/signal/report", "/signal/explain"}}
+	if o.History != nil {
+		p.links = append(p.links, "/signal/history")
+	}
+	if o.Gatherer != nil {
+		p.links = append(p.links, "/metrics")
+	}
+	get("/", p.show)
+	get("/assets/:name", showAsset)
+	get(eventsPath, p.listen)
+	return listeners.register(o.MeterProvider)
 }

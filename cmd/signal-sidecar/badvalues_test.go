@@ -36,8 +36,13 @@ var badValues = map[string][]string{
 	"PARTIPANT_MAX":   {"x", "0", "-1", "1.5", "1e3", "1000000001", "99999999999999999999999"},
 	"STATUS_PATH":     {" "}, "CONSUL_STATUS_KEY": {" "}, "CONSUL_REPORT_KEY": {"\t"},
 	"DRAIN_GRACE_SCOPE": {"hard", "jicofo,soft", "all"},
-	"LOG_LEVEL":         {"trace", "warning", "0", "info+1"},
-	"LOG_FORMAT":        {"xml", "logfmt"},
+	"TRACE_URL_TEMPLATE": {
+		"http://localhost:16686/trace/", "localhost:16686/trace/{trace_id}", "ftp://jaeger/{trace_id}", "javascript:alert({trace_id})", "http:///{trace_id}",
+		"http://{trace_id}/", "http://jaeger{trace_id}/", "http://jaeger:99999/{trace_id}", "http://user:secret@jaeger/{trace_id}", "/trace/{trace_id}", "http://a b/{trace_id}",
+		"http://jaeger/{traceid}", "http://jaeger/\n{trace_id}",
+	},
+	"LOG_LEVEL":  {"trace", "warning", "0", "info+1"},
+	"LOG_FORMAT": {"xml", "logfmt"},
 }
 
 // TestBadValues gives each bad value, from each place in turn. The ports are taken: whoever opened one before the

@@ -35,6 +35,7 @@ type config struct {
 	consul consulConfig
 
 	traceKeep otel.Keep
+	traceURL  string // with {trace_id} in it, "" for none
 
 	logLevel slog.Level
 	logText  bool
@@ -101,6 +102,7 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 		},
 		recordPath: read(r, "RECORD_PATH", anything), recordMaxSize: read(r, "RECORD_MAX_SIZE", fileSize),
 		traceKeep: read(r, "TRACE_KEEP", oneOf(otel.KeepAll, otel.KeepIncidents)),
+		traceURL:  read(r, "TRACE_URL_TEMPLATE", traceURL),
 		logLevel:  read(r, "LOG_LEVEL", logLevel),
 		logText:   read(r, "LOG_FORMAT", oneOf("json", "text")) == "text",
 	}

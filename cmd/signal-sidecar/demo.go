@@ -23,6 +23,7 @@ type demoCommand struct{}
 var demoGuide = template.Must(template.New("guide").Parse(`
 signal-sidecar watches a simulated signal node. Try, in another terminal:
 
+  the status page         http://{{.HTTP}}/
   what HAProxy hears      curl -s telnet://{{.Agent}} </dev/null
 {{- with .Held}}
   and when it changes     curl -s telnet://{{.}} </dev/null

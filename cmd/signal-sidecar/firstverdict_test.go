@@ -68,6 +68,9 @@ func TestFirstVerdict(t *testing.T) {
 	if code, body := get("http://" + s.http + "/health"); code != http.StatusOK || body != "OK" {
 		t.Errorf("/health answers %d %q without a verdict", code, body)
 	}
+	if code, body := get("http://" + s.http + "/"); code != http.StatusOK || !strings.Contains(body, "<h1>No verdict yet</h1>") {
+		t.Errorf("the status page answers %d without a verdict:\n%s", code, body)
+	}
 	if r := s.report(t); r.Healthy || r.Status != "unknown" || r.AgentMessage != "" {
 		t.Errorf("the report without a verdict: %+v", r)
 	}

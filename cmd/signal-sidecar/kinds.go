@@ -34,6 +34,7 @@ var (
 	errHost      = errors.New("a host name or an IP address")
 	errNotEmpty  = errors.New("not empty")
 	errRetries   = fmt.Errorf("a whole number from 0 to %d", maxRetries)
+	errTraceURL  = errors.New("an http or https URL with a host and {trace_id} in its path, query or fragment, such as http://localhost:16686/trace/{trace_id}")
 	errFileSize  = fmt.Errorf("bytes, a whole number from %d to %d", minFileSize, maxFileSize)
 )
 
@@ -130,6 +131,27 @@ func origin(s string) (string, error) {
 		}
 	}
 	return u.String(), nil
+}
+
+// traceURL reads where a trace can be seen: a URL in which {trace_id} stands for its id; none for no links.
+func traceURL(s string) (string, error) {
+	const id = "{trace_id}"
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return "", nil
+	}
+	u, err := url.Parse(strings.ReplaceAll(s, id, strings.Repeat("0", 32)))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+		return "", errTraceURL
+	}
+	before, _, found := strings.Cut(s, id)
+	if !found || strings.Count(before, "/") < 3 && !strings.ContainsAny(before, "?#") || strings.ContainsFunc(s, notInHost) {
+		return "", errTraceURL
+	}
+	if _, err := origin(u.Scheme + "://" + u.Host); err != nil { // the port
+		return "", errTraceURL
+	}
+	return s, nil
 }
 
 func host(s string) (string, error) {

@@ -111,7 +111,7 @@ func busySidecar(t *testing.T) []*dto.MetricFamily {
 func askEverything(t *testing.T, base string) {
 	t.Helper()
 	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"} {
-		for _, path := range []string{"/", "/health", "/signal/health", "/about/health", "/signal/report", "/signal/explain", "/signal/history", "/signal/census", "/metrics", "/openapi.json", "/favicon.ico"} {
+		for _, path := range []string{"/", "/assets/x", "/health", "/signal/health", "/about/health", "/signal/report", "/signal/explain", "/signal/history", "/signal/census", "/metrics", "/openapi.json", "/favicon.ico"} {
 			req, err := http.NewRequestWithContext(t.Context(), method, base+path, nil)
 			if err != nil {
 				t.Fatal(err)

@@ -144,7 +144,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 	}
 	s.rest, err = rest.New(rest.Options{
 		Listener: s.http, Source: s.monitor, Gatherer: s.telemetry.Gatherer, NativeGatherer: s.telemetry.NativeGatherer, Census: c.rules.Census,
-		History: func(since time.Time) any { return s.history.Since(since) }, MeterProvider: mp, Logger: log,
+		History: func(since time.Time) any { return s.history.Since(since) }, Page: s.page(c), MeterProvider: mp, Logger: log,
 	})
 	return s, err
 }

@@ -51,6 +51,7 @@ type settings struct {
 	CensusReports         flag `name:"census-reports" default:"false" group:"consul" help:"Add the rooms to the published report."`
 
 	TraceKeep text `name:"trace-keep" default:"all" group:"process" placeholder:"all|incidents" help:"Polls whose traces are exported: all, or those around a change of the verdict and one quiet one in 60."`
+	TraceURL  text `name:"trace-url-template" group:"process" placeholder:"URL" help:"Where the status page links traces to, {trace_id} being the trace; no links without it."`
 	LogLevel  text `name:"log-level" default:"info" group:"process" placeholder:"debug|info|warn|error" help:"Lowest level that is logged."`
 	LogFormat text `name:"log-format" default:"json" group:"process" placeholder:"json|text" help:"Form of the log, on standard output."`
 	EnvFile   text `name:"env-file" default:".env" group:"process" placeholder:"FILE" help:"File of KEY=value lines, used where the environment has no such variable. A file named here must exist."`

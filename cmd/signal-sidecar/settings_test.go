@@ -43,6 +43,7 @@ var settings = []setting{
 	{"RECORD_PATH", "", [3]string{"/a", "b", "/a folder/recording"}},
 	{"RECORD_MAX_SIZE", "67108864", [3]string{"65536", "1000000", "1099511627776"}},
 	{"TRACE_KEEP", "all", [3]string{"incidents", "INCIDENTS", "All"}},
+	{"TRACE_URL_TEMPLATE", "", [3]string{"http://localhost:16686/trace/{trace_id}", "https://tempo/explore?left=%7B%22{trace_id}%22%7D", "http://[::1]/#{trace_id}"}},
 	{"LOG_LEVEL", "info", [3]string{"debug", "Warn", "ERROR"}},
 	{"LOG_FORMAT", "json", [3]string{"text", "TEXT", "Json"}},
 	{"CONSUL_HOST", "localhost", [3]string{"consul", "::1", "10.0.0.1"}},

@@ -1,0 +1,102 @@
+package rest
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io"
+	"maps"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/gin-gonic/gin"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+// The template is parsed when it is first asked for: a page that nobody looks at costs no memory.
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{"rendered": func(b []byte) template.HTML {
+		return template.HTML(b) //nolint:gosec // rendered by this same template
+	}}).ParseFS(pageFiles, "page/*.html"))
+})
+
+// execute runs a template. Only a broken template makes it panic; the tests run all of it.
+func execute(w io.Writer, name string, data any) {
+	if err := pageTemplate().ExecuteTemplate(w, name, data); err != nil {
+		panic(err)
+	}
+}
+
+// assets are the files that the page loads. Their names change with their contents, so that they may be kept for ever.
+type assets struct {
+	paths map[string]string // the path of page.css, and so on
+	files map[string]asset  // by the last element of the path
+	build string            // changes with any of them, and with the templates
+}
+
+type asset struct {
+	contentType string
+	content     []byte
+}
+
+// iconColors are the colours of the tab's icon; they mean what the page's do.
+var iconColors = map[string]string{
+	kindNone: "#8a919c", kindUp: "#1a7f37", kindDrain: "#bf8700", kindMaint: "#0969da", kindDown: "#cf222e", kindDamped: "#8250df", kindUnknown: "#6e7781",
+}
+
+var assetTypes = map[string]string{
+	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+}
+
+var loadAssets = sync.OnceValue(func() assets {
+	a := assets{paths: map[string]string{}, files: map[string]asset{}}
+	all := sha256.New()
+	add := func(name string, content []byte) {
+		sum := sha256.Sum256(content)
+		_, _ = all.Write(sum[:])
+		if contentType, served := assetTypes[path.Ext(name)]; served {
+			hashed := strings.TrimSuffix(name, path.Ext(name)) + "-" + hex.EncodeToString(sum[:6]) + path.Ext(name)
+			a.paths[name], a.files[hashed] = "/assets/"+hashed, asset{contentType, content}
+		}
+	}
+	entries, err := pageFiles.ReadDir("page")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	for _, e := range entries {
+		content, err := pageFiles.ReadFile("page/" + e.Name())
+		if err != nil {
+			panic(err)
+		}
+		add(e.Name(), content)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(iconColors)) {
+		add(kind+".svg", fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="%s"/></svg>`, iconColors[kind]))
+	}
+	a.build = hex.EncodeToString(all.Sum(nil)[:6])
+	return a
+})
+
+// showAsset answers a file of the page.
+func showAsset(c *gin.Context) {
+	file, ok := loadAssets().files[c.Param("name")]
+	if !ok {
+		c.Header("Content-Length", "0")
+		c.Status(http.StatusNotFound)
+		return
+	}
+	protect(c)
+	c.Header("Cache-Control", "public, max-age=31536000, immutable")
+	c.Header("Content-Type", file.contentType)
+	c.Header("Content-Length", strconv.Itoa(len(file.content)))
+	c.Status(http.StatusOK)
+	_, _ = c.Writer.Write(file.content)
+}

@@ -1,0 +1,263 @@
+package rest
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// Every chart is drawn on the same width of time, so that what happened at once stands one above the other.
+const (
+	chartWidth  = 600.0
+	chartHeight = 32.0
+	column      = 3.0 // width within which samples are drawn as one
+)
+
+// chart is one row of the page: what is now, and an SVG of what was.
+type chart struct {
+	Name, Detail string
+	Now          string // the latest, in words
+	State        string // ok, bad or none
+	Peak         string // the largest of the chart, in words
+	Alt          string // the chart in words
+	Bands        []band
+	Line, Area   string // SVG paths
+	Failures     []band
+}
+
+// band is a stretch of time.
+type band struct {
+	X, Width number
+	Kind     string
+	Title    string
+}
+
+// number is written with one decimal at most: SVG needs no more.
+type number float64
+
+func (n number) String() string {
+	return strconv.FormatFloat(math.Round(float64(n)*10)/10, 'f', -1, 64)
+}
+
+// axis is the stretch of time that the charts show.
+type axis struct {
+	From, To time.Time
+}
+
+// spans are how much time the charts may show: the first that holds all there is, else the last.
+var spans = []time.Duration{4 * time.Minute, 20 * time.Minute, time.Hour}
+
+func newAxis(began, now time.Time) axis {
+	for _, span := range spans {
+		if now.Sub(began) <= span || span == spans[len(spans)-1] {
+			return axis{now.Add(-span), now}
+		}
+	}
+	panic("unreachable")
+}
+
+func (a axis) span() time.Duration { return a.To.Sub(a.From) }
+
+// x is where a moment is, within the chart.
+func (a axis) x(t time.Time) float64 {
+	return min(max(t.Sub(a.From).Seconds()/a.span().Seconds(), 0), 1) * chartWidth
+}
+
+// Name is how the page calls the stretch.
+func (a axis) Name() string {
+	if a.span() == time.Hour {
+		return "Last hour"
+	}
+	return fmt.Sprintf("Last %.0f minutes", a.span().Minutes())
+}
+
+// Ticks are how long ago the quarters begin.
+func (a axis) Ticks() []string {
+	ticks := make([]string, 4)
+	for i := range ticks {
+		ticks[i] = fmt.Sprintf("−%.0f min", a.span().Minutes()*float64(4-i)/4)
+	}
+	return ticks
+}
+
+// point is a value at a place; of several in one column the largest.
+type point struct{ x, y float64 }
+
+// bandTo returns the band between two moments.
+func (a axis) band(from, to time.Time, kind string) band {
+	x := a.x(from)
+	return band{number(x), number(a.x(to) - x), kind, fmt.Sprintf("%s %s – %s", kindNames[kind], clockTime(from), clockTime(to))}
+}
+
+// timeline returns the bands of the verdict.
+func (a axis) timeline(changes []Change) []band {
+	var bands []band
+	end := a.To
+	for _, c := range changes { // newest first
+		bands = append(bands, a.band(later(c.At, a.From), end, kindOf(c.State, c.Damped)))
+		if end = c.At; !end.After(a.From) {
+			break
+		}
+	}
+	return bands
+}
+
+func later(t, u time.Time) time.Time {
+	if t.After(u) {
+		return t
+	}
+	return u
+}
+
+// latency draws how long a probe took, and where it failed.
+func (c *chart) latency(a axis, samples []health.Sample, probe func(health.Sample) health.ProbeSample) {
+	var points []point
+	var peak float64
+	var failures, runs int
+	for i := len(samples) - 1; i >= 0; i-- { // oldest first
+		p, began := probe(samples[i]), samples[i].Began
+		if !p.Ran || began.Before(a.From) {
+			continue
+		}
+		runs++
+		if p.Failed {
+			failures++
+			c.fail(a, began, endOf(samples, i, a.To))
+		}
+		x, took := a.x(began), float64(p.Took)
+		peak = max(peak, took)
+		if last := len(points) - 1; last >= 0 && x-points[last].x < column {
+			points[last].y = max(points[last].y, took)
+		} else {
+			points = append(points, point{x, took})
+		}
+	}
+	if len(points) == 0 {
+		return
+	}
+	points = append(points, point{chartWidth, points[len(points)-1].y})
+	c.draw(points, niceCeiling(max(peak, 0.002))) // what is faster looks like nothing happening, as it is
+	c.Peak = "max " + seconds(peak)
+	c.Alt = fmt.Sprintf("%s: at most %s, failed in %d of %d samples.", c.Name, seconds(peak), failures, runs)
+}
+
+// endOf is where the sample after one begins.
+func endOf(samples []health.Sample, i int, now time.Time) time.Time {
+	if i > 0 {
+		return samples[i-1].Began
+	}
+	return now
+}
+
+// fail marks a stretch of time, as a part of the mark before it if that is near.
+func (c *chart) fail(a axis, from, to time.Time) {
+	x, end := number(a.x(from)), number(a.x(to))
+	if last := len(c.Failures) - 1; last >= 0 && x-(c.Failures[last].X+c.Failures[last].Width) < column {
+		c.Failures[last].Width = end - c.Failures[last].X
+		return
+	}
+	x = min(x, chartWidth-column)
+	c.Failures = append(c.Failures, band{X: x, Width: max(end-x, column), Title: "failed from " + clockTime(from)})
+}
+
+// draw makes a line of points, and the area below it.
+func (c *chart) draw(points []point, top float64) {
+	var line strings.Builder
+	for i, p := range points {
+		command := "L"
+		if i == 0 {
+			command = "M"
+		}
+		fmt.Fprintf(&line, "%s%s %s", command, number(p.x), number(height(p.y, top)))
+	}
+	c.Line = line.String()
+	c.Area = fmt.Sprintf("%sL%s %sL%s %sZ", c.Line, number(points[len(points)-1].x), number(chartHeight), number(points[0].x), number(chartHeight))
+}
+
+// height is where a value is, from the top, with room for the line's own width.
+func height(value, top float64) float64 { return 1 + (chartHeight-2)*(1-value/top) }
+
+// steps draws a value that holds until the next one. It ends where the value is not known.
+func (c *chart) steps(a axis, samples []health.Sample, top float64, value func(health.Sample) (float64, bool)) {
+	var line, area strings.Builder
+	var before number
+	var began float64
+	known := false
+	end := func(x float64) {
+		if known {
+			fmt.Fprintf(&line, "H%s", number(x))
+			fmt.Fprintf(&area, "H%sV%sH%sZ", number(x), number(chartHeight), number(began))
+		}
+		known = false
+	}
+	for i := len(samples) - 1; i >= 0; i-- { // oldest first
+		v, ok := value(samples[i])
+		x := a.x(samples[i].Began)
+		y := number(math.Round(2*height(v, top)) / 2) // smaller steps than the half of a pixel are none
+		switch {
+		case !ok:
+			end(x)
+		case !known:
+			fmt.Fprintf(&line, "M%s %s", number(x), y)
+			fmt.Fprintf(&area, "M%s %s", number(x), y)
+			began, known = x, true
+		case y != before:
+			fmt.Fprintf(&line, "H%sV%s", number(x), y)
+			fmt.Fprintf(&area, "H%sV%s", number(x), y)
+		}
+		before = y
+	}
+	end(chartWidth)
+	c.Line, c.Area = line.String(), area.String()
+}
+
+// words draws what the status file said.
+func (c *chart) words(a axis, samples []health.Sample) {
+	end := a.To
+	for i, s := range samples { // newest first
+		older := i+1 < len(samples) && samples[i+1].Word == s.Word && end.After(a.From)
+		if s.Word == "" || older {
+			continue
+		}
+		b := a.band(later(s.Began, a.From), end, wordKinds[s.Word])
+		b.Title = fmt.Sprintf("%s %s – %s", s.Word, clockTime(later(s.Began, a.From)), clockTime(end))
+		if b.Width > 0 {
+			c.Bands = append(c.Bands, b)
+		}
+		end = s.Began
+	}
+}
+
+// niceCeiling is the next of 1, 2, 5, 10, 20, 50 … from a value on.
+func niceCeiling(value float64) float64 {
+	if value <= 0 {
+		return 1
+	}
+	power := math.Pow(10, math.Floor(math.Log10(value)))
+	for _, step := range []float64{1, 2, 5} {
+		if value <= step*power*(1+1e-9) {
+			return step * power
+		}
+	}
+	return 10 * power
+}
+
+// seconds says how long something took.
+func seconds(s float64) string {
+	switch {
+	case s >= 9.95:
+		return fmt.Sprintf("%.0f s", s)
+	case s >= 0.9995:
+		return strconv.FormatFloat(math.Round(s*10)/10, 'f', -1, 64) + " s"
+	case s >= 0.00995:
+		return fmt.Sprintf("%.0f ms", s*1000)
+	default:
+		return strconv.FormatFloat(math.Round(s*10000)/10, 'f', -1, 64) + " ms"
+	}
+}
+
+func clockTime(t time.Time) string { return t.UTC().Format("15:04:05") }

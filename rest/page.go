@@ -1,0 +1,124 @@
+package rest
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// PageOptions is what the status page needs beside the snapshots.
+type PageOptions struct {
+	// Past returns what the page shows of the past; nil turns the page off, and its events.
+	Past func() Past
+	// Host names the node in the heading.
+	Host string
+	// Version is that of the sidecar.
+	Version string
+	// TraceURL is where a trace can be seen, with {trace_id} in it; "" shows no links.
+	TraceURL string
+}
+
+// Past is what the status page shows of the past, newest first.
+type Past struct {
+	Samples []health.Sample
+	Changes []Change
+}
+
+// Change is a change of the verdict.
+type Change struct {
+	At time.Time
+	// From and To are agent lines, From is empty before the first verdict; State is To in one word.
+	From, To, State string
+	Damped          bool
+	Reasons         []health.Code
+	Incident        string
+	TraceID         string // "" for a deadline
+}
+
+// page renders the status page. What can change of it, its parts, is rendered once for all who look at it.
+type page struct {
+	PageOptions
+	source Source
+	census bool
+	links  []string // paths of this server that the page leads to
+
+	listeners *listeners
+
+	mu   sync.Mutex
+	last *pageParts
+}
+
+// pageParts is the parts of the page as they were at one moment. It never changes.
+type pageParts struct {
+	of    *health.Snapshot
+	at    time.Time
+	title string
+	icon  string
+	parts []byte // HTML
+	event []byte // the same as a server-sent event
+}
+
+// maxAge is how old a rendering may be while nothing new was observed: the charts move on by themselves.
+const maxAge = time.Second
+
+// render returns the parts of the page. A rendering of a snapshot that has been superseded since is good enough until it
+// is older than late: so the number of renderings is bounded, whatever the number of listeners and the polling interval.
+func (p *page) render(late time.Duration) *pageParts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, s := time.Now(), p.source.Current()
+	if l := p.last; l != nil {
+		if age := now.Sub(l.at); age < late || age < maxAge && l.of == s {
+			return l
+		}
+	}
+	v := p.view(s, p.Past(), now)
+	var parts bytes.Buffer
+	execute(&parts, "parts", v)
+	p.last = &pageParts{of: s, at: now, title: v.Title, icon: v.Icon, parts: parts.Bytes(), event: asEvent("page", parts.Bytes())}
+	return p.last
+}
+
+// frame is the page around its parts.
+type frame struct {
+	*pageParts
+	Now    int64 // of the server, in milliseconds since the epoch
+	Assets map[string]string
+	Build  string
+	page   *page
+}
+
+func (f frame) Parts() []byte   { return f.parts }
+func (f frame) Events() string  { return eventsPath }
+func (f frame) Title() string   { return f.title }
+func (f frame) Icon() string    { return f.icon }
+func (f frame) Host() string    { return f.page.Host }
+func (f frame) Version() string { return f.page.Version }
+func (f frame) Links() []string { return f.page.links }
+
+// show answers the whole page. Its code is 200 whatever the verdict, also before there is one: it is for people.
+func (p *page) show(c *gin.Context) {
+	a := loadAssets()
+	var body bytes.Buffer
+	execute(&body, "page", frame{p.render(0), time.Now().UnixMilli(), a.paths, a.build, p})
+	protect(c)
+	c.Header("Content-Type", "text/html; charset=utf-8")
+	c.Header("Content-Length", strconv.Itoa(body.Len()))
+	c.Status(http.StatusOK)
+	_, _ = c.Writer.Write(body.Bytes()) // who is gone needs no page
+}
+
+// protect lets the page load nothing but its own script, style and images, and be shown in no frame.
+func protect(c *gin.Context) {
+	c.Header("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	c.Header("Referrer-Policy", "no-referrer")
+	c.Header("X-Content-Type-Options", "nosniff")
+	c.Header("Cache-Control", "no-store")
+}

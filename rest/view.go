@@ -1,0 +1,281 @@
+package rest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// The kinds of verdict that the page tells apart, by colour and by word.
+const (
+	kindNone    = "none" // there is no verdict yet
+	kindUp      = "up"
+	kindDrain   = "drain"
+	kindMaint   = "maint"
+	kindDown    = "down"
+	kindDamped  = "damped" // down although healthy again, by flap mitigation
+	kindUnknown = "unknown"
+)
+
+// kindNames are the words of the timeline.
+var kindNames = map[string]string{
+	kindNone: "no verdict", kindUp: "up", kindDrain: "drain", kindMaint: "maint", kindDown: "down", kindDamped: "damped", kindUnknown: "unknown",
+}
+
+// wordKinds are the colours of the status file's words.
+var wordKinds = map[health.Word]string{
+	health.WordReady: kindUp, health.WordDrain: kindDrain, health.WordMaint: kindMaint, health.WordUnhealthy: kindDown, health.WordUnknown: kindUnknown,
+}
+
+// headings say the verdict in one glance, and what it means for users.
+var headings = map[string][2]string{
+	kindNone:    {"No verdict yet", "jicofo, prosody and the status file have not all been seen. HAProxy’s checks wait, and it keeps what it knew."},
+	kindUp:      {"Up", "Users are sent here."},
+	kindDrain:   {"Draining", "No new conferences come here; those that are here stay."},
+	kindMaint:   {"Maintenance", "Nobody is sent here."},
+	kindDown:    {"Down", "Nobody is sent here."},
+	kindDamped:  {"Down", "Recovering: nobody is sent here yet."},
+	kindUnknown: {"Up, status unknown", "The status file holds no known word, so HAProxy is told to drain."},
+}
+
+// nexts say what a verdict turns into.
+var nexts = map[string]string{
+	kindUp: "Up", kindDrain: "Draining", kindMaint: "Maintenance", kindDown: "Down", kindDamped: "Down", kindUnknown: "Up, status unknown",
+}
+
+// kindOf is the kind of a verdict, by its state.
+func kindOf(state string, damped bool) string {
+	switch {
+	case state == string(health.StatusReady):
+		return kindUp
+	case state == health.StateDown && damped:
+		return kindDamped
+	default:
+		return state
+	}
+}
+
+// view is what the templates show.
+type view struct {
+	Kind, Heading, Meaning string
+	Title, Icon            string
+	AgentLine              string
+	At                     string // when all this was so
+	Incident               string
+	Reasons                []reasonView
+	Next                   *nextView
+	Axis                   axis
+	Charts, Probes         []chart
+	Legend                 []string
+	Changes                []changeView
+	More                   int // changes that are kept but not shown
+}
+
+// moment is a time as people read it, and in milliseconds since the epoch as the script counts from it.
+type moment struct {
+	Text, ISO string
+	Millis    int64
+	Away      string // how far it was away when the page was made
+}
+
+func newMoment(t, now time.Time) moment {
+	away := t.Sub(now)
+	at := now.Add(away) // on the wall clock of now, which may have been set since
+	format := "15:04:05"
+	if at.UTC().YearDay() != now.UTC().YearDay() {
+		format = "2 Jan 15:04:05"
+	}
+	return moment{at.UTC().Format(format), at.UTC().Format(time.RFC3339), at.UnixMilli(), duration(away.Abs())}
+}
+
+// duration says a time as the script does, in whole seconds.
+func duration(d time.Duration) string {
+	s := int(d.Round(time.Second).Seconds())
+	if s >= 3600 {
+		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d", s/60, s%60)
+}
+
+type reasonView struct {
+	Code  health.Code
+	Text  string
+	Since moment
+}
+
+type nextView struct {
+	Kind, Word string
+	At         moment
+}
+
+type changeView struct {
+	At              moment
+	Kind            string
+	Word, From, To  string
+	Reasons         []health.Code
+	TraceID, Trace  string
+	Incident, Lasts string
+}
+
+// maxChanges is how many changes the page lists.
+const maxChanges = 20
+
+// view brings together what the page shows at a moment.
+func (p *page) view(s *health.Snapshot, past Past, now time.Time) view {
+	verdict := s.Verdict
+	kind := kindOf(verdict.State(), verdict.Damped)
+	v := view{
+		Kind: kind, Heading: headings[kind][0], Meaning: headings[kind][1], AgentLine: strings.TrimSuffix(string(s.AgentLine), "\n"),
+		Icon: loadAssets().paths[kind+".svg"], At: clockTime(now), Incident: verdict.Incident,
+		Legend: []string{kindUp, kindDrain, kindMaint, kindDown, kindDamped, kindUnknown},
+	}
+	v.Title = v.Heading
+	if p.Host != "" {
+		v.Title += " · " + p.Host
+	}
+	for _, r := range verdict.Reasons {
+		v.Reasons = append(v.Reasons, reasonView{r.Code, r.Text, newMoment(r.Since, now)})
+	}
+	if next, ok := s.Next(); ok {
+		kind := kindOf(next.State(), next.Damped)
+		v.Next = &nextView{kind, nexts[kind], newMoment(verdict.Until, now)}
+	}
+	began := now
+	if n := len(past.Samples); n > 0 {
+		began = past.Samples[n-1].Began
+	}
+	v.Axis = newAxis(began, now)
+	v.Charts = charts(s, past, v.Axis, kind)
+	v.Probes = p.probes(s, past.Samples, v.Axis)
+	v.Changes, v.More = p.changes(past.Changes, now)
+	return v
+}
+
+func (p *page) changes(changes []Change, now time.Time) (shown []changeView, more int) {
+	ended := now
+	for i, c := range changes {
+		if i == maxChanges {
+			return shown, len(changes) - i
+		}
+		kind := kindOf(c.State, c.Damped)
+		row := changeView{
+			At: newMoment(c.At, now), Kind: kind, Word: kindNames[kind], From: c.From, To: c.To, Reasons: c.Reasons,
+			TraceID: c.TraceID, Incident: c.Incident, Lasts: duration(ended.Sub(c.At)),
+		}
+		if p.TraceURL != "" && c.TraceID != "" {
+			row.Trace = strings.ReplaceAll(p.TraceURL, "{trace_id}", c.TraceID)
+		}
+		shown, ended = append(shown, row), c.At
+	}
+	return shown, 0
+}
+
+// charts are the rows about the verdict.
+func charts(s *health.Snapshot, past Past, a axis, kind string) []chart {
+	verdict := chart{Name: "Verdict", Now: kindNames[kind], Bands: a.timeline(past.Changes)}
+	verdict.Alt = fmt.Sprintf("Verdict: %s now, %d changes are known.", verdict.Now, len(past.Changes))
+
+	weight := chart{Name: "Weight", Now: "–"}
+	if s.Verdict.Known {
+		weight.Now = s.Verdict.WeightText()
+	}
+	weight.steps(a, past.Samples, 100, func(s health.Sample) (float64, bool) { return float64(s.Weight), s.Known })
+	weight.Alt = "Weight: " + weight.Now + " now."
+
+	load := chart{Name: "Participants", Now: "not known"}
+	if participants, conferences, ok := s.Jicofo.Load(); ok {
+		load.Now, load.Detail = fmt.Sprintf("%.0f", participants), fmt.Sprintf("in %.0f conferences", conferences)
+	}
+	peak := 0.0
+	for _, s := range past.Samples {
+		if s.Loaded {
+			peak = max(peak, s.Participants)
+		}
+	}
+	load.steps(a, past.Samples, niceCeiling(peak), func(s health.Sample) (float64, bool) { return s.Participants, s.Loaded })
+	load.Alt = fmt.Sprintf("Participants: %s now, at most %.0f.", load.Now, peak)
+	if load.Line != "" {
+		load.Peak = fmt.Sprintf("max %.0f", peak)
+	}
+	return []chart{verdict, weight, load}
+}
+
+// probes are the rows about what was probed.
+func (p *page) probes(s *health.Snapshot, samples []health.Sample, a axis) []chart {
+	jicofo := answered("jicofo", "/about/health", nil, "")
+	stats := answered("jicofo statistics", "/stats", nil, "")
+	if j := s.Jicofo; j != nil {
+		jicofo = answered(jicofo.Name, jicofo.Detail, &j.Health, "")
+		if !j.Health.OK() && j.Contents != "" {
+			jicofo.Detail = excerpt(j.Contents)
+		}
+		stats = answered(stats.Name, stats.Detail, &j.Stats, j.StatsProblem)
+	}
+	jicofo.latency(a, samples, func(s health.Sample) health.ProbeSample { return s.JicofoHealth })
+	stats.latency(a, samples, func(s health.Sample) health.ProbeSample { return s.JicofoStats })
+	prosody := answered("prosody", "/http-bind", nil, "")
+	if s.Prosody != nil {
+		prosody = answered(prosody.Name, prosody.Detail, &s.Prosody.Health, "")
+	}
+	prosody.latency(a, samples, func(s health.Sample) health.ProbeSample { return s.Prosody })
+	rows := []chart{jicofo, stats, prosody}
+	if p.census {
+		census := answered("census", "/room-census", nil, "")
+		if s.Census != nil {
+			census = answered(census.Name, census.Detail, &s.Census.Answer, s.Census.Problem)
+		}
+		census.latency(a, samples, func(s health.Sample) health.ProbeSample { return s.Census })
+		rows = append(rows, census)
+	}
+	return append(rows, statusFileRow(s.StatusFile, samples, a))
+}
+
+// answered is the row of a probe over HTTP, without its chart; nil is for one that has not run.
+func answered(name, path string, answer *health.Answer, problem string) chart {
+	c := chart{Name: name, Detail: path, Now: "not seen yet", State: "none", Alt: name + ": no samples."}
+	if answer == nil {
+		return c
+	}
+	c.State, c.Now = "ok", fmt.Sprintf("%d in %s", answer.Code, seconds(answer.Took))
+	switch {
+	case !answer.Reachable():
+		c.State, c.Now = "bad", strings.ReplaceAll(string(answer.Failure), "_", " ")
+		c.Detail = excerpt(answer.Detail)
+	case !answer.OK():
+		c.State = "bad"
+	case problem != "":
+		c.State, c.Detail = "bad", excerpt(problem)
+	}
+	return c
+}
+
+func statusFileRow(f *health.StatusFile, samples []health.Sample, a axis) chart {
+	c := chart{Name: "status file", Now: "not seen yet", State: "none"}
+	if f != nil {
+		c.State, c.Now = "ok", string(f.Word())
+		switch {
+		case !f.Found:
+			c.State, c.Now, c.Detail = "bad", "unreadable", excerpt(f.Problem)
+		case !f.Word().Known():
+			c.State, c.Detail = "bad", excerpt(fmt.Sprintf("%q", f.Contents))
+		case f.Word() == health.WordUnhealthy:
+			c.State = "bad"
+		}
+	}
+	c.words(a, samples)
+	c.Alt = "Status file: " + c.Now + " now."
+	return c
+}
+
+// excerpt is the beginning of a text that a service, or a file, may have made as long as it likes.
+func excerpt(text string) string {
+	const most = 80
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "�")), " ")
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return string([]rune(text)[:most]) + "…"
+}
