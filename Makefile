@@ -20,7 +20,7 @@ FUZZTIME ?= 5s
 # The packages on the path of an event or an answer.
 BENCHMARKED := ./agent ./collector ./health ./history ./rest
 
-.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e bench baseline soak fmt clean
+.PHONY: build test test-all check race components heavy-components missing lint shellcheck fuzz test-e2e bench baseline soak fmt clean
 
 build: ## the stripped, static binary
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
@@ -42,6 +42,9 @@ race:
 components: ## install the real programs that the tests run
 	@tools/components.sh install
 
+heavy-components: ## and what only test-all runs
+	@tools/components.sh install-heavy
+
 missing:
 	@tools/components.sh missing
 
@@ -58,7 +61,7 @@ shellcheck: components
 fuzz: ## each fuzz target for FUZZTIME
 	@tools/fuzz.sh $(FUZZTIME)
 
-test-e2e: components $(JAEGER) ## the binary with a Collector, Jaeger and Prometheus
+test-e2e: heavy-components $(JAEGER) ## the binary with a Collector, Jaeger, Prometheus and a browser
 	cd e2e && go vet ./... && E2E_JAEGER=$(JAEGER) go test -count=1 # without a pattern: what is skipped shows
 
 $(JAEGER):

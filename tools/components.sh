@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The real programs that the tests run, and the Debian packages that they come in.
 #
-#   components.sh install   install what is missing (as root, on Debian)
-#   components.sh missing   say what is missing; its tests were skipped
+#   components.sh install         install what is missing (as root, on Debian)
+#   components.sh install-heavy   the same, with what only make test-all runs
+#   components.sh missing         say what is missing; its tests were skipped
 set -euo pipefail
 
 declare -A packages=(
@@ -20,6 +21,15 @@ declare -A packages=(
 	[fish]=fish
 )
 
+# What takes minutes or hundreds of megabytes.
+declare -A heavy=(
+	[chromium]=chromium
+)
+
+if [ "${1:-}" = install-heavy ]; then
+	for program in "${!heavy[@]}"; do packages[$program]=${heavy[$program]}; done
+fi
+
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 
 # missing prints the packages of the programs that are not there.
@@ -34,7 +44,7 @@ mapfile -t wanted < <(missing)
 ((${#wanted[@]})) || exit 0
 
 case ${1:-} in
-install)
+install | install-heavy)
 	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 		echo "not installed, for want of root or apt-get: ${wanted[*]}" >&2
 		exit 0 # the tests say what they miss, and fail under CI
@@ -50,7 +60,7 @@ missing)
 	echo "MISSING COMPONENTS: ${wanted[*]}. The tests that need them were skipped."
 	;;
 *)
-	echo "usage: $0 install|missing" >&2
+	echo "usage: $0 install|install-heavy|missing" >&2
 	exit 2
 	;;
 esac

@@ -1,0 +1,57 @@
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// demo is the running demo, and where it is.
+type demo struct {
+	*process
+	origin, control, statusPath string
+}
+
+var (
+	guideOrigin  = regexp.MustCompile(`the status page +(http://\S+)/\n`)
+	guideControl = regexp.MustCompile(`curl (http://\S+)/\n`)
+	guideStatus  = regexp.MustCompile(`echo drain > (\S+)`)
+)
+
+// startDemo returns once the node is up. The command is the binary's, or one that runs it with the arguments that follow.
+func startDemo(t *testing.T, settings vars, command ...string) *demo {
+	t.Helper()
+	command = append(command, binary, "demo")
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = vars{"HTTP_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.2", "LOG_LEVEL": "error", "TMPDIR": t.TempDir()}.with(settings).environ()
+	d := &demo{process: startProcess(t, cmd)}
+	eventually(t, "the demo's guide", func() bool { return strings.Contains(contents(d.output), "End with Ctrl-C") || d.hasEnded() })
+	guide := contents(d.output)
+	for into, pattern := range map[*string]*regexp.Regexp{&d.origin: guideOrigin, &d.control: guideControl, &d.statusPath: guideStatus} {
+		m := pattern.FindStringSubmatch(guide)
+		if m == nil {
+			t.Fatalf("the guide does not say %s:\n%s", pattern, guide)
+		}
+		*into = m[1]
+	}
+	eventually(t, "the node to be up", func() bool {
+		code, _ := get(d.origin + "/signal/health")
+		return code == http.StatusOK
+	})
+	return d
+}
+
+// command does what the guide says: curl -d TEXT CONTROL/PATH.
+func (d *demo) command(t *testing.T, path, text string) {
+	t.Helper()
+	res, err := web.Post(d.control+path, "application/x-www-form-urlencoded", strings.NewReader(text))
+	must(t, err)
+	defer res.Body.Close()
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: %d %s", path, text, res.StatusCode, body)
+	}
+}
