@@ -12,6 +12,19 @@ GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 JAEGER_VERSION := v1.42.0
 JAEGER := $(CACHE)/jaeger-$(JAEGER_VERSION)/all-in-one
 
+# What tests read the files in deploy/ with: a Collector with just their components, Nomad's parser, consul-template. The
+# first two are programs of this tree, so their key is their source.
+source_key = $(shell cat e2e/$(1)/main.go e2e/$(1)/go.mod | sha256sum | cut -c 1-12)
+OTELCOL := $(CACHE)/otelcol-$(call source_key,otelcol)/otelcol
+NOMADJOB := $(CACHE)/nomadjob-$(call source_key,nomadjob)/nomadjob
+CONSUL_TEMPLATE_VERSION := v0.41.1
+CONSUL_TEMPLATE := $(CACHE)/consul-template-$(CONSUL_TEMPLATE_VERSION)/consul-template
+
+# The Debian that packages are installed into by the tests.
+SCRATCH_ROOT := $(CACHE)/debian-bookworm-minbase
+# Where they build the image.
+BUILDAH_STORE := $(CACHE)/buildah-bookworm
+
 LDFLAGS := -s -w
 # Without what gin and gRPC bring and nothing here uses: MessagePack, and pages that trace requests.
 TAGS := nomsgpack,grpcnotrace
@@ -20,14 +33,14 @@ FUZZTIME ?= 5s
 # The packages on the path of an event or an answer.
 BENCHMARKED := ./agent ./collector ./health ./history ./rest
 
-.PHONY: build test test-all check race components heavy-components missing lint shellcheck fuzz test-e2e bench baseline soak fmt clean
+.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e test-containers bench baseline soak fmt clean
 
 build: ## the stripped, static binary
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
 
 test: components check race missing ## everything that Go and Debian's packages give
 
-test-all: lint shellcheck fuzz test-e2e ## what test leaves out because it takes heavier tools
+test-all: lint shellcheck fuzz test-e2e test-containers ## what test leaves out because it takes heavier tools
 
 check: ## formatting, go vet, staticcheck: what needs no heavy tool (lint has more)
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }
@@ -41,9 +54,6 @@ race:
 
 components: ## install the real programs that the tests run
 	@tools/components.sh install
-
-heavy-components: ## and what only test-all runs
-	@tools/components.sh install-heavy
 
 missing:
 	@tools/components.sh missing
@@ -61,12 +71,32 @@ shellcheck: components
 fuzz: ## each fuzz target for FUZZTIME
 	@tools/fuzz.sh $(FUZZTIME)
 
-test-e2e: heavy-components $(JAEGER) ## the binary with a Collector, Jaeger, Prometheus and a browser
-	cd e2e && go vet ./... && E2E_JAEGER=$(JAEGER) go test -count=1 # without a pattern: what is skipped shows
+test-e2e: components $(JAEGER) $(OTELCOL) $(NOMADJOB) $(CONSUL_TEMPLATE) ## the binary with a Collector, Jaeger, Prometheus and a browser; the files in deploy/
+	@tools/components.sh install browser
+	cd e2e && go vet ./... && E2E_JAEGER=$(JAEGER) E2E_OTELCOL=$(OTELCOL) E2E_NOMADJOB=$(NOMADJOB) \
+		E2E_CONSUL_TEMPLATE=$(CONSUL_TEMPLATE) go test -count=1 # without a pattern: what is skipped shows
 
 $(JAEGER):
 	mkdir -p $(@D)
 	GOBIN=$(@D) go install github.com/jaegertracing/jaeger/cmd/all-in-one@$(JAEGER_VERSION)
+
+$(OTELCOL):
+	mkdir -p $(@D)
+	go build -C e2e/otelcol -trimpath -ldflags '$(LDFLAGS)' -o $@ .
+
+$(NOMADJOB):
+	mkdir -p $(@D)
+	go build -C e2e/nomadjob -trimpath -ldflags '$(LDFLAGS)' -o $@ .
+
+$(CONSUL_TEMPLATE):
+	mkdir -p $(@D)
+	GOBIN=$(@D) go install github.com/hashicorp/consul-template@$(CONSUL_TEMPLATE_VERSION)
+
+test-containers: ## docker-compose.yml, and the image of the Dockerfile
+	@tools/components.sh install containers
+	@[ -d $(SCRATCH_ROOT) ] || tools/scratchroot.sh $(SCRATCH_ROOT)
+	@[ -d $(BUILDAH_STORE) ] || tools/gobase.sh $(SCRATCH_ROOT) $(BUILDAH_STORE)
+	cd e2e && go vet ./containers && E2E_BUILDAH=$(BUILDAH_STORE) go test -count=1 -timeout 30m ./containers
 
 bench: build ## Go benchmarks against the baseline, then the whole program: docs/performance.md
 	go test -run '^$$' -bench . -benchmem -count 6 $(BENCHMARKED) > bench/latest.txt

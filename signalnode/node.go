@@ -20,7 +20,11 @@ type Node struct {
 
 // Start starts a healthy node, each of its services on a free port of 127.0.0.1, with three rooms of 10 participants
 // in all. Who starts it must Close it.
-func Start() (*Node, error) {
+func Start() (*Node, error) { return StartAt("", "") }
+
+// StartAt is Start at given addresses, each host:port; "" for a free port of 127.0.0.1. A port 0, too, is chosen once and
+// kept over Crash and Recover, but need not stay free in between.
+func StartAt(jicofoAddress, prosodyAddress string) (*Node, error) {
 	c := &contents{}
 	n := &Node{
 		Jicofo:   newService("jicofo", jicofo{c}),
@@ -34,7 +38,7 @@ func Start() (*Node, error) {
 		{Name: "retrospective@conference.example.com", Participants: 3, CreatedTime: started.Format(time.RFC3339)},
 	})
 	n.SetLoad(10, 3)
-	if err := errors.Join(n.Jicofo.start(), n.Prosody.start()); err != nil {
+	if err := errors.Join(n.Jicofo.start(jicofoAddress), n.Prosody.start(prosodyAddress)); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil

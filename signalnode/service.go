@@ -35,7 +35,8 @@ func newService(name string, p program) *Service {
 	}
 }
 
-// Origin returns the service's http://127.0.0.1:port. The port stays the same over Crash and Recover.
+// Origin returns the service's http://127.0.0.1:port, or that of the address at which it was started. The port stays the
+// same over Crash and Recover.
 func (s *Service) Origin() string { return "http://" + s.address }
 
 // Set makes the service treat requests for the path as b says, from now on; the path "" sets all paths, also those
@@ -89,7 +90,7 @@ func (s *Service) Recover() error {
 	if s.process != nil {
 		return nil
 	}
-	l, err := net.Listen("tcp4", s.address)
+	l, err := net.Listen("tcp", s.address)
 	if err != nil {
 		return fmt.Errorf("recover %s: %w", s.name, err)
 	}
@@ -104,10 +105,15 @@ func (s *Service) Recover() error {
 // An http.Client sends a request once more by itself when a connection that it used before breaks without an answer.
 func (s *Service) Requests(path string) (count int, latest []Request) { return s.requests.get(path) }
 
-func (s *Service) start() error {
+// start listens on the address, or without one where the port lasts.
+func (s *Service) start(address string) error {
 	s.life.Lock()
 	defer s.life.Unlock()
-	l, err := listenOnLastingPort()
+	listen := listenOnLastingPort
+	if address != "" {
+		listen = func() (net.Listener, error) { return net.Listen("tcp", address) }
+	}
+	l, err := listen()
 	if err != nil {
 		return fmt.Errorf("start %s: %w", s.name, err)
 	}

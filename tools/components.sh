@@ -1,34 +1,37 @@
 #!/usr/bin/env bash
 # The real programs that the tests run, and the Debian packages that they come in.
 #
-#   components.sh install         install what is missing (as root, on Debian)
-#   components.sh install-heavy   the same, with what only make test-all runs
-#   components.sh missing         say what is missing; its tests were skipped
+#   components.sh install          install what is missing (as root, on Debian)
+#   components.sh install GROUP    the same for what only make test-all runs: browser, containers or packaging
+#   components.sh missing          say what is missing; its tests were skipped
 set -euo pipefail
 
-declare -A packages=(
-	[haproxy]=haproxy
-	[prometheus]=prometheus
-	[promtool]=prometheus
-	[prosody]=prosody
-	[strace]=strace
-	[sudo]=sudo
-	[systemd-analyze]=systemd
-	[shellcheck]=shellcheck
-	[man]=man-db
-	[mandoc]=mandoc
-	[zsh]=zsh
-	[fish]=fish
-)
-
-# What takes minutes or hundreds of megabytes.
-declare -A heavy=(
-	[chromium]=chromium
-)
-
-if [ "${1:-}" = install-heavy ]; then
-	for program in "${!heavy[@]}"; do packages[$program]=${heavy[$program]}; done
-fi
+declare -A packages
+case ${2:-} in
+"")
+	packages=(
+		[haproxy]=haproxy
+		[prometheus]=prometheus
+		[promtool]=prometheus
+		[prosody]=prosody
+		[strace]=strace
+		[sudo]=sudo
+		[systemd-analyze]=systemd
+		[shellcheck]=shellcheck
+		[man]=man-db
+		[mandoc]=mandoc
+		[zsh]=zsh
+		[fish]=fish
+	)
+	;;
+browser) packages=([chromium]=chromium) ;;
+containers) packages=([buildah]=buildah [debootstrap]=debootstrap) ;;
+packaging) packages=([lintian]=lintian [debootstrap]=debootstrap [rpm]=rpm [ip]=iproute2) ;;
+*)
+	echo "$0: no group ${2}" >&2
+	exit 2
+	;;
+esac
 
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 
@@ -44,7 +47,7 @@ mapfile -t wanted < <(missing)
 ((${#wanted[@]})) || exit 0
 
 case ${1:-} in
-install | install-heavy)
+install)
 	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 		echo "not installed, for want of root or apt-get: ${wanted[*]}" >&2
 		exit 0 # the tests say what they miss, and fail under CI
@@ -60,7 +63,7 @@ missing)
 	echo "MISSING COMPONENTS: ${wanted[*]}. The tests that need them were skipped."
 	;;
 *)
-	echo "usage: $0 install|install-heavy|missing" >&2
+	echo "usage: $0 install|missing [browser|containers|packaging]" >&2
 	exit 2
 	;;
 esac

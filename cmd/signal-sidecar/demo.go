@@ -61,7 +61,7 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment
 		return fmt.Errorf("start the simulated node: %w", err)
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
-	control, stop, err := serveControl(node)
+	control, stop, err := serveControl(ctx, node, "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -114,9 +114,9 @@ func freeAddress(address string) string {
 	return address
 }
 
-// serveControl serves the simulator's control endpoint on a free port of loopback, until it is stopped.
-func serveControl(node *signalnode.Node) (address string, stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // loopback, at once
+// serveControl serves the simulator's control endpoint at an address, until it is stopped.
+func serveControl(ctx context.Context, node *signalnode.Node, address string) (bound string, stop func(), err error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return "", nil, fmt.Errorf("control of the simulated node: %w", err)
 	}

@@ -28,6 +28,7 @@ const description = "Tells HAProxy, Prometheus and people whether users may be s
 type commandLine struct {
 	Serve       serveCommand       `cmd:"" default:"1" help:"Run the sidecar. This is what happens without a command."`
 	Demo        demoCommand        `cmd:"" help:"Run the sidecar beside a simulated signal node, and say what to try."`
+	Simulate    simulateCommand    `cmd:"" help:"Run a simulated signal node, without a sidecar, on fixed addresses."`
 	Status      statusCommand      `cmd:"" help:"Ask a running sidecar: exit 0 when the node is up, 1 when it is down, 2 when that is not known."`
 	Replay      replayCommand      `cmd:"" help:"Run a recording through the rules again, and show what would have been with other settings."`
 	CheckConfig checkConfigCommand `cmd:"" help:"Print every effective setting and where it came from, or every problem (exit 2)."`

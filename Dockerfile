@@ -1,0 +1,38 @@
+# signal-sidecar and nothing else: docker build -t signal-sidecar .
+# The same static binary as make build makes.
+
+ARG GO_IMAGE=golang:1.26.8-bookworm
+
+FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
+ARG GOPROXY=https://proxy.golang.org,direct
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG TARGETOS=linux
+ARG TARGETARCH
+RUN --mount=type=cache,target=/root/.cache/go-build GOOS=$TARGETOS GOARCH=$TARGETARCH make build
+# What the image holds besides: the authorities for probes and OTLP over TLS, a place for temporary files, and the status
+# file, which starts as drain: nobody is sent to a node before somebody said that it is ready.
+RUN install -D -m 0755 signal-sidecar /image/usr/bin/signal-sidecar \
+    && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
+    && install -d -m 1777 /image/tmp \
+    && install -d /status \
+    && echo drain > /status/shard-status
+
+FROM scratch
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="signal-sidecar" \
+      org.opencontainers.image.description="Tells HAProxy, Prometheus and people whether users may be sent to a Jitsi signal node" \
+      org.opencontainers.image.source="https://github.com/signal-sidecar/signal-sidecar" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /image /
+COPY --from=build --chown=65532:65532 /status/shard-status /etc/jitsi/shard-status
+USER 65532:65532
+# REST and metrics, the HAProxy agent, the held agent (where TCP_HOLD_PORT=6061 turns it on)
+EXPOSE 6000 6060 6061
+HEALTHCHECK --interval=10s --timeout=6s --start-period=15s CMD ["/usr/bin/signal-sidecar", "status"]
+ENTRYPOINT ["/usr/bin/signal-sidecar"]

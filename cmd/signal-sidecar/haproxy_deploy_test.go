@@ -1,0 +1,203 @@
+package main_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
+)
+
+// deployed are the ways to start HAProxy with the files in deploy/haproxy.
+var deployed = map[string][]string{
+	"ordinary": {"-f", "../../deploy/haproxy/haproxy.cfg"},
+	"held":     {"-f", "../../deploy/haproxy/haproxy-held.cfg", "-f", "../../deploy/haproxy/haproxy.cfg"},
+}
+
+// TestHAProxyAcceptsDeployed has HAProxy check the files as they are, without a word of it; and with names that nobody
+// knows yet, which may cost a warning, not the start.
+func TestHAProxyAcceptsDeployed(t *testing.T) {
+	t.Parallel()
+	path := component(t, "haproxy")
+	for name, files := range deployed {
+		check := exec.Command(path, append([]string{"-c"}, files...)...)
+		check.Env = vars{}.environ()
+		if out, err := check.CombinedOutput(); err != nil || string(out) != "Configuration file is valid\n" {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+		check = exec.Command(path, append([]string{"-c"}, files...)...)
+		check.Env = vars{"SHARD1": "shard1.invalid", "SHARD_TLS": "no-ssl"}.environ()
+		if out, err := check.CombinedOutput(); err != nil {
+			t.Errorf("%s with an unknown name: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// frontier is a HAProxy with the files in deploy/haproxy, in front of three shards. As in the field, these differ in their
+// addresses only: 127.0.0.1 to 127.0.0.3.
+type frontier struct {
+	*haproxy
+	shards  map[string]*shard // by HAProxy's name
+	users   string            // URL
+	metrics string            // URL
+}
+
+func startFrontier(t *testing.T, files []string) *frontier {
+	t.Helper()
+	path := component(t, "haproxy")
+	folder, err := os.MkdirTemp("", "haproxy-") // t.TempDir is too long for a socket
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	prosody, agent, held := lastingPort(t), lastingPort(t), lastingPort(t)
+	users, metrics := "127.0.0.1:"+lastingPort(t), "127.0.0.1:"+lastingPort(t)
+	stats := filepath.Join(folder, "stats")
+	settings := vars{
+		"SHARD_PORT": prosody, "SHARD_TLS": "no-ssl", "AGENT_PORT": agent, "AGENT_INTER": "200ms",
+		"USERS": users, "METRICS": metrics, "STATS_SOCKET": stats,
+	}
+	if len(files) > 2 {
+		settings["AGENT_PORT"] = held
+		delete(settings, "AGENT_INTER") // as that file has it
+	}
+	f := &frontier{shards: map[string]*shard{}, users: "http://" + users, metrics: "http://" + metrics}
+	for i := range 3 {
+		name, address := fmt.Sprintf("shard%d", i+1), fmt.Sprintf("127.0.0.%d", i+1)
+		f.shards[name] = startShardAt(t, address, prosody, vars{"TCP_ADDR": address, "TCP_PORT": agent, "TCP_HOLD_PORT": held})
+		settings["SHARD"+name[5:]] = address
+	}
+	cmd := exec.Command(path, append(slices.Clone(files), "-db")...)
+	cmd.Env = settings.environ()
+	f.haproxy = &haproxy{process: startProcess(t, cmd), stats: stats}
+	eventually(t, "HAProxy's statistics", bound, func() bool {
+		_, err := f.ask("show info")
+		return err == nil || f.hasEnded()
+	})
+	f.view = f.sample(t)
+	return f
+}
+
+// startShardAt is startShard with prosody at an address of its own.
+func startShardAt(t *testing.T, host, prosodyPort string, settings vars) *shard {
+	t.Helper()
+	node, err := signalnode.StartAt("", host+":"+prosodyPort)
+	must(t, err)
+	t.Cleanup(func() { _ = node.Close() })
+	s := &shard{node: node, statusPath: filepath.Join(t.TempDir(), "shard-status")}
+	s.settings = quick.with(vars{
+		"JICOFO_ORIG": node.Jicofo.Origin(), "PROSODY_ORIG": node.Prosody.Origin(), "STATUS_PATH": s.statusPath,
+	}).with(settings)
+	s.say(t, "ready")
+	s.start(t)
+	return s
+}
+
+// sees waits until HAProxy sees the shard so. A server that is up by its agent alone has no check that says UP.
+func (f *frontier) sees(t *testing.T, shard, status string) {
+	t.Helper()
+	eventually(t, "HAProxy to see "+shard+" as "+status, bound, func() bool {
+		return f.view.of("signal/"+shard).status == status
+	})
+}
+
+// visit is a user's request for a room; it returns the shard that answered.
+func (f *frontier) visit(t *testing.T, room string) string {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, f.users+"/http-bind?room="+room, nil)
+	must(t, err)
+	req.Header.Set("X-Room", "forged") // what users say of it does not count
+	res, err := client.Do(req)
+	must(t, err)
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("room %s: %s", room, res.Status)
+	}
+	return res.Header.Get("X-Jitsi-Shard")
+}
+
+// newRooms visits rooms that nobody was in, and returns the shards that they came to.
+func (f *frontier) newRooms(t *testing.T, prefix string) map[string]bool {
+	t.Helper()
+	shards := map[string]bool{}
+	for i := range 40 {
+		shards[f.visit(t, fmt.Sprintf("%s%d", prefix, i))] = true
+	}
+	return shards
+}
+
+// TestHAProxyAsDeployed takes a shard through drain and down with the files in deploy/haproxy.
+func TestHAProxyAsDeployed(t *testing.T) {
+	t.Parallel()
+	for name, files := range deployed {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := startFrontier(t, files)
+			for shard := range f.shards {
+				f.sees(t, shard, "no check")
+			}
+			if rooms := f.newRooms(t, "first"); len(rooms) != 3 {
+				t.Errorf("rooms came to %v, not to all shards", rooms)
+			}
+			home := f.visit(t, "Standup")
+			for range 5 {
+				if again := f.visit(t, "standup"); again != home {
+					t.Errorf("the room moved from %s to %s", home, again)
+				}
+			}
+			_, latest := f.shards[home].node.Prosody.Requests("")
+			if !slices.ContainsFunc(latest, func(r signalnode.Request) bool { return r.Header.Get("X-Room") == "standup" }) {
+				t.Error("the shard was not told the room")
+			}
+
+			f.shards[home].say(t, "drain")
+			f.sees(t, home, "DRAIN (agent)")
+			if again := f.visit(t, "standup"); again != home {
+				t.Errorf("the drain moved the room from %s to %s", home, again)
+			}
+			if rooms := f.newRooms(t, "second"); rooms[home] {
+				t.Errorf("new rooms came to %s, which is drained", home)
+			}
+			f.shards[home].say(t, "ready")
+			f.sees(t, home, "no check")
+
+			checkDownEndsSessions(t, f, home)
+			if code, text := get(f.metrics + "/metrics"); code != http.StatusOK || !strings.Contains(text, "haproxy_server_status{") {
+				t.Errorf("HAProxy's metrics: %d", code)
+			}
+			if code, text := get(f.metrics + "/"); code != http.StatusOK || !strings.Contains(text, "Statistics Report") {
+				t.Errorf("HAProxy's page: %d", code)
+			}
+		})
+	}
+}
+
+// checkDownEndsSessions crashes the jicofo of a shard while a user has a request open there.
+func checkDownEndsSessions(t *testing.T, f *frontier, home string) {
+	node := f.shards[home].node
+	node.Prosody.Set("/room-census", signalnode.MustParseBehavior("hang"))
+	ended := make(chan string, 1)
+	go func() {
+		res, err := client.Get(f.users + "/room-census?room=standup")
+		if err != nil {
+			ended <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		_, err = io.ReadAll(res.Body)
+		ended <- fmt.Sprint(res.Status, err)
+	}()
+	eventually(t, "the user's request", bound, func() bool { n, _ := node.Prosody.Requests("/room-census"); return n > 0 })
+	must(t, node.Jicofo.Crash())
+	f.sees(t, home, "DOWN (agent)")
+	eventually(t, "the end of the user's session", bound/2, func() bool { return len(ended) > 0 })
+	if again := f.visit(t, "standup"); again == home {
+		t.Errorf("the room is still on %s, which is down", home)
+	}
+	must(t, node.Jicofo.Recover())
+	f.sees(t, home, "no check")
+}

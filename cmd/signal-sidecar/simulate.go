@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"text/template"
+
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
+)
+
+// simulateCommand runs a simulated signal node, for a sidecar that runs elsewhere. Its control endpoint lets whoever reaches
+// it break the node, so all is on loopback unless told otherwise.
+type simulateCommand struct {
+	JicofoAddr  string `default:"127.0.0.1:8888" placeholder:"HOST:PORT" help:"Where jicofo listens; 127.0.0.1:8888 without it."`
+	ProsodyAddr string `default:"127.0.0.1:5280" placeholder:"HOST:PORT" help:"Where prosody listens; 127.0.0.1:5280 without it."`
+	ControlAddr string `default:"127.0.0.1:8899" placeholder:"HOST:PORT" help:"Where the node is told how to behave; 127.0.0.1:8899 without it."`
+}
+
+var simulateGuide = template.Must(template.New("guide").Parse(
+	`simulated signal node: jicofo {{.Jicofo}}, prosody {{.Prosody}}, all the ways to fail http://{{.Control}}/
+`))
+
+func (s simulateCommand) Run(ctx context.Context, std streams) (err error) {
+	if err := s.check(); err != nil {
+		return err
+	}
+	node, err := signalnode.StartAt(s.JicofoAddr, s.ProsodyAddr)
+	if err != nil {
+		return fmt.Errorf("start the simulated node: %w", err)
+	}
+	defer func() { err = errors.Join(err, node.Close()) }()
+	control, stop, err := serveControl(ctx, node, s.ControlAddr)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if err := simulateGuide.Execute(std.stdout, map[string]string{
+		"Jicofo": node.Jicofo.Origin(), "Prosody": node.Prosody.Origin(), "Control": control,
+	}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// check finds the addresses that are none.
+func (s simulateCommand) check() error {
+	var problems []error
+	for _, given := range []struct{ flag, address string }{
+		{"--jicofo-addr", s.JicofoAddr}, {"--prosody-addr", s.ProsodyAddr}, {"--control-addr", s.ControlAddr},
+	} {
+		host, number, err := net.SplitHostPort(given.address)
+		if err == nil {
+			_, err = port(number)
+		}
+		if err != nil || strings.TrimSpace(host) != host {
+			problems = append(problems, &settingError{given.flag, value{given.address, "flag"}, errListenAddress})
+		}
+	}
+	return errors.Join(problems...)
+}
+
+var errListenAddress = errors.New("an address to listen on, host:port, such as 127.0.0.1:8888 or :8888")

@@ -1,0 +1,81 @@
+package main_test
+
+import (
+	"net/http"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// simulation is a running signal-sidecar simulate.
+type simulation struct {
+	*process
+	jicofo, prosody, control string // host:port
+}
+
+func startSimulation(t *testing.T) *simulation {
+	t.Helper()
+	s := &simulation{
+		jicofo: "127.0.0.1:" + lastingPort(t), prosody: "127.0.0.1:" + lastingPort(t), control: "127.0.0.1:" + lastingPort(t),
+	}
+	cmd := exec.Command(binary(t), "simulate", "--jicofo-addr", s.jicofo, "--prosody-addr", s.prosody, "--control-addr", s.control)
+	cmd.Dir, cmd.Env = t.TempDir(), vars{}.environ()
+	s.process = startProcess(t, cmd)
+	eventually(t, "the simulated node", bound, func() bool {
+		return strings.Contains(contents(s.stdout), "http://"+s.control+"/") || s.hasEnded()
+	})
+	return s
+}
+
+// command sends the node a command.
+func (s *simulation) command(t *testing.T, path, text string) {
+	t.Helper()
+	res, err := client.Post("http://"+s.control+path, "application/x-www-form-urlencoded", strings.NewReader(text))
+	must(t, err)
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("%s %s: %d", path, text, res.StatusCode)
+	}
+}
+
+// TestSimulate has a sidecar of its own process watch a simulated node, whose jicofo dies and comes back on the same port.
+func TestSimulate(t *testing.T) {
+	t.Parallel()
+	n := startSimulation(t)
+	folder := t.TempDir()
+	status := write(t, folder, "shard-status", "ready\n")
+	s := &shard{sidecar: startSidecar(t, quick.with(vars{
+		"JICOFO_ORIG": "http://" + n.jicofo, "PROSODY_ORIG": "http://" + n.prosody, "STATUS_PATH": status,
+	}))}
+	s.becomes(t, "up ready 100%")
+	n.command(t, "/jicofo", "crash")
+	s.becomes(t, "down ready 100%")
+	n.command(t, "/jicofo", "recover")
+	s.becomes(t, "up ready 100%")
+	if code, took := n.stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
+		t.Errorf("exit %d after %s", code, took)
+	}
+}
+
+// TestSimulateBadAddresses names every address that is none, and what is in the way of one that is.
+func TestSimulateBadAddresses(t *testing.T) {
+	t.Parallel()
+	r := run(t, nil, "simulate", "--jicofo-addr", "8888", "--prosody-addr", ":70000", "--control-addr", "127.0.0.1:0")
+	const accepted = "must be an address to listen on, host:port, such as 127.0.0.1:8888 or :8888"
+	if want := []string{
+		`signal-sidecar: --jicofo-addr="8888" (flag): ` + accepted,
+		`signal-sidecar: --prosody-addr=":70000" (flag): ` + accepted,
+	}; r.code != 2 || !slices.Equal(r.problems(), want) {
+		t.Errorf("exit %d, %q, want 2, %q", r.code, r.problems(), want)
+	}
+	for _, flag := range []string{"--jicofo-addr", "--prosody-addr", "--control-addr"} {
+		args := []string{"simulate", "--jicofo-addr", "127.0.0.1:0", "--prosody-addr", "127.0.0.1:0", "--control-addr", "127.0.0.1:0"}
+		address := "127.0.0.1:" + occupy(t)
+		r := run(t, nil, append(args, flag, address)...)
+		if r.code != 1 || len(r.problems()) != 1 || !strings.Contains(r.stderr, address) || !strings.Contains(r.stderr, "address already in use") {
+			t.Errorf("%s taken: exit %d\n%s", flag, r.code, r.stderr)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+# signal-sidecar in a container under Nomad, one on each signal node, beside its jicofo and prosody.
+#
+#   nomad job run -var datacenters='["dc1"]' -var environment=prod -var domain=meet.example.com signal-sidecar.nomad.hcl
+
+variable "datacenters" {
+  type = list(string)
+}
+
+variable "environment" {
+  type = string
+}
+
+variable "domain" {
+  type = string
+}
+
+variable "image" {
+  type        = string
+  default     = "signal-sidecar:1"
+  description = "Where the image that the Dockerfile makes is to be had, with a tag that does not move."
+}
+
+variable "census_host" {
+  type    = string
+  default = "conference.meet.example.com"
+}
+
+variable "otlp_traces_endpoint" {
+  type        = string
+  default     = ""
+  description = "Of a Collector, such as http://10.0.0.2:4318/v1/traces; nothing is pushed without it."
+}
+
+job "signal-sidecar" {
+  datacenters = var.datacenters
+  type        = "system" # one on each node that fits
+
+  # The nodes say in their client configuration what they are: meta { pool_type = "shard", shard = "prod-1", … }.
+  constraint {
+    attribute = "${meta.pool_type}"
+    value     = "shard"
+  }
+
+  # One node at a time, and back again by itself when the new one does not get healthy.
+  update {
+    max_parallel     = 1
+    min_healthy_time = "20s"
+    healthy_deadline = "3m"
+    auto_revert      = true
+    stagger          = "30s"
+  }
+
+  group "signal-sidecar" {
+    # Nomad chooses the ports. HAProxy and Prometheus learn of them through the metas of the service.
+    network {
+      mode = "host"
+      port "http" {}
+      port "agent" {}
+    }
+
+    restart {
+      attempts = 3
+      interval = "5m"
+      delay    = "5s"
+      mode     = "delay"
+    }
+
+    # How HAProxy's configuration is made of this: deploy/consul-template/haproxy.cfg.ctmpl.
+    service {
+      name = "signal"
+      port = "http"
+
+      meta {
+        environment               = var.environment
+        domain                    = var.domain
+        shard                     = "${meta.shard}"
+        shard_id                  = "${meta.shard_id}"
+        release_number            = "${meta.release_number}"
+        http_backend_port         = "443"
+        signal_sidecar_agent_port = "${NOMAD_HOST_PORT_agent}"
+        signal_sidecar_http_ip    = "${NOMAD_IP_http}"
+        signal_sidecar_http_port  = "${NOMAD_HOST_PORT_http}"
+      }
+
+      # Of the sidecar itself, whatever the node's verdict is: Nomad restarts a sidecar that does not answer.
+      check {
+        name     = "signal-sidecar"
+        type     = "http"
+        path     = "/health"
+        interval = "10s"
+        timeout  = "2s"
+
+        check_restart {
+          limit = 3
+          grace = "30s"
+        }
+      }
+    }
+
+    task "signal-sidecar" {
+      driver = "docker"
+      user   = "65532:65532"
+
+      config {
+        image           = var.image
+        network_mode    = "host" # jicofo and prosody listen on the node's loopback
+        ports           = ["http", "agent"]
+        cap_drop        = ["ALL"]
+        security_opt    = ["no-new-privileges"]
+        readonly_rootfs = true
+        # The folder, so that the file can be replaced by rename.
+        volumes = ["/etc/jitsi:/etc/jitsi:ro"]
+      }
+
+      env {
+        HTTP_PORT           = "${NOMAD_PORT_http}"
+        TCP_PORT            = "${NOMAD_PORT_agent}"
+        STATUS_PATH         = "/etc/jitsi/shard-status"
+        CENSUS_POLL         = "true"
+        CENSUS_HOST         = var.census_host
+        WEIGHT_PARTICIPANTS = "true"
+
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = var.otlp_traces_endpoint
+        OTEL_RESOURCE_ATTRIBUTES           = "jitsi.shard=${meta.shard},deployment.environment.name=${var.environment}"
+      }
+
+      resources {
+        cpu        = 50  # MHz
+        memory     = 64  # MB; what it uses: docs/performance.md
+        memory_max = 128 # a census of a large shard, where the cluster allows it
+      }
+    }
+  }
+}

@@ -1,0 +1,99 @@
+package e2e
+
+import (
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const collectorConfig, tailSampling = "../deploy/otel-collector/config.yaml", "../deploy/otel-collector/tail-sampling.yaml"
+
+// collectorFiles are the ways to start a Collector with the files in deploy/otel-collector.
+var collectorFiles = map[string][]string{
+	"plain":         {"--config", collectorConfig},
+	"tail sampling": {"--config", collectorConfig, "--config", tailSampling},
+}
+
+func TestCollectorAcceptsDeployed(t *testing.T) {
+	t.Parallel()
+	path := tool(t, "E2E_OTELCOL")
+	for name, files := range collectorFiles {
+		cmd := exec.Command(path, append([]string{"validate"}, files...)...)
+		cmd.Env = vars{}.environ()
+		if out := output(t, cmd); out != "" {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+	for what, change := range map[string]string{
+		"an unknown processor": "yaml:service::pipelines::traces::processors: [nothing]",
+		"an unknown key":       "yaml:processors::tail_sampling::wait: 10s",
+	} {
+		cmd := exec.Command(path, append([]string{"validate"}, collectorFiles["tail sampling"]...)...)
+		cmd.Args = append(cmd.Args, "--config", change)
+		cmd.Env = vars{}.environ()
+		if out, err := cmd.CombinedOutput(); err == nil {
+			t.Errorf("%s is accepted: %s", what, out)
+		}
+	}
+}
+
+// startCollector starts a Collector with files in deploy/otel-collector, which hands traces on to an address. It returns the
+// URL at which it takes traces over HTTP.
+func startCollector(t *testing.T, to string, arguments ...string) string {
+	t.Helper()
+	path := tool(t, "E2E_OTELCOL")
+	address, metrics := freeAddress(t), freeAddress(t)
+	_, port, _ := strings.Cut(metrics, ":")
+	cmd := exec.Command(path, arguments...)
+	cmd.Env = vars{
+		"OTLP_GRPC": freeAddress(t), "OTLP_HTTP": address, "METRICS_PORT": port, "JAEGER_OTLP": to, "JAEGER_INSECURE": "true",
+	}.environ()
+	p := startProcess(t, cmd)
+	eventually(t, "the Collector", func() bool {
+		if p.hasEnded() {
+			t.Fatal("the Collector ended instead of running")
+		}
+		code, _ := get("http://" + metrics + "/metrics")
+		return code == http.StatusOK
+	})
+	return "http://" + address + "/v1/traces"
+}
+
+// TestTailSampling has the Collector keep the traces of an incident and of an operator's change, and few of the quiet polls.
+func TestTailSampling(t *testing.T) {
+	t.Parallel()
+	r := startReceiver(t, "grpc", freeAddress(t))
+	files := append(collectorFiles["tail sampling"], "--config", "yaml:processors::tail_sampling::decision_wait: 1s")
+	s := startShard(t, vars{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": startCollector(t, r.address, files...)})
+	s.awaitProbes(t, 200, "ok")
+	s.jicofo("code 503")
+	s.becomes(t, "down ready 100%")
+	id := s.incident(t)
+	s.awaitProbes(t, 5, "http_error")
+	s.jicofo("healthy")
+	s.becomes(t, "up ready 100%")
+	failing := s.probes("jicofo_health", "http_error")
+	s.say(t, "drain")
+	s.becomes(t, "up drain 0%")
+	s.awaitProbes(t, 20, "ok")
+	all := s.probes("prosody", "ok")
+	s.stop(t)
+
+	// count is how many of the spans that came have the name, and are of the incident.
+	count := func(name, incident string) (n int) {
+		for _, span := range r.spans() {
+			if of, _ := span.attributes["incident.id"].(string); span.name == name && of == incident {
+				n++
+			}
+		}
+		return n
+	}
+	eventually(t, "the incident's traces", func() bool {
+		return count("verdict down", id) == 1 && count("verdict ready", id) == 1 && count("probe jicofo_health", id) >= failing
+	})
+	eventually(t, "the operator's change", func() bool { return count("verdict drain", "") == 1 })
+	if quiet := count("poll prosody", ""); quiet > all/4 {
+		t.Errorf("%d of %d polls of prosody were kept, all of them quiet", quiet, all)
+	}
+}

@@ -1,0 +1,87 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// nomadJob is what the test looks at in a job, as Nomad's API has it.
+type nomadJob struct {
+	Type       string
+	TaskGroups []struct {
+		Networks []struct{ DynamicPorts []struct{ Label string } }
+		Services []struct {
+			Name   string
+			Meta   map[string]string
+			Checks []struct {
+				Path              string
+				Interval, Timeout time.Duration
+			}
+		}
+		Tasks []struct {
+			User      string
+			Env       map[string]string
+			Resources struct{ CPU, MemoryMB int }
+		}
+	}
+}
+
+const nomadFile = "../deploy/nomad/signal-sidecar.nomad.hcl"
+
+var nomadVariables = []string{`datacenters=["dc1"]`, "environment=prod", "domain=meet.example.com"}
+
+// TestNomadJob has Nomad's parser read the job, and the sidecar the environment that the job gives it.
+func TestNomadJob(t *testing.T) {
+	t.Parallel()
+	path := tool(t, "E2E_NOMADJOB")
+	var job nomadJob
+	must(t, json.Unmarshal([]byte(output(t, exec.Command(path, append([]string{nomadFile}, nomadVariables...)...))), &job))
+	group := job.TaskGroups[0]
+	service, task := group.Services[0], group.Tasks[0]
+
+	for _, key := range []string{"environment", "domain", "shard", "shard_id", "release_number", "signal_sidecar_agent_port",
+		"signal_sidecar_http_ip", "signal_sidecar_http_port", "http_backend_port"} {
+		if service.Meta[key] == "" {
+			t.Errorf("service %s has no meta %s", service.Name, key)
+		}
+	}
+	if c := service.Checks[0]; service.Name != "signal" || c.Path != "/health" || c.Interval != 10*time.Second || c.Timeout != 2*time.Second {
+		t.Errorf("service %s is checked so: %+v", service.Name, c)
+	}
+	if task.Resources.CPU > 100 || task.Resources.MemoryMB > 300 || task.User != "65532:65532" {
+		t.Errorf("the task takes %+v as %s", task.Resources, task.User)
+	}
+
+	// Nomad puts in what only it knows.
+	known := strings.NewReplacer("${NOMAD_PORT_http}", "20001", "${NOMAD_PORT_agent}", "20002", "${meta.shard}", "prod-1")
+	settings := vars{}
+	for name, value := range task.Env {
+		settings[name] = known.Replace(value)
+		if strings.Contains(settings[name], "${") {
+			t.Errorf("nobody fills in %s=%s", name, value)
+		}
+	}
+	check := exec.Command(binary, "check-config")
+	check.Dir, check.Env = t.TempDir(), settings.environ()
+	effective := output(t, check)
+	for name := range task.Env {
+		if settings[name] != "" && !strings.Contains(effective, name+" ") {
+			t.Errorf("the sidecar knows no %s:\n%s", name, effective)
+		}
+	}
+	if strings.Contains(effective, "notice:") {
+		t.Errorf("the sidecar has something to say:\n%s", effective)
+	}
+}
+
+// TestNomadJobWants names the variables that must be given.
+func TestNomadJobWants(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command(tool(t, "E2E_NOMADJOB"), nomadFile, "environment=prod").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "domain") || !strings.Contains(string(out), "datacenters") {
+		t.Errorf("without domain and datacenters: %v\n%s", err, out)
+	}
+}

@@ -1,0 +1,224 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// stack is what docker-compose.yml describes, without containers: the same programs with the same files and the same
+// environment, on loopback. Each shard has an address of its own there, 127.0.0.1 to 127.0.0.3, with the same ports.
+type stack struct {
+	project  *types.Project
+	ports    map[string]string // by the port that a container has
+	places   map[string]string // host:port by the port that compose publishes
+	statuses string            // the folder of the status files
+}
+
+// inContainers are the ports within the containers that get another one here.
+var inContainers = []string{"5280", "8888", "8899", "6000", "6060", "6061", "8080", "8404"}
+
+func startStack(t *testing.T) *stack {
+	t.Helper()
+	o, err := cli.NewProjectOptions([]string{"../docker-compose.yml"})
+	must(t, err)
+	project, err := o.LoadProject(context.Background())
+	must(t, err)
+	s := &stack{project: project, ports: map[string]string{}, places: map[string]string{}, statuses: t.TempDir()}
+	for _, port := range inContainers {
+		_, s.ports[port], _ = net.SplitHostPort(freeAddress(t))
+	}
+	must(t, os.CopyFS(s.statuses, os.DirFS("../deploy/compose/status")))
+	j := startJaeger(t)
+	traces := startCollector(t, j.otlp, "--config", collectorConfig)
+	s.places["16686"] = strings.TrimPrefix(j.api, "http://")
+	for _, n := range []string{"1", "2", "3"} {
+		s.startShard(t, n, traces)
+	}
+	s.startHAProxy(t)
+	return s
+}
+
+// environment is that of a service, as compose has it.
+func (s *stack) environment(service string) vars {
+	all := vars{}
+	for name, value := range s.project.Services[service].Environment {
+		all[name] = *value
+	}
+	return all
+}
+
+// publish notes where the ports are found that compose publishes of a service, whose ports are on that host here.
+func (s *stack) publish(service, host string) {
+	for _, p := range s.project.Services[service].Ports {
+		s.places[p.Published] = host + ":" + s.ports[fmt.Sprint(p.Target)]
+	}
+}
+
+func (s *stack) startShard(t *testing.T, n, traces string) {
+	t.Helper()
+	host := "127.0.0." + n
+	at := func(port string) string { return host + ":" + s.ports[port] }
+	simulate := exec.Command(binary, "simulate", "--jicofo-addr", at("8888"), "--prosody-addr", at("5280"), "--control-addr", at("8899"))
+	simulate.Env = vars{}.environ()
+	startProcess(t, simulate)
+
+	sidecar := exec.Command(binary)
+	sidecar.Dir = t.TempDir()
+	sidecar.Env = s.environment("sidecar" + n).with(vars{
+		"HTTP_ADDR": host, "TCP_ADDR": host, "HTTP_PORT": s.ports["6000"], "TCP_PORT": s.ports["6060"], "TCP_HOLD_PORT": s.ports["6061"],
+		"JICOFO_ORIG": "http://" + at("8888"), "PROSODY_ORIG": "http://" + at("5280"),
+		"STATUS_PATH":                        filepath.Join(s.statuses, "shard"+n),
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": traces,
+		"OTEL_BSP_SCHEDULE_DELAY":            "100",
+		"DRAIN_GRACE_INTERVAL":               "15", "HEALTH_DAMPENING_INTERVAL": "2", // for a short test
+	}).environ()
+	startProcess(t, sidecar)
+	s.publish("shard"+n, host)
+	eventually(t, "shard "+n, func() bool {
+		code, _ := get("http://" + at("6000") + "/signal/health")
+		return code == http.StatusOK
+	})
+}
+
+func (s *stack) startHAProxy(t *testing.T) {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "haproxy-") // t.TempDir is too long for a socket
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	environment := s.environment("haproxy")
+	moved := maps.Clone(environment)
+	for name, value := range moved { // a port, or all addresses and a port
+		if port, known := s.ports[strings.TrimPrefix(value, ":")]; known {
+			moved[name] = strings.Replace(value, strings.TrimPrefix(value, ":"), port, 1)
+		}
+		if name == "USERS" || name == "METRICS" {
+			moved[name] = "127.0.0.1" + moved[name]
+		}
+		if n, is := strings.CutPrefix(value, "shard"); is {
+			moved[name] = "127.0.0." + n
+		}
+	}
+	moved["STATS_SOCKET"] = filepath.Join(folder, "stats")
+	cmd := exec.Command(program(t, "haproxy"), "-db", "-f", "../deploy/haproxy/haproxy.cfg")
+	cmd.Env = moved.environ()
+	startProcess(t, cmd)
+	s.publish("haproxy", "127.0.0.1")
+}
+
+var (
+	walk         = regexp.MustCompile("(?s)\n## The whole picture.*?\n## ")
+	walkBlock    = regexp.MustCompile("(?s)```sh\n(.*?)```")
+	localAddress = regexp.MustCompile(`localhost:(\d+)`)
+)
+
+// commands are those of the README's walk, in their order.
+func commands(t *testing.T) (all []string) {
+	t.Helper()
+	for _, block := range walkBlock.FindAllStringSubmatch(walk.FindString(contents("../README.md")), -1) {
+		all = append(all, strings.Split(strings.TrimSpace(block[1]), "\n")...)
+	}
+	return all
+}
+
+// here is a text of the README with the places that things have in this stack.
+func (s *stack) here(t *testing.T, text string) string {
+	t.Helper()
+	text = strings.ReplaceAll(text, "deploy/compose/status", s.statuses)
+	return localAddress.ReplaceAllStringFunc(text, func(address string) string {
+		_, port, _ := strings.Cut(address, ":")
+		if s.places[port] == "" {
+			t.Fatalf("nothing is started in the place of %s", address)
+		}
+		return s.places[port]
+	})
+}
+
+// says runs commands in one shell until what they print holds all of the texts.
+func (s *stack) says(t *testing.T, commands string, texts ...string) (out string) {
+	t.Helper()
+	script := s.here(t, commands)
+	defer func() {
+		if t.Failed() {
+			t.Logf("%s\nsaid %s", script, out)
+		}
+	}()
+	eventually(t, fmt.Sprintf("%q to say %q", commands, texts), func() bool {
+		said, _ := exec.CommandContext(t.Context(), "sh", "-c", script).CombinedOutput() // grep fails as long as it finds nothing
+		out = string(said)
+		for _, text := range texts {
+			if !strings.Contains(out, text) {
+				return false
+			}
+		}
+		return true
+	})
+	return out
+}
+
+// TestWalkThrough does the README's walk through the stack: every command of it, but those of docker.
+func TestWalkThrough(t *testing.T) {
+	t.Parallel()
+	all := commands(t)
+	if len(all) != 11 || !strings.HasPrefix(all[0], "docker compose up") || !strings.HasPrefix(all[10], "docker compose down") {
+		t.Fatalf("the README's walk is %q; this test knows another one", all)
+	}
+	visit, breakIt, explain, haproxy := all[1], all[2], all[3], all[4]
+	incident := all[5] + "\n" + all[6]
+	heal, drain, ready := all[7], all[8], all[9]
+
+	s := startStack(t)
+	metrics, server := haproxy[:strings.Index(haproxy, "|")], `haproxy_server_status{proxy="signal",server="shard1",state=`
+	for port := range s.places {
+		s.says(t, "curl -s -o /dev/null -w %{http_code} http://localhost:"+port+"/", "") // all that is published has a place
+	}
+	s.says(t, visit, "200 OK", "x-jitsi-shard: shard")
+	s.says(t, breakIt, "code 503")
+	s.says(t, explain, `"agentmessage":"up drain 0%`, `"code":"jicofo`)
+	s.says(t, haproxy, server+`"DRAIN"} 1`)
+	s.says(t, explain, `"agentmessage":"down ready 100%`)
+	s.says(t, haproxy, server+`"DOWN"} 1`)
+	s.says(t, incident, "verdict drain", "verdict down", "probe jicofo_health", `"jitsi.shard"`)
+	s.says(t, heal, "healthy")
+	s.says(t, explain, `"agentmessage":"up ready 100%"`)
+	s.says(t, metrics, server+`"DOWN"} 0`, server+`"DRAIN"} 0`)
+	s.says(t, drain)
+	s.says(t, haproxy, server+`"DRAIN"} 1`)
+	s.says(t, ready)
+	s.says(t, haproxy, server+`"DRAIN"} 0`)
+}
+
+// TestWalkThroughNamesWhatIsPublished has every port that the README names in its walk published by the compose file.
+func TestWalkThroughNamesWhatIsPublished(t *testing.T) {
+	t.Parallel()
+	o, err := cli.NewProjectOptions([]string{"../docker-compose.yml"})
+	must(t, err)
+	project, err := o.LoadProject(context.Background())
+	must(t, err)
+	published := map[string]bool{}
+	for _, service := range project.Services {
+		for _, p := range service.Ports {
+			published[p.Published] = true
+		}
+	}
+	named := localAddress.FindAllStringSubmatch(walk.FindString(contents("../README.md")), -1)
+	if len(named) < 10 {
+		t.Fatalf("the README's walk names %q", named)
+	}
+	for _, m := range named {
+		if !published[m[1]] {
+			t.Errorf("the README names %s, which nothing publishes", m[0])
+		}
+	}
+}
