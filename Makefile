@@ -12,15 +12,20 @@ GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 JAEGER_VERSION := v1.42.0
 JAEGER := $(CACHE)/jaeger-$(JAEGER_VERSION)/all-in-one
 
+# Built from tools modules of their own: each brings some 200 MB of modules.
+NFPM := $(CACHE)/nfpm-$(shell sed -n 's,.*goreleaser/nfpm/v2 \(v[^ ]*\).*,\1,p' tools/nfpm/go.mod)/nfpm
+CYCLONEDX := $(CACHE)/cyclonedx-gomod-$(shell sed -n 's,.*/cyclonedx-gomod \(v[^ ]*\).*,\1,p' tools/sbom/go.mod)/cyclonedx-gomod
+
 LDFLAGS := -s -w
 # Without what gin and gRPC bring and nothing here uses: MessagePack, and pages that trace requests.
 TAGS := nomsgpack,grpcnotrace
+BUILD_PACKAGES = NFPM=$(NFPM) CYCLONEDX=$(CYCLONEDX) TAGS=$(TAGS) LDFLAGS='$(LDFLAGS)' deploy/package/build.sh
 FUZZTIME ?= 5s
 
 # The packages on the path of an event or an answer.
 BENCHMARKED := ./agent ./collector ./health ./history ./rest
 
-.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e bench baseline soak fmt clean
+.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e deb rpm release bench baseline soak fmt clean
 
 build: ## the stripped, static binary
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
@@ -53,7 +58,7 @@ $(GOLANGCI):
 	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
 shellcheck: components
-	shellcheck tools/*.sh .ci/run deploy/systemd/testdata/*.sh
+	shellcheck tools/*.sh .ci/run deploy/systemd/testdata/*.sh deploy/package/*.sh deploy/package/{deb,rpm}/p*
 
 fuzz: ## each fuzz target for FUZZTIME
 	@tools/fuzz.sh $(FUZZTIME)
@@ -64,6 +69,23 @@ test-e2e: components $(JAEGER) ## the binary with a Collector, Jaeger and Promet
 $(JAEGER):
 	mkdir -p $(@D)
 	GOBIN=$(@D) go install github.com/jaegertracing/jaeger/cmd/all-in-one@$(JAEGER_VERSION)
+
+deb: $(NFPM) ## Debian packages for amd64 and arm64, into dist/
+	$(BUILD_PACKAGES) deb
+
+rpm: $(NFPM) ## the same as RPM packages
+	$(BUILD_PACKAGES) rpm
+
+release: $(NFPM) $(CYCLONEDX) ## all that a release consists of, byte for byte the same from one commit: docs/install.md
+	$(BUILD_PACKAGES) release
+
+$(NFPM):
+	mkdir -p $(@D)
+	go build -C tools/nfpm -trimpath -o $@ github.com/goreleaser/nfpm/v2/cmd/nfpm
+
+$(CYCLONEDX):
+	mkdir -p $(@D)
+	go build -C tools/sbom -trimpath -o $@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
 bench: build ## Go benchmarks against the baseline, then the whole program: docs/performance.md
 	go test -run '^$$' -bench . -benchmem -count 6 $(BENCHMARKED) > bench/latest.txt
@@ -81,3 +103,4 @@ fmt:
 
 clean:
 	rm -f signal-sidecar
+	rm -rf dist
