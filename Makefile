@@ -16,6 +16,9 @@ JAEGER := $(CACHE)/jaeger-$(JAEGER_VERSION)/all-in-one
 NFPM := $(CACHE)/nfpm-$(shell sed -n 's,.*goreleaser/nfpm/v2 \(v[^ ]*\).*,\1,p' tools/nfpm/go.mod)/nfpm
 CYCLONEDX := $(CACHE)/cyclonedx-gomod-$(shell sed -n 's,.*/cyclonedx-gomod \(v[^ ]*\).*,\1,p' tools/sbom/go.mod)/cyclonedx-gomod
 
+# The Debian that packages are installed into by the tests.
+SCRATCH_ROOT := $(CACHE)/debian-bookworm-systemd-rpm
+
 LDFLAGS := -s -w
 # Without what gin and gRPC bring and nothing here uses: MessagePack, and pages that trace requests.
 TAGS := nomsgpack,grpcnotrace
@@ -25,14 +28,14 @@ FUZZTIME ?= 5s
 # The packages on the path of an event or an answer.
 BENCHMARKED := ./agent ./collector ./health ./history ./rest
 
-.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e deb rpm release bench baseline soak fmt clean
+.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e test-packages deb rpm release bench baseline soak fmt clean
 
 build: ## the stripped, static binary
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
 
 test: components check race missing ## everything that Go and Debian's packages give
 
-test-all: lint shellcheck fuzz test-e2e ## what test leaves out because it takes heavier tools
+test-all: lint shellcheck fuzz test-e2e test-packages ## what test leaves out because it takes heavier tools
 
 check: ## formatting, go vet, staticcheck: what needs no heavy tool (lint has more)
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }
@@ -58,7 +61,7 @@ $(GOLANGCI):
 	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
 shellcheck: components
-	shellcheck tools/*.sh .ci/run deploy/systemd/testdata/*.sh deploy/package/*.sh deploy/package/{deb,rpm}/p*
+	shellcheck tools/*.sh .ci/run deploy/systemd/testdata/*.sh deploy/package/*.sh deploy/package/{deb,rpm}/p* e2e/packages/testdata/*.sh
 
 fuzz: ## each fuzz target for FUZZTIME
 	@tools/fuzz.sh $(FUZZTIME)
@@ -86,6 +89,11 @@ $(NFPM):
 $(CYCLONEDX):
 	mkdir -p $(@D)
 	go build -C tools/sbom -trimpath -o $@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+
+test-packages: $(NFPM) $(CYCLONEDX) ## the packages in a Debian of their own
+	@tools/components.sh install packaging
+	@[ -d $(SCRATCH_ROOT) ] || tools/scratchroot.sh $(SCRATCH_ROOT)
+	cd e2e && go vet ./packages && E2E_SCRATCH_ROOT=$(SCRATCH_ROOT) go test -count=1 ./packages
 
 bench: build ## Go benchmarks against the baseline, then the whole program: docs/performance.md
 	go test -run '^$$' -bench . -benchmem -count 6 $(BENCHMARKED) > bench/latest.txt

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The real programs that the tests run, and the Debian packages that they come in.
 #
-#   components.sh install   install what is missing (as root, on Debian)
-#   components.sh missing   say what is missing; its tests were skipped
+#   components.sh install             install what is missing (as root, on Debian)
+#   components.sh install packaging   the same for what only the tests of packages run
+#   components.sh missing             say what is missing; its tests were skipped
 set -euo pipefail
 
 declare -A packages=(
@@ -19,6 +20,10 @@ declare -A packages=(
 	[zsh]=zsh
 	[fish]=fish
 )
+
+if [ "${2:-}" = packaging ]; then
+	packages=([lintian]=lintian [debootstrap]=debootstrap [rpm]=rpm [ip]=iproute2)
+fi
 
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 
@@ -50,7 +55,7 @@ missing)
 	echo "MISSING COMPONENTS: ${wanted[*]}. The tests that need them were skipped."
 	;;
 *)
-	echo "usage: $0 install|missing" >&2
+	echo "usage: $0 install|missing [packaging]" >&2
 	exit 2
 	;;
 esac
