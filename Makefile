@@ -20,27 +20,32 @@ NOMADJOB := $(CACHE)/nomadjob-$(call source_key,nomadjob)/nomadjob
 CONSUL_TEMPLATE_VERSION := v0.41.1
 CONSUL_TEMPLATE := $(CACHE)/consul-template-$(CONSUL_TEMPLATE_VERSION)/consul-template
 
+# Built from tools modules of their own: each brings some 200 MB of modules.
+NFPM := $(CACHE)/nfpm-$(shell sed -n 's,.*goreleaser/nfpm/v2 \(v[^ ]*\).*,\1,p' tools/nfpm/go.mod)/nfpm
+CYCLONEDX := $(CACHE)/cyclonedx-gomod-$(shell sed -n 's,.*/cyclonedx-gomod \(v[^ ]*\).*,\1,p' tools/sbom/go.mod)/cyclonedx-gomod
+
 # The Debian that packages are installed into by the tests.
-SCRATCH_ROOT := $(CACHE)/debian-bookworm-minbase
+SCRATCH_ROOT := $(CACHE)/debian-bookworm-systemd-rpm
 # Where they build the image.
 BUILDAH_STORE := $(CACHE)/buildah-bookworm
 
 LDFLAGS := -s -w
 # Without what gin and gRPC bring and nothing here uses: MessagePack, and pages that trace requests.
 TAGS := nomsgpack,grpcnotrace
+BUILD_PACKAGES = NFPM=$(NFPM) CYCLONEDX=$(CYCLONEDX) TAGS=$(TAGS) LDFLAGS='$(LDFLAGS)' deploy/package/build.sh
 FUZZTIME ?= 5s
 
 # The packages on the path of an event or an answer.
 BENCHMARKED := ./agent ./collector ./health ./history ./rest
 
-.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e test-containers bench baseline soak fmt clean
+.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e test-containers test-packages deb rpm release bench baseline soak fmt clean
 
 build: ## the stripped, static binary
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
 
 test: components check race missing ## everything that Go and Debian's packages give
 
-test-all: lint shellcheck fuzz test-e2e test-containers ## what test leaves out because it takes heavier tools
+test-all: lint shellcheck fuzz test-e2e test-containers test-packages ## what test leaves out because it takes heavier tools
 
 check: ## formatting, go vet, staticcheck: what needs no heavy tool (lint has more)
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }
@@ -66,7 +71,7 @@ $(GOLANGCI):
 	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
 shellcheck: components
-	shellcheck tools/*.sh .ci/run deploy/systemd/testdata/*.sh
+	shellcheck tools/*.sh .ci/run deploy/systemd/testdata/*.sh deploy/package/*.sh deploy/package/{deb,rpm}/p* e2e/packages/testdata/*.sh
 
 fuzz: ## each fuzz target for FUZZTIME
 	@tools/fuzz.sh $(FUZZTIME)
@@ -98,6 +103,28 @@ test-containers: ## docker-compose.yml, and the image of the Dockerfile
 	@[ -d $(BUILDAH_STORE) ] || tools/gobase.sh $(SCRATCH_ROOT) $(BUILDAH_STORE)
 	cd e2e && go vet ./containers && E2E_BUILDAH=$(BUILDAH_STORE) go test -count=1 -timeout 30m ./containers
 
+deb: $(NFPM) ## Debian packages for amd64 and arm64, into dist/
+	$(BUILD_PACKAGES) deb
+
+rpm: $(NFPM) ## the same as RPM packages
+	$(BUILD_PACKAGES) rpm
+
+release: $(NFPM) $(CYCLONEDX) ## all that a release consists of, byte for byte the same from one commit: docs/install.md
+	$(BUILD_PACKAGES) release
+
+$(NFPM):
+	mkdir -p $(@D)
+	go build -C tools/nfpm -trimpath -o $@ github.com/goreleaser/nfpm/v2/cmd/nfpm
+
+$(CYCLONEDX):
+	mkdir -p $(@D)
+	go build -C tools/sbom -trimpath -o $@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+
+test-packages: $(NFPM) $(CYCLONEDX) ## the packages in a Debian of their own
+	@tools/components.sh install packaging
+	@[ -d $(SCRATCH_ROOT) ] || tools/scratchroot.sh $(SCRATCH_ROOT)
+	cd e2e && go vet ./packages && E2E_SCRATCH_ROOT=$(SCRATCH_ROOT) go test -count=1 ./packages
+
 bench: build ## Go benchmarks against the baseline, then the whole program: docs/performance.md
 	go test -run '^$$' -bench . -benchmem -count 6 $(BENCHMARKED) > bench/latest.txt
 	go tool -modfile=tools/go.mod benchstat bench/baseline.txt bench/latest.txt
@@ -114,3 +141,4 @@ fmt:
 
 clean:
 	rm -f signal-sidecar
+	rm -rf dist

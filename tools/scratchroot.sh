@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a small Debian in a folder, for tests that install packages (as root; some 150 MB, one minute).
+# Makes a small Debian with systemd and rpm in a folder, for tests that install packages (as root; some 100 MB, one minute).
 #
 #   scratchroot.sh FOLDER
 set -euo pipefail
@@ -14,6 +14,6 @@ mkdir -p "$(dirname "$target")"
 new=$(mktemp -d "$target.XXXXXX")
 trap 'rm -rf "$new"' EXIT
 chmod 755 "$new"
-debootstrap --variant=minbase bookworm "$new" "$mirror" >"$new.log" 2>&1 || { tail -20 "$new.log" >&2; exit 1; }
+debootstrap --variant=minbase --include=systemd,rpm bookworm "$new" "$mirror" >"$new.log" 2>&1 || { tail -20 "$new.log" >&2; exit 1; }
 rm -rf "$new.log" "$new"/var/cache/apt/* "$new"/var/lib/apt/lists/* "$new"/usr/share/{doc,locale,man,zoneinfo}/*
 mv --no-target-directory "$new" "$target"

@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Builds what operators install, for amd64 and arm64, into dist/. From one commit it always makes the same bytes.
+#
+#   build.sh deb      Debian packages
+#   build.sh rpm      RPM packages
+#   build.sh release  both, archives of the binary, SBOMs and SHA256SUMS
+#
+# make runs it, and says where the programs NFPM and CYCLONEDX are and what to build with: TAGS and LDFLAGS.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+umask 022
+export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}"
+architectures=(amd64 arm64)
+stage=dist/stage
+
+# binary builds for one architecture. The version in it is that of the commit, so this needs git.
+binary() {
+	CGO_ENABLED=0 GOOS=linux GOARCH=$1 GOAMD64=v1 GOARM64=v8.0 GOFLAGS='' \
+		go build -trimpath -buildvcs=true -tags "$TAGS" -ldflags "$LDFLAGS" -o "$stage/$1/signal-sidecar" ./cmd/signal-sidecar
+}
+
+# texts lets the binary print its manual page and completions, and compresses the changelogs.
+texts() {
+	local program shell
+	program=$stage/$(go env GOHOSTARCH)/signal-sidecar
+	"$program" man | gzip -9n >"$stage/signal-sidecar.8.gz"
+	for shell in bash zsh fish; do
+		"$program" completion "$shell" >"$stage/completion.$shell"
+	done
+	gzip -9n <CHANGELOG.md >"$stage/changelog.gz"
+	gzip -9n >"$stage/changelog.Debian.gz" <<-EOF
+		signal-sidecar (1:$version-1) unstable; urgency=medium
+
+		  * What changed is told in /usr/share/doc/signal-sidecar/changelog.gz.
+
+		 -- signal-sidecar maintainers <signal-sidecar@users.noreply.github.com>  $(date -R -d "@$SOURCE_DATE_EPOCH")
+	EOF
+}
+
+# examples gathers what operators copy from deploy/, without its tests.
+examples() {
+	local file
+	git ls-files deploy | grep -vE '^deploy/package/|_test\.go$|/(testdata|tests)/' | while read -r file; do
+		[ "$file" = deploy/systemd/signal-sidecar.service ] || # installed
+			install -D -m 644 "$file" "$stage/examples/${file#deploy/}"
+	done
+}
+
+# packages builds the packages of one format.
+packages() {
+	local arch
+	for arch in "${architectures[@]}"; do
+		ARCH=$arch VERSION=$version "$NFPM" package --config deploy/package/nfpm.yaml --packager "$1" --target dist/
+	done
+}
+
+# archive packs the binary of one architecture with what a hand-made installation takes.
+archive() {
+	local name=signal-sidecar-$version-linux-$1
+	local folder=$stage/archive/$name
+	install -D -m 755 "$stage/$1/signal-sidecar" "$folder/signal-sidecar"
+	install -m 644 LICENSE README.md CHANGELOG.md deploy/package/config deploy/systemd/signal-sidecar.service \
+		"$stage"/signal-sidecar.8.gz "$stage"/completion.* "$folder"
+	tar --create --directory "$stage/archive" --sort=name --format=gnu --owner=0 --group=0 --numeric-owner \
+		--mtime="@$SOURCE_DATE_EPOCH" "$name" | gzip -9n >"dist/$name.tar.gz"
+}
+
+# sbom lists the modules in the binary of one architecture.
+sbom() {
+	"$CYCLONEDX" bin -json -std -noserial -notimestamp -version "$tag" \
+		-output "dist/signal-sidecar-$version-linux-$1.cdx.json" "$stage/$1/signal-sidecar"
+}
+
+case ${1:-} in
+deb | rpm | release) ;;
+*)
+	echo "usage: $0 deb|rpm|release" >&2
+	exit 2
+	;;
+esac
+
+mkdir -p "$stage"
+find "$stage" -mindepth 1 -maxdepth 1 ! -name amd64 ! -name arm64 -exec rm -rf {} + # go build knows whether a binary is still good
+for arch in "${architectures[@]}"; do binary "$arch"; done
+tag=$(go version -m "$stage/amd64/signal-sidecar" | awk '$1 == "mod" { print $3 }')
+version=$(deploy/package/version.sh "$tag")
+texts
+examples
+
+if [ "$1" = release ]; then
+	find dist -mindepth 1 -maxdepth 1 ! -name stage -exec rm -rf {} +
+	packages deb
+	packages rpm
+	for arch in "${architectures[@]}"; do
+		archive "$arch"
+		sbom "$arch"
+	done
+	(cd dist && sha256sum signal-sidecar* >SHA256SUMS)
+else
+	rm -f dist/*."$1"
+	packages "$1"
+fi

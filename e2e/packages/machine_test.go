@@ -1,0 +1,174 @@
+package packages
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const (
+	configPath = "/etc/jitsi/signal-sidecar/config"
+	statusPath = "/etc/jitsi/shard-status"
+	unitPath   = "/lib/systemd/system/signal-sidecar.service"
+	enabled    = "/etc/systemd/system/multi-user.target.wants/signal-sidecar.service"
+)
+
+func execShell(line string) *exec.Cmd { return exec.Command("bash", "-c", "set -o pipefail; "+line) }
+
+// machine is a Debian in a folder.
+type machine struct {
+	t       *testing.T
+	root    string
+	systemd string // its process, as seen from here, once it runs: boot
+}
+
+// newMachine copies the Debian that E2E_SCRATCH_ROOT names.
+func newMachine(t *testing.T) *machine {
+	t.Helper()
+	t.Parallel()
+	base := os.Getenv("E2E_SCRATCH_ROOT")
+	if _, err := os.Stat(filepath.Join(base, "usr/bin/dpkg")); base == "" || err != nil {
+		missing(t, "a Debian at E2E_SCRATCH_ROOT="+base+" (make test-packages makes it)")
+	}
+	if os.Geteuid() != 0 {
+		missing(t, "root, who alone can change into another Debian")
+	}
+	root := filepath.Join(t.TempDir(), "root")
+	output(t, "cp", "--archive", "--reflink=auto", base, root)
+	return &machine{t: t, root: root}
+}
+
+func (m *machine) path(path string) string { return filepath.Join(m.root, path) }
+
+func (m *machine) command(line string) *exec.Cmd {
+	into := []string{"chroot", m.root}
+	if m.systemd != "" {
+		into = []string{"nsenter", "--target", m.systemd, "--mount", "--pid", "--cgroup", "--uts", "--ipc", "--net"}
+	}
+	return exec.Command(into[0], append(into[1:], "/usr/bin/env", "-i", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-c", line)...)
+}
+
+// run runs a line of shell on the machine, and returns what it wrote and whether it succeeded.
+func (m *machine) run(format string, args ...any) (string, error) {
+	out, err := m.command(fmt.Sprintf(format, args...)).CombinedOutput()
+	return string(out), err
+}
+
+// must runs a line of shell that has to succeed.
+func (m *machine) must(format string, args ...any) string {
+	m.t.Helper()
+	out, err := m.run(format, args...)
+	if err != nil {
+		m.t.Fatalf("%s: %v\n%s", fmt.Sprintf(format, args...), err, out)
+	}
+	return out
+}
+
+// install has dpkg install a package, the way apt does under Ansible: settings that the administrator changed stay.
+func (m *machine) install(deb string) string {
+	m.t.Helper()
+	m.take(deb, "/tmp/package.deb")
+	return m.must("dpkg --force-confdef --force-confold --force-unsafe-io --force-depends --install /tmp/package.deb 2>&1")
+}
+
+// take copies a file onto the machine.
+func (m *machine) take(from, to string) { m.write(to, contents(m.t, from)) }
+
+func (m *machine) write(path, content string) {
+	m.t.Helper()
+	must(m.t, os.MkdirAll(filepath.Dir(m.path(path)), 0o755))
+	must(m.t, os.WriteFile(m.path(path), []byte(content), 0o644))
+}
+
+func (m *machine) read(path string) string {
+	m.t.Helper()
+	return contents(m.t, m.path(path))
+}
+
+func (m *machine) exists(path string) bool {
+	_, err := os.Lstat(m.path(path))
+	return err == nil
+}
+
+// expectFile compares type and mode, as ls -l writes them, and owner and group.
+func (m *machine) expectFile(path, mode, owner string) {
+	m.t.Helper()
+	info, err := os.Lstat(m.path(path))
+	if err != nil {
+		m.t.Error(err)
+		return
+	}
+	if got := info.Mode().String(); got != mode {
+		m.t.Errorf("%s has mode %s, not %s", path, got, mode)
+	}
+	if got := strings.TrimSpace(m.must("stat -c %%U:%%G %s", path)); got != owner {
+		m.t.Errorf("%s belongs to %s, not to %s", path, got, owner)
+	}
+}
+
+// expectGone fails for what is still there.
+func (m *machine) expectGone(paths ...string) {
+	m.t.Helper()
+	for _, path := range paths {
+		if m.exists(path) {
+			m.t.Errorf("%s is still there", path)
+		}
+	}
+}
+
+// expectStatus compares the drain status.
+func (m *machine) expectStatus(want string) {
+	m.t.Helper()
+	if got := m.read(statusPath); got != want {
+		m.t.Errorf("the status file says %q, not %q", got, want)
+	}
+}
+
+// checkConfig returns what the installed binary says of the packaged settings, by name.
+func (m *machine) checkConfig() (settings map[string]string, notices []string) {
+	m.t.Helper()
+	settings = map[string]string{}
+	for line := range strings.Lines(m.must("signal-sidecar check-config --env-file " + configPath)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if name == "notice:" {
+			notices = append(notices, value)
+			continue
+		}
+		settings[name] = strings.Join(strings.Fields(value), " ")
+	}
+	return settings, notices
+}
+
+// leftovers lists what an installation added to the machine beyond what dpkg and the users' database keep.
+func (m *machine) leftovers(base string) []string {
+	var left []string
+	must(m.t, filepath.WalkDir(m.root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		relative := strings.TrimPrefix(path, m.root)
+		for _, kept := range []string{"/var/lib/dpkg", "/var/log", "/tmp", "/run", "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/subuid", "/etc/subgid", "/var/cache", "/etc/.pwd.lock"} {
+			if strings.HasPrefix(relative, kept) {
+				return nil
+			}
+		}
+		if _, err := os.Lstat(filepath.Join(base, relative)); os.IsNotExist(err) {
+			left = append(left, relative)
+		}
+		return nil
+	}))
+	return left
+}
+
+// owner is a file's numeric owner.
+func (m *machine) owner(path string) uint32 {
+	info, err := os.Lstat(m.path(path))
+	must(m.t, err)
+	return info.Sys().(*syscall.Stat_t).Uid
+}

@@ -1,0 +1,117 @@
+// Package packages tests what make release builds: that it is the same wherever it is built, and that its packages do
+// what they should in a Debian of their own, a folder into which root changes. The machine's own packages are not
+// touched. Run it by make test-packages, which says where that Debian is.
+package packages
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// scratch is where this run's releases are built.
+var scratch string
+
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "signal-sidecar-packages-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	scratch = folder
+	code := m.Run()
+	_ = os.RemoveAll(folder)
+	os.Exit(code)
+}
+
+// release builds the release once, and returns the folder that it is in.
+func release(t *testing.T) string {
+	t.Helper()
+	dist, err := firstRelease()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dist
+}
+
+var firstRelease = sync.OnceValues(func() (string, error) { return buildRelease("first", "release", "umask 022") })
+
+// buildRelease makes the targets of the tree as it stands, in a checkout of its own, after a shell's words of preparation.
+func buildRelease(name, targets, preparation string) (string, error) {
+	checkout := filepath.Join(scratch, name)
+	script := preparation + `
+set -e
+git clone --quiet --no-checkout ../.. "$CHECKOUT"
+git -C ../.. ls-files -z --cached --others --exclude-standard --deduplicate |
+	tar --create --directory=../.. --ignore-failed-read --null --files-from=- |
+	tar --extract --touch --no-same-permissions --directory="$CHECKOUT"
+git -C "$CHECKOUT" reset --quiet
+for target in ` + targets + `; do
+	make --no-print-directory -C "$CHECKOUT" "$target"
+	[ "$target" = release ] || ls "$CHECKOUT"/dist/*_arm64."$target" "$CHECKOUT"/dist/*.aarch64."$target" 2>/dev/null | grep .
+done`
+	cmd := exec.Command("bash", "-c", script)
+	cmd.Env = append(os.Environ(), "CHECKOUT="+checkout, "MAKEFLAGS=", "MAKELEVEL=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the release %s: %w\n%s", name, err, out)
+	}
+	return filepath.Join(checkout, "dist"), nil
+}
+
+// component returns the path of a program. Without it the test is skipped, aloud; in CI it fails.
+func component(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		missing(t, name+" (tools/components.sh install packaging)")
+	}
+	return path
+}
+
+func missing(t *testing.T, what string) {
+	t.Helper()
+	message := "MISSING COMPONENT: " + what
+	if os.Getenv("CI") != "" {
+		t.Fatal(message)
+	}
+	fmt.Fprintln(os.Stderr, message) // also without -v
+	t.Skip(message)
+}
+
+// one returns the only file of a folder with such a name.
+func one(t *testing.T, folder, pattern string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(folder, pattern))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%s in %s: %q, %v", pattern, folder, found, err)
+	}
+	return found[0]
+}
+
+// output runs a program that must succeed, and returns what it wrote.
+func output(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func contents(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	must(t, err)
+	return string(content)
+}
