@@ -21,12 +21,8 @@ var goroutinesView = sdkmetric.NewView(sdkmetric.Instrument{Name: "go.goroutine.
 // with those of the process.
 func newBridge(options ...bridge.Option) (sdkmetric.Reader, prometheus.Gatherer, error) {
 	registry := prometheus.NewRegistry()
-	process, err := newProcess()
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := registry.Register(process); err != nil {
-		return nil, nil, fmt.Errorf("register process metrics: %w", err)
+	if process, err := newProcess(); err == nil { // without /proc there are none
+		registry.MustRegister(process)
 	}
 	// Without scope labels: the names are unique, and the labels would double the size of every scrape.
 	reader, err := bridge.New(append(options, bridge.WithRegisterer(registry), bridge.WithoutScopeInfo())...)

@@ -9,7 +9,7 @@ import (
 // packages names the Debian package of each program that tests run.
 var packages = map[string]string{
 	"haproxy": "haproxy", "prometheus": "prometheus", "promtool": "prometheus", "prosody": "prosody",
-	"setpriv": "util-linux", "strace": "strace",
+	"setpriv": "util-linux", "unshare": "util-linux", "strace": "strace",
 	"man": "man-db", "mandoc": "mandoc", "bash": "bash", "zsh": "zsh", "fish": "fish",
 }
 
