@@ -124,7 +124,7 @@ func (s *statusFile) look(ctx context.Context, trigger health.Trigger) {
 	defer span.End()
 	end := time.Now()
 	s.observe(ctx, health.Observation{At: end, Trigger: trigger, StatusFile: &r.StatusFile})
-	_, done := s.record.begin(ctx, start) // after what is urgent
+	_, done := s.record.begin(context.WithoutCancel(ctx), start) // after what is urgent; the end of ctx does not unmake a finding
 	done(end, outcomeOfFile(&r.StatusFile), 1)
 	s.record.flush()
 }

@@ -72,7 +72,7 @@ func TestLogStatusFile(t *testing.T) {
 	r := newFileRig(t)
 	r.options.Interval = 10 * ms
 	write(t, r.path, "ready")
-	r.start()
+	stop := r.start()
 	r.await(health.WordReady)
 	remove(t, r.path)
 	r.await(health.WordUnknown, health.WordReady)
@@ -87,6 +87,7 @@ func TestLogStatusFile(t *testing.T) {
 	}
 	replace(t, r.path, "drain")
 	r.await(health.WordDrain, health.WordUnknown)
+	stop() // the log is written after the observation is handed on
 	want := []string{
 		`level=WARN msg="probe began to fail" probe=status_file outcome=unreadable detail="`,
 		`level=WARN msg="probe fails differently" probe=status_file outcome=unknown_word detail="\"reddy\"" failures=`,
@@ -120,10 +121,11 @@ func TestMetricsOfEveryProbe(t *testing.T) {
 			r.run(NewJicofo(node.Jicofo.Origin(), r.options))
 			r.run(NewProsody(node.Prosody.Origin(), r.options))
 			r.run(NewCensus(node.Prosody.Origin(), "meet.example.com", r.options))
-			r.run(NewStatusFile(filepath.Join(t.TempDir(), "missing"), r.options))
+			stop := r.run(NewStatusFile(filepath.Join(t.TempDir(), "missing"), r.options))
 			for range 4 {
 				r.next()
 			}
+			stop() // it measures after it has handed on what it found
 			results := r.measured("signal.probe.results")
 			if len(results) != len(probes) {
 				t.Errorf("signal.probe.results = %v", results)
