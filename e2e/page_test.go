@@ -110,7 +110,7 @@ func (d *demo) changedTo(t *testing.T, line string) time.Time {
 
 // TestPageWithoutScript: everything is there, as it was when the page was made.
 func TestPageWithoutScript(t *testing.T) {
-	d := startDemo(t, vars{"DRAIN_GRACE_INTERVAL": "120"})
+	d := startDemo(t, vars{"DRAIN_GRACE_INTERVAL": "110"})
 	d.command(t, "/jicofo", "code 503")
 	eventually(t, "the node to drain", func() bool {
 		_, body := get(d.origin + "/signal/report")
