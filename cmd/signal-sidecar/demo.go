@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"text/template"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -20,7 +19,7 @@ import (
 // demoCommand runs a sidecar beside a simulated signal node, on loopback only.
 type demoCommand struct{}
 
-var demoGuide = template.Must(template.New("guide").Parse(`
+const demoGuide = `
 signal-sidecar watches a simulated signal node. Try, in another terminal:
 
   the status page         http://{{.HTTP}}/
@@ -46,7 +45,7 @@ signal-sidecar watches a simulated signal node. Try, in another terminal:
 
 End with Ctrl-C. Changes of the verdict are logged here.
 
-`))
+`
 
 // demoPlaces is what the guide names.
 type demoPlaces struct{ HTTP, Agent, Held, Control, StatusPath string }
@@ -84,7 +83,7 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment
 		if s.held != nil {
 			places.Held = s.held.Addr().String()
 		}
-		_ = demoGuide.Execute(std.stdout, places)
+		_ = printTemplate(std, demoGuide, places)
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"text/template"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 )
@@ -18,10 +17,6 @@ type simulateCommand struct {
 	ProsodyAddr string `default:"127.0.0.1:5280" placeholder:"HOST:PORT" help:"Where prosody listens; 127.0.0.1:5280 without it."`
 	ControlAddr string `default:"127.0.0.1:8899" placeholder:"HOST:PORT" help:"Where the node is told how to behave; 127.0.0.1:8899 without it."`
 }
-
-var simulateGuide = template.Must(template.New("guide").Parse(
-	`simulated signal node: jicofo {{.Jicofo}}, prosody {{.Prosody}}, all the ways to fail http://{{.Control}}/
-`))
 
 func (s simulateCommand) Run(ctx context.Context, std streams) (err error) {
 	if err := s.check(); err != nil {
@@ -37,9 +32,8 @@ func (s simulateCommand) Run(ctx context.Context, std streams) (err error) {
 		return err
 	}
 	defer stop()
-	if err := simulateGuide.Execute(std.stdout, map[string]string{
-		"Jicofo": node.Jicofo.Origin(), "Prosody": node.Prosody.Origin(), "Control": control,
-	}); err != nil {
+	if _, err := fmt.Fprintf(std.stdout, "simulated signal node: jicofo %s, prosody %s, all the ways to fail http://%s/\n",
+		node.Jicofo.Origin(), node.Prosody.Origin(), control); err != nil {
 		return err
 	}
 	<-ctx.Done()
