@@ -62,7 +62,7 @@ func render(t *testing.T, catalog string, settings vars) (path string) {
 	return path
 }
 
-// TestConsulTemplate renders the backend of shards in two datacenters, some of them badly registered, and has HAProxy
+// TestConsulTemplate renders the backend of shards in two datacenters, some of them badly registered or twice, and has HAProxy
 // check it.
 func TestConsulTemplate(t *testing.T) {
 	t.Parallel()
@@ -76,8 +76,12 @@ func TestConsulTemplate(t *testing.T) {
 			registered("dc1", "10.1.0.5", metas("no-port", map[string]string{"signal_sidecar_agent_port": ""})),
 			registered("dc1", "10.1.0.6", metas("evil 10.6.6.6:80\n  server worse", nil)),
 			registered("dc1", "10.1.0.7", metas("bad-ip", map[string]string{"signal_sidecar_http_ip": "10.0.0.1 backup"})),
+			registered("dc1", "10.1.0.8", metas("no-ip", map[string]string{"signal_sidecar_http_ip": "10.0.0.1.5"})),
+			registered("dc1", "10.1.0.9", metas("high-port", map[string]string{"http_backend_port": "65536"})),
+			registered("dc1", "10.1.0.10", metas("no-agent", map[string]string{"signal_sidecar_agent_port": "0"})),
+			registered("dc1", "10.1.0.11", metas("prod-2", nil)),
 		},
-		"dc2": {registered("dc2", "10.2.0.1", metas("prod-9", nil))},
+		"dc2": {registered("dc2", "10.2.0.1", metas("prod-9", nil)), registered("dc2", "10.2.0.2", metas("prod-1", nil))},
 	})
 	for name, tt := range map[string]struct {
 		settings vars
@@ -85,6 +89,7 @@ func TestConsulTemplate(t *testing.T) {
 	}{
 		"a domain": {vars{"DOMAIN": "meet.example.com"}, []string{
 			"server bad-ip 10.1.0.7:443 agent-port 6060",
+			"server no-ip 10.1.0.8:443 agent-port 6060",
 			"server prod-1 10.1.0.1:443 agent-port 26060 agent-addr 10.1.0.101",
 			"server prod-2 10.1.0.2:8443 agent-port 6060",
 			"server prod-9 10.2.0.1:443 agent-port 6060 backup",
@@ -92,6 +97,7 @@ func TestConsulTemplate(t *testing.T) {
 		"another domain": {vars{"DOMAIN": "other.example.com"}, []string{"server other-1 10.1.0.4:443 agent-port 6060"}},
 		"from elsewhere": {vars{"DOMAIN": "meet.example.com", "DATACENTER": "dc2"}, []string{
 			"server bad-ip 10.1.0.7:443 agent-port 6060 backup",
+			"server no-ip 10.1.0.8:443 agent-port 6060 backup",
 			"server prod-1 10.1.0.1:443 agent-port 26060 agent-addr 10.1.0.101 backup",
 			"server prod-2 10.1.0.2:8443 agent-port 6060 backup",
 			"server prod-9 10.2.0.1:443 agent-port 6060",
