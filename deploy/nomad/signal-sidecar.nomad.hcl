@@ -41,7 +41,8 @@ job "signal-sidecar" {
     value     = "shard"
   }
 
-  # One node at a time, and back again by itself when the new one does not get healthy.
+  # One node at a time, and back again by itself when the new one does not get healthy. Where Nomad has no deployments of
+  # system jobs yet, only max_parallel and stagger hold: one node every 30 s, healthy or not.
   update {
     max_parallel     = 1
     min_healthy_time = "20s"
