@@ -24,7 +24,7 @@ case ${2:-} in
 		[fish]=fish
 	)
 	;;
-browser) packages=([chromium]=chromium) ;;
+browser) packages=([chromium]=chromium [curl]=curl) ;;
 containers) packages=([buildah]=buildah [debootstrap]=debootstrap) ;;
 packaging) packages=([lintian]=lintian [debootstrap]=debootstrap [rpm]=rpm [ip]=iproute2) ;;
 *)
