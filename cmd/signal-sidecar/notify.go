@@ -39,7 +39,8 @@ type notifier struct {
 	told  string // the state that was told last, "" for none yet
 	ready bool   // that was told
 	deaf  bool   // the manager could not be told; this was logged
-	stuck bool   // a part is overdue; this was logged
+	late  bool   // a part was overdue at the latest feeding
+	stuck bool   // it still was at the next one; this was logged
 }
 
 // newNotifier returns nil when no service manager wants to be told.
@@ -97,22 +98,24 @@ func (n *notifier) tellVerdict(v health.Verdict) {
 	}
 }
 
-// feed feeds the watchdog unless a part is overdue, and returns when to do so again.
+// feed feeds the watchdog unless a part is overdue, and returns when to do so again. A part that is overdue is asked once
+// more before it counts as stuck: where the process was stopped for a while, as the machine was, all parts are late at first.
 func (n *notifier) feed(ctx context.Context) time.Duration {
 	now := time.Now()
 	for _, part := range n.parts {
 		if err := part.Overdue(now); err != nil {
-			if !n.stuck {
+			if n.late && !n.stuck {
 				n.log.ErrorContext(ctx, "watchdog not fed: a part is stuck", "error", err, "watchdog", n.watchdog.String())
+				n.stuck = true
 			}
-			n.stuck = true
+			n.late = true
 			return min(checkAgain, n.watchdog/2)
 		}
 	}
 	if n.stuck {
 		n.log.InfoContext(ctx, "watchdog fed again: no part is stuck any more")
 	}
-	n.stuck = false
+	n.late, n.stuck = false, false
 	if !n.tell(daemon.SdNotifyWatchdog) {
 		return min(checkAgain, n.watchdog/2)
 	}
