@@ -6,6 +6,8 @@ import (
 	"time"
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestChecksAreCounted by what was said; all three are shown from the start.
@@ -42,7 +44,7 @@ func (r *runningAgent) wantChecks(t *testing.T, reader *sdkmetric.ManualReader, 
 			t.Errorf("counted %v, want %v", got, named)
 		}
 	}()
-	waitFor(t, "the counts", func() bool {
+	testbed.Eventually(t, "the counts", bound, func() bool {
 		got = collect(t, reader)
 		return maps.Equal(got, named)
 	})

@@ -11,6 +11,8 @@ import (
 
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // holdForEver is a held port on which only a change makes the agent speak, and also right after another one.
@@ -100,7 +102,7 @@ func TestHeldHoldsAgain(t *testing.T) {
 	r := startAgent(t, setup{config: rules, hold: time.Hour, change: func(a *Agent) { a.room.settle = 100 * time.Millisecond }})
 	r.upReady()
 	began := time.Now()
-	waitFor(t, "a connection to be held", func() bool {
+	testbed.Eventually(t, "a connection to be held", bound, func() bool {
 		r.dial(t)
 		return r.room.waiting.Load() > 0
 	})
@@ -272,7 +274,7 @@ func TestHeldWhileTheVerdictChanges(t *testing.T) {
 	}()
 	words := [2]string{"drain", "ready"}
 	n := 0
-	waitFor(t, "all to be answered", func() bool {
+	testbed.Eventually(t, "all to be answered", bound, func() bool {
 		n++
 		r.observed(statusFile(words[n%2]))
 		select {

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,7 +33,7 @@ type runningAgent struct {
 	*Agent
 	monitor *health.Monitor
 	address string
-	log     *logBuffer
+	log     *testbed.LogBuffer
 	stop    func() error // ends the context and returns what Run returned
 	ended   <-chan struct{}
 	idle    int // sockets of this process while nobody is connected
@@ -58,7 +57,7 @@ func startAgent(t testing.TB, s setup) *runningAgent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &runningAgent{monitor: health.NewMonitor(s.config), address: listener.Addr().String(), log: new(logBuffer), idle: idle}
+	r := &runningAgent{monitor: health.NewMonitor(s.config), address: listener.Addr().String(), log: new(testbed.LogBuffer), idle: idle}
 	if s.listener != nil {
 		s.listener(listener.(*net.TCPListener))
 	}
@@ -72,23 +71,7 @@ func startAgent(t testing.TB, s setup) *runningAgent {
 	if s.change != nil {
 		s.change(r.Agent)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	var runErr error
-	go func() {
-		defer close(ended)
-		runErr = r.Run(ctx)
-	}()
-	r.ended = ended
-	r.stop = func() error {
-		cancel()
-		select {
-		case <-ended:
-			return runErr
-		case <-time.After(bound):
-			return errors.New("Run did not return")
-		}
-	}
+	r.stop, r.ended = testbed.Background(r.Run, bound)
 	t.Cleanup(func() {
 		err := r.stop()
 		if err != nil && !errors.Is(err, unix.EINVAL) {
@@ -130,13 +113,13 @@ func readReply(t testing.TB, conn net.Conn) string {
 // waitForWaiting waits until exactly n connections wait.
 func (r *runningAgent) waitForWaiting(t testing.TB, n int) {
 	t.Helper()
-	waitFor(t, fmt.Sprint(n, " connections to wait"), func() bool { return int(r.room.waiting.Load()) == n })
+	testbed.Eventually(t, fmt.Sprint(n, " connections to wait"), bound, func() bool { return int(r.room.waiting.Load()) == n })
 }
 
 // waitForSockets waits until the agent has no connection left open; so many are still open on the test's side.
 func (r *runningAgent) waitForSockets(t testing.TB, own int) {
 	t.Helper()
-	waitFor(t, "the agent to close its connections", func() bool { return sockets() == r.idle+own })
+	testbed.Eventually(t, "the agent to close its connections", bound, func() bool { return sockets() == r.idle+own })
 }
 
 // sockets counts the open ones of this process.
@@ -148,20 +131,6 @@ func sockets() (n int) {
 		}
 	}
 	return n
-}
-
-func waitFor(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	limit := time.After(bound)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }
 
 // rules are without mitigation: what is observed is what is said.
@@ -190,21 +159,3 @@ func statusFile(contents string) health.Observation {
 
 // upReady shows a node on which nothing is wrong.
 func (r *runningAgent) upReady() { r.observed(jicofo(0), prosody(200), statusFile("ready")) }
-
-// logBuffer collects a log; it is safe for concurrent use.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}

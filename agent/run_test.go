@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestRunEndsWithTheContext: the port is closed, those who wait are closed without a word, and Run returns nil.
@@ -41,7 +42,7 @@ func TestRunEndsWithLingeringPeers(t *testing.T) {
 	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.answered.time = time.Hour }})
 	r.upReady()
 	conn := r.dial(t)
-	waitFor(t, "the reply", func() bool { return r.checks.up.Load() == 1 })
+	testbed.Eventually(t, "the reply", bound, func() bool { return r.checks.up.Load() == 1 })
 	if err := r.stop(); err != nil {
 		t.Errorf("Run returned %v", err)
 	}
@@ -174,5 +175,5 @@ func TestConcurrentChecks(t *testing.T) {
 		r.observed(prosody(200))
 	}
 	clients.Wait()
-	waitFor(t, "all checks to be counted", func() bool { return r.checks.up.Load()+r.checks.down.Load() == 200 })
+	testbed.Eventually(t, "all checks to be counted", bound, func() bool { return r.checks.up.Load()+r.checks.down.Load() == 200 })
 }

@@ -28,7 +28,7 @@ func TestNoMeansToAsk(t *testing.T) {
 		stop := r.run(NewProsody(origin, r.options))
 		time.Sleep(35 * time.Second) // virtual
 		r.quiet()
-		if got := r.log.lines(); len(got) != 1 || !strings.Contains(got[0], "outcome=local_resources") {
+		if got := r.log.Lines(); len(got) != 1 || !strings.Contains(got[0], "outcome=local_resources") {
 			t.Errorf("logged:\n%s", strings.Join(got, "\n"))
 		}
 		exhausted.Store(false)

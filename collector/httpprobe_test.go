@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // countDials makes the rig count the connections it opens.
@@ -261,7 +262,7 @@ func TestProbeKeepsConnection(t *testing.T) {
 	if n := dials.Load(); n != 1 {
 		t.Errorf("%d connections were opened for 10 polls in a row", n)
 	}
-	waitFor(t, "the connection to be closed with the collector", func() bool { return open.Load() == 0 })
+	testbed.Eventually(t, "the connection to be closed with the collector", bound, func() bool { return open.Load() == 0 })
 }
 
 // TestProbeRetriesOnFreshConnections uses no connection of the try before, not even one that did its part.

@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +22,7 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestMain fails the package when a goroutine outlives its test.
@@ -43,7 +42,7 @@ type rig struct {
 	seen    chan sighting
 	metrics *sdkmetric.ManualReader
 	spans   *tracetest.SpanRecorder
-	log     *logBook
+	log     *testbed.LogBuffer
 }
 
 // sighting is an observation as it was handed on.
@@ -57,7 +56,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, seen: make(chan sighting, 100_000),
-		metrics: sdkmetric.NewManualReader(), spans: tracetest.NewSpanRecorder(), log: new(logBook),
+		metrics: sdkmetric.NewManualReader(), spans: tracetest.NewSpanRecorder(), log: new(testbed.LogBuffer),
 	}
 	r.options = Options{
 		Interval: never, Timeout: bound, Retries: 2,
@@ -180,30 +179,6 @@ func (r *rig) instruments() (all []metricdata.Metrics) {
 // labels renders attributes as "key=value,key=value", sorted by key.
 func labels(set attribute.Set) string { return set.Encoded(attribute.DefaultEncoder()) }
 
-// logBook keeps the lines that were logged.
-type logBook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBook) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBook) lines() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Split(strings.TrimSuffix(b.text.String(), "\n"), "\n")
-}
-
-func (b *logBook) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
 func startNode(t *testing.T) *signalnode.Node {
 	t.Helper()
 	n, err := signalnode.Start()
@@ -266,21 +241,6 @@ func serveWire(t *testing.T, answer string) (origin string) {
 		}
 	})
 	return "http://" + l.Addr().String()
-}
-
-// waitFor waits until condition holds.
-func waitFor(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(bound)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }
 
 // silent is for servers that would complain about the clients they are given.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestProgress: a service that hangs, polls that are rare, and polls that take longer than the interval are no stuck loop.
@@ -100,7 +101,7 @@ func TestStuckStatusFile(t *testing.T) {
 		t.Errorf("long after it was to be read: %v", err)
 	}
 	close(release)
-	waitFor(t, "the loop to go on", func() bool { return c.Overdue(late) == nil })
+	testbed.Eventually(t, "the loop to go on", bound, func() bool { return c.Overdue(late) == nil })
 	if err := c.Overdue(time.Now().Add(never)); err != nil {
 		t.Errorf("until the next poll: %v", err)
 	}

@@ -61,7 +61,7 @@ func TestLogTellsChanges(t *testing.T) {
 			`level=WARN msg="probe began to fail" probe=prosody outcome=http_error detail="answered 404"`,
 			`level=INFO msg="probe works again" probe=prosody failures=1 seconds=10`,
 		}
-		if got := r.log.lines(); !slices.Equal(got, want) {
+		if got := r.log.Lines(); !slices.Equal(got, want) {
 			t.Errorf("logged:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	})
@@ -93,7 +93,7 @@ func TestLogStatusFile(t *testing.T) {
 		`level=WARN msg="probe fails differently" probe=status_file outcome=unknown_word detail="\"reddy\"" failures=`,
 		`level=INFO msg="probe works again" probe=status_file failures=`,
 	}
-	if got := r.log.lines(); !slices.EqualFunc(got, want, strings.HasPrefix) {
+	if got := r.log.Lines(); !slices.EqualFunc(got, want, strings.HasPrefix) {
 		t.Errorf("logged:\n%s\nwant lines that begin with:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -368,7 +368,7 @@ func TestPollWithoutWatch(t *testing.T) {
 		write(t, r.path, string(words(i)))
 		r.await(words(i), words(i+1))
 	}
-	lines := r.log.lines()
+	lines := r.log.Lines()
 	if len(lines) != 1 || !strings.Contains(lines[0], "is not watched, only polled") || !strings.Contains(lines[0], "permission denied") ||
 		!strings.Contains(lines[0], r.path) {
 		t.Errorf("logged, for 10 polls and more:\n%s", strings.Join(lines, "\n"))

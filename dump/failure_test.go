@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"go.opentelemetry.io/otel/codes"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestFailure: each is logged once, is an error in the span, and does not keep the next turn from trying.
@@ -40,7 +42,7 @@ func TestFailure(t *testing.T) {
 				n.jicofo(t.Context(), 200)
 				n.jicofo(t.Context(), 500)
 				n.waitForLog(t, turn, "level=ERROR", `msg="dump failed"`, "service=jicofo", test.reason)
-				waitFor(t, "the span to end", func() bool { return len(n.spans.Ended()) == turn })
+				testbed.Eventually(t, "the span to end", bound, func() bool { return len(n.spans.Ended()) == turn })
 			}
 			if started := n.logged(`msg="dump started"`) == 2; started != test.starts {
 				t.Errorf("whether it started is told wrongly:\n%s", n.log)

@@ -1,14 +1,12 @@
 package dump
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,14 +28,14 @@ const bound = 20 * time.Second
 type node struct {
 	*health.Monitor
 	dir   string
-	log   *logBuffer
+	log   *testbed.LogBuffer
 	spans *tracetest.SpanRecorder
 }
 
 // newNode returns a node with the dumps' command lines; "DIR" in them is its folder.
 func newNode(t *testing.T, jicofo, prosody string) *node {
 	t.Helper()
-	n := &node{dir: t.TempDir(), log: new(logBuffer), spans: tracetest.NewSpanRecorder()}
+	n := &node{dir: t.TempDir(), log: new(testbed.LogBuffer), spans: tracetest.NewSpanRecorder()}
 	n.Monitor = health.NewMonitor(health.Config{ParticipantMax: 5000, DrainGrace: time.Hour, DrainGraceScope: health.ScopeJicofo},
 		Listener(Options{
 			Jicofo: strings.ReplaceAll(jicofo, "DIR", n.dir), Prosody: strings.ReplaceAll(prosody, "DIR", n.dir),
@@ -44,7 +43,7 @@ func newNode(t *testing.T, jicofo, prosody string) *node {
 			Logger:         slog.New(slog.NewTextHandler(n.log, nil)),
 		}))
 	t.Cleanup(func() { // no script outlives its test
-		waitFor(t, "the scripts to end", func() bool { return len(n.spans.Ended()) == len(n.spans.Started()) })
+		testbed.Eventually(t, "the scripts to end", bound, func() bool { return len(n.spans.Ended()) == len(n.spans.Started()) })
 	})
 	return n
 }
@@ -113,40 +112,8 @@ func (n *node) logged(words ...string) int {
 // waitForLog waits for n lines that hold the words.
 func (n *node) waitForLog(t *testing.T, count int, words ...string) {
 	t.Helper()
-	waitFor(t, fmt.Sprintf("%d lines with %q", count, words), func() bool { return n.logged(words...) >= count })
+	testbed.Eventually(t, fmt.Sprintf("%d lines with %q", count, words), bound, func() bool { return n.logged(words...) >= count })
 	if got := n.logged(words...); got != count {
 		t.Errorf("%d lines with %q, want %d:\n%s", got, words, count, n.log)
 	}
-}
-
-func waitFor(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	limit := time.After(bound)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
-// logBuffer collects a log; it is safe for concurrent use.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }

@@ -1,6 +1,10 @@
 package dump
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
+)
 
 // TestNeverTwoAtATime: a turn while the script still runs is logged and starts nothing; the next one does.
 func TestNeverTwoAtATime(t *testing.T) {
@@ -9,7 +13,7 @@ func TestNeverTwoAtATime(t *testing.T) {
 	n.script(t, "dump", "echo began >>DIR/left\nread go <DIR/fifo\necho ended >>DIR/left")
 	n.jicofo(t.Context(), 200)
 	n.jicofo(t.Context(), 500)
-	waitFor(t, "the script to begin", func() bool { return n.left("left") == "began\n" })
+	testbed.Eventually(t, "the script to begin", bound, func() bool { return n.left("left") == "began\n" })
 
 	n.jicofo(t.Context(), 200)
 	n.jicofo(t.Context(), 500)
@@ -25,7 +29,7 @@ func TestNeverTwoAtATime(t *testing.T) {
 
 	n.jicofo(t.Context(), 200)
 	n.jicofo(t.Context(), 500)
-	waitFor(t, "the script to begin again", func() bool { return n.left("left") == "began\nended\nbegan\n" })
+	testbed.Eventually(t, "the script to begin again", bound, func() bool { return n.left("left") == "began\nended\nbegan\n" })
 	release(t, fifo)
 	n.waitForLog(t, 2, `msg="dump finished"`)
 }
@@ -54,7 +58,7 @@ func TestServicesDoNotWaitForEachOther(t *testing.T) {
 	n.jicofo(t.Context(), 200)
 	n.prosody(t.Context(), 200)
 	n.jicofo(t.Context(), 500)
-	waitFor(t, "jicofo's script to begin", func() bool { return n.left("left") != "" })
+	testbed.Eventually(t, "jicofo's script to begin", bound, func() bool { return n.left("left") != "" })
 	n.prosody(t.Context(), 500)
 	n.waitForLog(t, 1, `msg="dump finished"`, "service=prosody")
 	release(t, fifo)

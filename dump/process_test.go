@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestArguments are parted by spaces, and nothing of a shell is in between.
@@ -49,7 +51,7 @@ func TestOutlivesTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	n.jicofo(ctx, 200)
 	n.jicofo(ctx, 500)
-	waitFor(t, "the script to begin", func() bool { return n.left("left") == "began\n" })
+	testbed.Eventually(t, "the script to begin", bound, func() bool { return n.left("left") == "began\n" })
 	cancel()
 	release(t, fifo)
 	n.waitForLog(t, 1, `msg="dump finished"`)

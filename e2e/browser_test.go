@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // tab is a page in a headless browser of its own.
@@ -30,7 +32,7 @@ func openBrowser(t *testing.T) *tab {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		missing(t, "chromium (tools/components.sh install browser)")
+		testbed.Missing(t, "chromium (tools/components.sh install browser)")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:len(chromedp.DefaultExecAllocatorOptions):len(chromedp.DefaultExecAllocatorOptions)],
 		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.Env("HOME="+t.TempDir()))
@@ -41,7 +43,7 @@ func openBrowser(t *testing.T) *tab {
 	t.Cleanup(cancel)
 	b.ctx = ctx
 	_, err = chromedp.Call(ctx, network.Enable, network.EnableParams{})
-	must(t, err)
+	testbed.Must(t, err)
 	return b
 }
 
@@ -81,7 +83,7 @@ func (b *tab) wantQuiet(t *testing.T, origin string) {
 
 func (b *tab) goTo(t *testing.T, url string) {
 	t.Helper()
-	must(t, chromedp.Do(b.ctx, chromedp.Navigate(url)))
+	testbed.Must(t, chromedp.Do(b.ctx, chromedp.Navigate(url)))
 }
 
 // evaluate is what a JavaScript expression says in the page.
@@ -103,7 +105,7 @@ func (b *tab) text(t *testing.T, selector string) string {
 // awaitText waits until an element says it.
 func (b *tab) awaitText(t *testing.T, selector, want string) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%s to say %q", selector, want), func() bool { return strings.Contains(b.text(t, selector), want) })
+	testbed.Eventually(t, fmt.Sprintf("%s to say %q", selector, want), bound, func() bool { return strings.Contains(b.text(t, selector), want) })
 }
 
 // look sets the size of the window, and whether the user prefers light or dark.
@@ -112,24 +114,24 @@ func (b *tab) look(t *testing.T, width, height int64, scheme string) {
 	_, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
 		Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 600,
 	})
-	must(t, err)
+	testbed.Must(t, err)
 	_, err = chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 	})
-	must(t, err)
+	testbed.Must(t, err)
 }
 
 // withoutScript turns JavaScript off, for the next page.
 func (b *tab) withoutScript(t *testing.T) {
 	t.Helper()
 	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
-	must(t, err)
+	testbed.Must(t, err)
 }
 
 // photograph writes the whole page as a PNG.
 func (b *tab) photograph(t *testing.T, path string) {
 	t.Helper()
 	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
-	must(t, err)
-	must(t, os.WriteFile(path, picture, 0o644))
+	testbed.Must(t, err)
+	testbed.Must(t, os.WriteFile(path, picture, 0o644))
 }

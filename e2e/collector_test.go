@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 const collectorConfig, tailSampling = "../deploy/otel-collector/config.yaml", "../deploy/otel-collector/tail-sampling.yaml"
@@ -50,7 +52,7 @@ func startCollector(t *testing.T, to string, arguments ...string) string {
 		"OTLP_GRPC": freeAddress(t), "OTLP_HTTP": address, "METRICS_PORT": port, "JAEGER_OTLP": to, "JAEGER_INSECURE": "true",
 	}.environ()
 	p := startProcess(t, cmd)
-	eventually(t, "the Collector", func() bool {
+	testbed.Eventually(t, "the Collector", bound, func() bool {
 		if p.hasEnded() {
 			t.Fatal("the Collector ended instead of running")
 		}
@@ -89,10 +91,10 @@ func TestTailSampling(t *testing.T) {
 		}
 		return n
 	}
-	eventually(t, "the incident's traces", func() bool {
+	testbed.Eventually(t, "the incident's traces", bound, func() bool {
 		return count("verdict down", id) == 1 && count("verdict ready", id) == 1 && count("probe jicofo_health", id) >= failing
 	})
-	eventually(t, "the operator's change", func() bool { return count("verdict drain", "") == 1 })
+	testbed.Eventually(t, "the operator's change", bound, func() bool { return count("verdict drain", "") == 1 })
 	if quiet := count("poll prosody", ""); quiet > all/4 {
 		t.Errorf("%d of %d polls of prosody were kept, all of them quiet", quiet, all)
 	}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // registered is an instance of service signal, as Consul's API has it.
@@ -108,7 +110,7 @@ func TestConsulTemplate(t *testing.T) {
 			t.Parallel()
 			path := render(t, catalog.URL, tt.settings)
 			content, err := os.ReadFile(path)
-			must(t, err)
+			testbed.Must(t, err)
 			var got []string
 			for line := range strings.Lines(string(content)) {
 				if words := strings.Join(strings.Fields(line), " "); strings.HasPrefix(words, "server ") {

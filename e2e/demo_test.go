@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // demo is the running demo, and where it is.
@@ -29,7 +31,7 @@ func startDemo(t *testing.T, settings vars, command ...string) *demo {
 	cmd.Dir = t.TempDir()
 	cmd.Env = vars{"HTTP_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.2", "LOG_LEVEL": "error", "TMPDIR": t.TempDir()}.with(settings).environ()
 	d := &demo{process: startProcess(t, cmd)}
-	eventually(t, "the demo's guide", func() bool { return strings.Contains(contents(d.output), "End with Ctrl-C") || d.hasEnded() })
+	testbed.Eventually(t, "the demo's guide", bound, func() bool { return strings.Contains(contents(d.output), "End with Ctrl-C") || d.hasEnded() })
 	guide := contents(d.output)
 	for into, pattern := range map[*string]*regexp.Regexp{&d.origin: guideOrigin, &d.control: guideControl, &d.statusPath: guideStatus} {
 		m := pattern.FindStringSubmatch(guide)
@@ -38,7 +40,7 @@ func startDemo(t *testing.T, settings vars, command ...string) *demo {
 		}
 		*into = m[1]
 	}
-	eventually(t, "the node to be up", func() bool {
+	testbed.Eventually(t, "the node to be up", bound, func() bool {
 		code, _ := get(d.origin + "/signal/health")
 		return code == http.StatusOK
 	})
@@ -49,7 +51,7 @@ func startDemo(t *testing.T, settings vars, command ...string) *demo {
 func (d *demo) command(t *testing.T, path, text string) {
 	t.Helper()
 	res, err := web.Post(d.control+path, "application/x-www-form-urlencoded", strings.NewReader(text))
-	must(t, err)
+	testbed.Must(t, err)
 	defer res.Body.Close()
 	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
 		t.Fatalf("%s %s: %d %s", path, text, res.StatusCode, body)

@@ -1,6 +1,10 @@
 package e2e
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
+)
 
 // TestExemplars goes from a histogram in Prometheus to a trace in Jaeger.
 func TestExemplars(t *testing.T) {
@@ -8,7 +12,7 @@ func TestExemplars(t *testing.T) {
 	s := startShard(t, j.settings())
 	p := startPrometheus(t, "exemplar-storage", s.http)
 	const series = `signal_probe_duration_seconds_bucket{probe="jicofo_health"}`
-	eventually(t, "an exemplar whose trace Jaeger has", func() bool {
+	testbed.Eventually(t, "an exemplar whose trace Jaeger has", bound, func() bool {
 		for _, trace := range p.exemplars(t, series) {
 			if j.has(trace) {
 				return true
@@ -26,7 +30,7 @@ func TestNativeHistograms(t *testing.T) {
 	s := startShard(t, nil)
 	p := startPrometheus(t, "exemplar-storage,native-histograms", s.http)
 	var found []sample
-	eventually(t, "the histogram", func() bool {
+	testbed.Eventually(t, "the histogram", bound, func() bool {
 		found = p.query(t, `signal_probe_duration_seconds{probe="jicofo_health"}`)
 		return len(found) > 0
 	})

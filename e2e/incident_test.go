@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // kept is how many polls of each collector are kept from before an incident, and exported after it; and of how many
@@ -35,7 +37,7 @@ func TestIncidentInJaeger(t *testing.T) {
 	s.awaitProbes(t, kept+20, "ok")
 
 	var found incident
-	eventually(t, "the incident in Jaeger", func() bool {
+	testbed.Eventually(t, "the incident in Jaeger", bound, func() bool {
 		found = incident{id: id, traces: j.traces(t, map[string]string{"incident.id": id})}
 		return len(found.verdicts()) == 3 && len(found.failing()) >= failing && found.has("dump jicofo")
 	})
@@ -50,7 +52,7 @@ func TestIncidentInJaeger(t *testing.T) {
 	t.Run("the minute after", func(t *testing.T) {
 		for _, collector := range collectors {
 			var after int
-			eventually(t, "the polls after the incident", func() bool {
+			testbed.Eventually(t, "the polls after the incident", bound, func() bool {
 				after = 0
 				for _, trace := range j.traces(t, nil) {
 					root := trace.root()

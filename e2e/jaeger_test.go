@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // jaeger is a running Jaeger.
@@ -32,7 +34,7 @@ func startJaeger(t *testing.T) *jaeger {
 		"COLLECTOR_OTLP_ENABLED": "true", "COLLECTOR_OTLP_GRPC_HOST_PORT": j.otlp, "COLLECTOR_OTLP_HTTP_HOST_PORT": freeAddress(t),
 	}.environ()
 	p := startProcess(t, cmd)
-	eventually(t, "Jaeger to answer", func() bool {
+	testbed.Eventually(t, "Jaeger to answer", bound, func() bool {
 		if p.hasEnded() {
 			t.Fatal("Jaeger ended instead of running")
 		}
@@ -95,7 +97,7 @@ func (j *jaeger) traces(t *testing.T, tags map[string]string) []jaegerTrace {
 	query := url.Values{"service": {"signal-sidecar"}, "limit": {"100000"}}
 	if len(tags) > 0 {
 		text, err := json.Marshal(tags)
-		must(t, err)
+		testbed.Must(t, err)
 		query.Set("tags", string(text))
 	}
 	var found struct{ Data []jaegerTrace }

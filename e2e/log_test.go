@@ -3,6 +3,8 @@ package e2e
 import (
 	"fmt"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestLogOfIncident looks for what leads from a line of the log to the traces of the incident.
@@ -16,13 +18,13 @@ func TestLogOfIncident(t *testing.T) {
 		t.Fatal("/signal/explain names no incident")
 	}
 	s.jicofo("code 500")
-	eventually(t, "a probe to fail differently", func() bool { return len(s.logged("probe fails differently", "probe", "jicofo_health")) > 0 })
+	testbed.Eventually(t, "a probe to fail differently", bound, func() bool { return len(s.logged("probe fails differently", "probe", "jicofo_health")) > 0 })
 	s.jicofo("healthy")
 	s.becomes(t, "up ready 100%")
 	if got := s.incident(t); got != "" {
 		t.Errorf("/signal/explain names incident %s after its end", got)
 	}
-	eventually(t, "the probe to work again", func() bool { return len(s.logged("probe works again", "probe", "jicofo_health")) > 0 })
+	testbed.Eventually(t, "the probe to work again", bound, func() bool { return len(s.logged("probe works again", "probe", "jicofo_health")) > 0 })
 
 	for _, line := range [][]string{
 		{"probe began to fail", "probe", "jicofo_health"},
@@ -40,7 +42,7 @@ func TestLogOfIncident(t *testing.T) {
 				t.Errorf("incident.id is %s, want %s", got, id)
 			}
 			trace := fmt.Sprint(found[0]["trace_id"])
-			eventually(t, "trace "+trace, func() bool {
+			testbed.Eventually(t, "trace "+trace, bound, func() bool {
 				for _, s := range r.spans() {
 					if s.trace == trace && s.id == fmt.Sprint(found[0]["span_id"]) {
 						return true

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // nomadJob is what the test looks at in a job, as Nomad's API has it.
@@ -38,7 +40,7 @@ func TestNomadJob(t *testing.T) {
 	t.Parallel()
 	path := tool(t, "E2E_NOMADJOB")
 	var job nomadJob
-	must(t, json.Unmarshal([]byte(output(t, exec.Command(path, append([]string{nomadFile}, nomadVariables...)...))), &job))
+	testbed.Must(t, json.Unmarshal([]byte(output(t, exec.Command(path, append([]string{nomadFile}, nomadVariables...)...))), &job))
 	group := job.TaskGroups[0]
 	service, task := group.Services[0], group.Tasks[0]
 

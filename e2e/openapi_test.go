@@ -13,6 +13,7 @@ import (
 	"github.com/pb33f/libopenapi-validator/errors"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // description is what a sidecar says of its own answers.
@@ -29,10 +30,10 @@ func describes(t *testing.T, s *shard) description {
 		t.Fatalf("%d %s", code, text)
 	}
 	document, err := libopenapi.NewDocument([]byte(text))
-	must(t, err)
+	testbed.Must(t, err)
 	t.Cleanup(document.Release)
 	model, err := document.BuildV3Model()
-	must(t, err)
+	testbed.Must(t, err)
 	v, errs := validator.NewValidator(document)
 	for _, err := range errs {
 		t.Fatal(err)
@@ -54,12 +55,12 @@ func (d description) check(t *testing.T, s *shard, when string) {
 	t.Helper()
 	for _, path := range d.paths {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.http+path, nil)
-		must(t, err)
+		testbed.Must(t, err)
 		response, err := web.Do(request)
-		must(t, err)
+		testbed.Must(t, err)
 		body, err := io.ReadAll(response.Body)
 		response.Body.Close()
-		must(t, err)
+		testbed.Must(t, err)
 		response.Body = io.NopCloser(bytes.NewReader(body))
 		_, problems := d.ValidateHttpRequestResponse(request, response)
 		report(t, fmt.Sprintf("%s, %s answered %s %.2000s", when, path, response.Status, body), problems)
@@ -90,7 +91,7 @@ func TestOpenAPI(t *testing.T) {
 	d.check(t, s, "healthy")
 	for _, behavior := range []string{"code 503", "code 500", "hang", "reset", "garbage", "notjson", "redirect loop", "huge"} {
 		s.behave(signalnode.MustParseBehavior(behavior))
-		eventually(t, "down by "+behavior, func() bool {
+		testbed.Eventually(t, "down by "+behavior, bound, func() bool {
 			line, _ := s.ask(t)
 			return strings.HasPrefix(line, "down ")
 		})

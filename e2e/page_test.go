@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 var update = flag.Bool("update", false, "take the screenshots in docs/ anew")
@@ -52,7 +54,7 @@ func TestPageIsLive(t *testing.T) {
 	}
 
 	d.command(t, "/jicofo", "recover")
-	eventually(t, "the page to show the dampening", func() bool {
+	testbed.Eventually(t, "the page to show the dampening", bound, func() bool {
 		return evaluate[string](t, b, `document.getElementById("verdict").className`) == "damped"
 	})
 	b.awaitText(t, "h1", "Up")
@@ -77,7 +79,7 @@ func TestPageIsLive(t *testing.T) {
 func (b *tab) wantCountdown(t *testing.T) {
 	t.Helper()
 	var seen []string
-	eventually(t, "the countdown to count", func() bool {
+	testbed.Eventually(t, "the countdown to count", bound, func() bool {
 		now := b.text(t, ".count")
 		if now != "" && (len(seen) == 0 || seen[len(seen)-1] != now) {
 			seen = append(seen, now)
@@ -112,7 +114,7 @@ func (d *demo) changedTo(t *testing.T, line string) time.Time {
 func TestPageWithoutScript(t *testing.T) {
 	d := startDemo(t, vars{"DRAIN_GRACE_INTERVAL": "110"})
 	d.command(t, "/jicofo", "code 503")
-	eventually(t, "the node to drain", func() bool {
+	testbed.Eventually(t, "the node to drain", bound, func() bool {
 		_, body := get(d.origin + "/signal/report")
 		return strings.Contains(body, `"up drain 0%"`)
 	})
@@ -199,7 +201,7 @@ func TestPageTellsThatItIsStale(t *testing.T) {
 	if again.origin != d.origin {
 		t.Fatalf("the second demo is at %s", again.origin)
 	}
-	eventually(t, "the page to be live again", func() bool { return evaluate[string](t, b, "document.body.dataset.live") == "live" })
+	testbed.Eventually(t, "the page to be live again", bound, func() bool { return evaluate[string](t, b, "document.body.dataset.live") == "live" })
 	again.command(t, "/prosody", "code 500")
 	b.awaitText(t, "h1", "Down")
 }
@@ -211,7 +213,7 @@ func TestPageWithHostileText(t *testing.T) {
 	b.goTo(t, d.origin+"/")
 	b.awaitText(t, "#live", "live")
 	const hostile = `<img src=x onerror="hacked=1"><script>hacked=1</script>`
-	must(t, os.WriteFile(d.statusPath, []byte(hostile), 0o600))
+	testbed.Must(t, os.WriteFile(d.statusPath, []byte(hostile), 0o600))
 	b.awaitText(t, "#charts", `"<img src=x onerror=\"hacked=1\"><script>`)
 	b.awaitText(t, ".reasons", "<img src=x")
 	if evaluate[bool](t, b, "'hacked' in window") {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 var ports = struct {
@@ -40,7 +42,7 @@ func freeAddress(t *testing.T) string {
 func listen(t *testing.T, address string) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
-	must(t, err)
+	testbed.Must(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	return l
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // process is a program that a test runs. It is killed at the end of the test at the latest, and the end of its output
@@ -23,11 +25,11 @@ func startProcess(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{cmd: cmd, output: filepath.Join(t.TempDir(), "output"), ended: make(chan struct{})}
 	out, err := os.Create(p.output)
-	must(t, err)
+	testbed.Must(t, err)
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // should the tests panic
-	must(t, cmd.Start())
+	testbed.Must(t, cmd.Start())
 	go func() {
 		defer close(p.ended)
 		_ = cmd.Wait()
@@ -61,8 +63,8 @@ func (p *process) hasEnded() bool {
 func (p *process) stop(t *testing.T) (code int, took time.Duration) {
 	t.Helper()
 	began := time.Now()
-	must(t, p.cmd.Process.Signal(syscall.SIGTERM))
-	eventually(t, p.cmd.Path+" to end", p.hasEnded)
+	testbed.Must(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	testbed.Eventually(t, p.cmd.Path+" to end", bound, p.hasEnded)
 	return p.cmd.ProcessState.ExitCode(), time.Since(began)
 }
 

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // prometheus is a running Prometheus that scrapes one sidecar; api is the URL of its API.
@@ -16,16 +18,16 @@ type prometheus struct{ api string }
 
 func startPrometheus(t *testing.T, features, target string) *prometheus {
 	t.Helper()
-	path := prometheusPath(t)
+	path := testbed.Component(t, "prometheus")
 	folder, address := t.TempDir(), freeAddress(t)
 	config := filepath.Join(folder, "prometheus.yml")
-	must(t, os.WriteFile(config, fmt.Appendf(nil,
+	testbed.Must(t, os.WriteFile(config, fmt.Appendf(nil,
 		"global: {scrape_interval: 300ms}\nscrape_configs: [{job_name: signal-sidecar, static_configs: [{targets: [%q]}]}]\n", target), 0o644))
 	cmd := exec.Command(path, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(folder, "data"),
 		"--web.listen-address="+address, "--enable-feature="+features)
 	cmd.Dir, cmd.Env = folder, vars{}.environ()
 	p := startProcess(t, cmd)
-	eventually(t, "Prometheus to be ready", func() bool {
+	testbed.Eventually(t, "Prometheus to be ready", bound, func() bool {
 		if p.hasEnded() {
 			t.Fatal("Prometheus ended instead of running")
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // pushingTo are the settings that push everything to a receiver.
@@ -31,14 +33,14 @@ func TestPush(t *testing.T) {
 			})
 			t.Run("metrics", func(t *testing.T) {
 				for _, name := range []string{"signal_health", "signal.verdict.weight", "signal.probe.duration", "signal.otlp.items", "signal.build_info", "go.goroutines"} {
-					eventually(t, "metric "+name, func() bool { names, _ := r.metricNames(); return names[name] })
+					testbed.Eventually(t, "metric "+name, bound, func() bool { names, _ := r.metricNames(); return names[name] })
 				}
 				_, resource := r.metricNames()
 				checkResource(t, s, resource)
 			})
 			t.Run("logs", func(t *testing.T) {
 				var change record
-				eventually(t, "the change of the verdict in the log", func() bool {
+				testbed.Eventually(t, "the change of the verdict in the log", bound, func() bool {
 					for _, l := range r.records() {
 						if l.message == "verdict changed" {
 							change = l
@@ -51,7 +53,7 @@ func TestPush(t *testing.T) {
 			})
 			t.Run("all is counted", func(t *testing.T) {
 				for _, signal := range []string{"traces", "metrics", "logs"} {
-					eventually(t, signal+" counted as exported", func() bool { return s.items(signal, "exported") > 0 })
+					testbed.Eventually(t, signal+" counted as exported", bound, func() bool { return s.items(signal, "exported") > 0 })
 					if failed, dropped := s.items(signal, "failed"), s.items(signal, "dropped"); failed != 0 || dropped != 0 {
 						t.Errorf("%d %s failed and %d were dropped", failed, signal, dropped)
 					}
@@ -69,7 +71,7 @@ func checkPollTrace(t *testing.T, r *receiver) {
 		{"HTTP GET", "probe jicofo_stats", "poll jicofo"},
 		{"HTTP GET", "probe prosody", "poll prosody"},
 	} {
-		eventually(t, fmt.Sprintf("a trace of %q", names), func() bool {
+		testbed.Eventually(t, fmt.Sprintf("a trace of %q", names), bound, func() bool {
 			byID := map[string]span{}
 			for _, s := range r.spans() {
 				byID[s.trace+s.id] = s
@@ -97,7 +99,7 @@ func checkResource(t *testing.T, s *shard, resource map[string]any) {
 		}
 	}
 	host, err := os.Hostname()
-	must(t, err)
+	testbed.Must(t, err)
 	if resource["host.name"] != host {
 		t.Errorf("resource attribute host.name is %v, want %s", resource["host.name"], host)
 	}
@@ -111,7 +113,7 @@ func checkResource(t *testing.T, s *shard, resource map[string]any) {
 // checkTraceOf checks that a line of the log belongs to a span that came.
 func checkTraceOf(t *testing.T, r *receiver, l record) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("the trace %s of log record %q", l.trace, l.message), func() bool {
+	testbed.Eventually(t, fmt.Sprintf("the trace %s of log record %q", l.trace, l.message), bound, func() bool {
 		for _, s := range r.spans() {
 			if s.trace == l.trace {
 				return true

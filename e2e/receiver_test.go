@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // receiver is the Collector's OTLP receiver, and what it took in.
@@ -32,21 +34,21 @@ func startReceiver(t *testing.T, protocol, address string) *receiver {
 	transport, _, _ := strings.Cut(protocol, "/")
 	factory := otlpreceiver.NewFactory()
 	config := factory.CreateDefaultConfig()
-	must(t, confmap.NewFromStringMap(map[string]any{"protocols": map[string]any{
+	testbed.Must(t, confmap.NewFromStringMap(map[string]any{"protocols": map[string]any{
 		transport: map[string]any{"endpoint": address, "include_metadata": true},
 	}}).Unmarshal(config))
 	settings := receivertest.NewNopSettings(factory.Type())
 
 	// The three share one server.
 	traces, err := factory.CreateTraces(t.Context(), settings, config, &r.traces)
-	must(t, err)
+	testbed.Must(t, err)
 	metrics, err := factory.CreateMetrics(t.Context(), settings, config, &r.metrics)
-	must(t, err)
+	testbed.Must(t, err)
 	logs, err := factory.CreateLogs(t.Context(), settings, config, &r.logs)
-	must(t, err)
+	testbed.Must(t, err)
 	all := []component.Component{traces, metrics, logs}
 	for _, c := range all {
-		must(t, c.Start(context.WithoutCancel(t.Context()), componenttest.NewNopHost()))
+		testbed.Must(t, c.Start(context.WithoutCancel(t.Context()), componenttest.NewNopHost()))
 	}
 	r.stop = sync.OnceFunc(func() {
 		for _, c := range all {

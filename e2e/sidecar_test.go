@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // vars are environment variables.
@@ -55,7 +56,7 @@ type shard struct {
 func startShard(t *testing.T, settings vars) *shard {
 	t.Helper()
 	node, err := signalnode.Start()
-	must(t, err)
+	testbed.Must(t, err)
 	t.Cleanup(func() { _ = node.Close() })
 	s := &shard{node: node, statusPath: filepath.Join(t.TempDir(), "shard-status")}
 	s.say(t, "ready")
@@ -65,7 +66,7 @@ func startShard(t *testing.T, settings vars) *shard {
 		"JICOFO_ORIG": node.Jicofo.Origin(), "PROSODY_ORIG": node.Prosody.Origin(), "STATUS_PATH": s.statusPath,
 	}).with(settings).environ()
 	s.process = startProcess(t, cmd)
-	eventually(t, "the sidecar to open its ports", func() bool {
+	testbed.Eventually(t, "the sidecar to open its ports", bound, func() bool {
 		if s.hasEnded() {
 			t.Fatal("the sidecar ended instead of running")
 		}
@@ -83,8 +84,8 @@ func startShard(t *testing.T, settings vars) *shard {
 // say puts a word into the status file, by rename.
 func (s *shard) say(t *testing.T, word string) {
 	t.Helper()
-	must(t, os.WriteFile(s.statusPath+".new", []byte(word+"\n"), 0o644))
-	must(t, os.Rename(s.statusPath+".new", s.statusPath))
+	testbed.Must(t, os.WriteFile(s.statusPath+".new", []byte(word+"\n"), 0o644))
+	testbed.Must(t, os.Rename(s.statusPath+".new", s.statusPath))
 }
 
 // jicofo makes jicofo behave.
@@ -97,18 +98,18 @@ func (s *shard) ask(t *testing.T) (line string, took time.Duration) {
 	t.Helper()
 	began := time.Now()
 	conn, err := net.DialTimeout("tcp", s.agent, bound)
-	must(t, err)
+	testbed.Must(t, err)
 	defer conn.Close()
-	must(t, conn.SetDeadline(began.Add(bound)))
+	testbed.Must(t, conn.SetDeadline(began.Add(bound)))
 	said, err := io.ReadAll(conn)
-	must(t, err)
+	testbed.Must(t, err)
 	return strings.TrimSuffix(string(said), "\n"), time.Since(began)
 }
 
 // becomes waits until the agent says the line.
 func (s *shard) becomes(t *testing.T, line string) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("the agent to say %q", line), func() bool {
+	testbed.Eventually(t, fmt.Sprintf("the agent to say %q", line), bound, func() bool {
 		said, _ := s.ask(t)
 		return said == line
 	})
@@ -134,7 +135,7 @@ func (s *shard) probes(probe, outcome string) int {
 func (s *shard) awaitProbes(t *testing.T, n int, outcome string) {
 	t.Helper()
 	from := s.probes("jicofo_health", outcome)
-	eventually(t, fmt.Sprintf("%d probes with outcome %s", n, outcome), func() bool {
+	testbed.Eventually(t, fmt.Sprintf("%d probes with outcome %s", n, outcome), bound, func() bool {
 		return s.probes("jicofo_health", outcome) >= from+n
 	})
 }

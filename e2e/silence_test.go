@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // countConnections counts who comes to an address.
@@ -61,7 +63,7 @@ func TestNothingIsPushedByDefault(t *testing.T) {
 	for _, address := range addresses {
 		l, err := net.Listen("tcp", address)
 		if err != nil {
-			missing(t, "the port of "+address+", which something else has")
+			testbed.Missing(t, "the port of "+address+", which something else has")
 		}
 		_ = l.Close()
 	}

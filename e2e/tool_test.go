@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // tool is the path of a program that make test-e2e builds, as the variable says.
@@ -11,7 +13,7 @@ func tool(t *testing.T, variable string) string {
 	t.Helper()
 	path := os.Getenv(variable)
 	if _, err := os.Stat(path); err != nil {
-		missing(t, variable+"="+path+" (make test-e2e builds it)")
+		testbed.Missing(t, variable+"="+path+" (make test-e2e builds it)")
 	}
 	return path
 }
@@ -21,7 +23,7 @@ func program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		missing(t, name+" (apt-get install "+name+")")
+		testbed.Missing(t, name+" (apt-get install "+name+")")
 	}
 	return path
 }

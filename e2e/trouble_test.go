@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // trouble is a backend that does not take what it is sent; stop ends it.
@@ -72,22 +74,22 @@ func TestBackendInTrouble(t *testing.T) {
 			address := freeAddress(t)
 			r := startReceiver(t, test.protocol, address)
 			s := startShard(t, pushingTo(address, test.protocol).with(hurried))
-			eventually(t, "spans to arrive", func() bool { return r.traces.SpanCount() > 0 })
+			testbed.Eventually(t, "spans to arrive", bound, func() bool { return r.traces.SpanCount() > 0 })
 
 			r.stop()
 			stopTrouble := test.trouble(t, address)
-			eventually(t, "failed exports of every signal", func() bool {
+			testbed.Eventually(t, "failed exports of every signal", bound, func() bool {
 				return s.items("traces", "failed") > 0 && s.items("metrics", "failed") > 0
 			})
 			if test.drops {
-				eventually(t, "dropped spans", func() bool { return s.items("traces", "dropped") > 0 })
+				testbed.Eventually(t, "dropped spans", bound, func() bool { return s.items("traces", "dropped") > 0 })
 			}
 			checkAgent(t, s)
 			stopTrouble()
 
 			r = startReceiver(t, test.protocol, address)
-			eventually(t, "spans to arrive again", func() bool { return r.traces.SpanCount() > 0 })
-			eventually(t, "the log to tell the end", func() bool { return len(s.logged("telemetry export works again", "signal", "traces")) > 0 })
+			testbed.Eventually(t, "spans to arrive again", bound, func() bool { return r.traces.SpanCount() > 0 })
+			testbed.Eventually(t, "the log to tell the end", bound, func() bool { return len(s.logged("telemetry export works again", "signal", "traces")) > 0 })
 			s.awaitProbes(t, 100, "ok")
 			for _, message := range []string{"telemetry export began to fail", "telemetry export works again"} {
 				if n := len(s.logged(message, "signal", "traces")); n != 1 {

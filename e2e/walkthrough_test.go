@@ -15,6 +15,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // stack is what docker-compose.yml describes, without containers: the same programs with the same files and the same
@@ -32,14 +34,14 @@ var inContainers = []string{"5280", "8888", "8899", "6000", "6060", "6061", "808
 func startStack(t *testing.T) *stack {
 	t.Helper()
 	o, err := cli.NewProjectOptions([]string{"../docker-compose.yml"})
-	must(t, err)
+	testbed.Must(t, err)
 	project, err := o.LoadProject(context.Background())
-	must(t, err)
+	testbed.Must(t, err)
 	s := &stack{project: project, ports: map[string]string{}, places: map[string]string{}, statuses: t.TempDir()}
 	for _, port := range inContainers {
 		_, s.ports[port], _ = net.SplitHostPort(freeAddress(t))
 	}
-	must(t, os.CopyFS(s.statuses, os.DirFS("../deploy/compose/status")))
+	testbed.Must(t, os.CopyFS(s.statuses, os.DirFS("../deploy/compose/status")))
 	j := startJaeger(t)
 	traces := startCollector(t, j.otlp, "--config", collectorConfig)
 	s.places["16686"] = strings.TrimPrefix(j.api, "http://")
@@ -86,7 +88,7 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 	}).environ()
 	startProcess(t, sidecar)
 	s.publish("shard"+n, host)
-	eventually(t, "shard "+n, func() bool {
+	testbed.Eventually(t, "shard "+n, bound, func() bool {
 		code, _ := get("http://" + at("6000") + "/signal/health")
 		return code == http.StatusOK
 	})
@@ -95,7 +97,7 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 func (s *stack) startHAProxy(t *testing.T) {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "haproxy-") // t.TempDir is too long for a socket
-	must(t, err)
+	testbed.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	environment := s.environment("haproxy")
 	moved := maps.Clone(environment)
@@ -154,7 +156,7 @@ func (s *stack) says(t *testing.T, commands string, texts ...string) (out string
 			t.Logf("%s\nsaid %s", script, out)
 		}
 	}()
-	eventually(t, fmt.Sprintf("%q to say %q", commands, texts), func() bool {
+	testbed.Eventually(t, fmt.Sprintf("%q to say %q", commands, texts), bound, func() bool {
 		said, _ := exec.CommandContext(t.Context(), "sh", "-c", script).CombinedOutput() // grep fails as long as it finds nothing
 		out = string(said)
 		for _, text := range texts {
@@ -203,9 +205,9 @@ func TestWalkThrough(t *testing.T) {
 func TestWalkThroughNamesWhatIsPublished(t *testing.T) {
 	t.Parallel()
 	o, err := cli.NewProjectOptions([]string{"../docker-compose.yml"})
-	must(t, err)
+	testbed.Must(t, err)
 	project, err := o.LoadProject(context.Background())
-	must(t, err)
+	testbed.Must(t, err)
 	published := map[string]bool{}
 	for _, service := range project.Services {
 		for _, p := range service.Ports {

@@ -50,7 +50,7 @@ func TestChangesAreLogged(t *testing.T) {
 	s.observe(ctx, jicofo(503, 0, 0))
 	s.observe(ctx, prosody(500))
 	s.observe(ctx, prosody(500))
-	got := s.log.lines(t, "verdict changed")
+	got := entries(t, s.log, "verdict changed")
 	want := []string{
 		`"" > "up ready 100%" damped=false reasons=[] until=<nil>`,
 		`"up ready 100%" > "up drain 0%" damped=true reasons=[jicofo_overloaded: jicofo answered 503] until=2026-01-02T03:06:05.678Z`,

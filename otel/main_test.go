@@ -1,7 +1,6 @@
 package otel_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/otel"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,7 +29,7 @@ type stage struct {
 	*otel.Telemetry
 	*health.Monitor
 	verdicts *otel.Verdicts
-	log      *logBuffer
+	log      *testbed.LogBuffer
 	spans    *tracetest.SpanRecorder
 	tracing  *sdktrace.TracerProvider
 }
@@ -40,7 +39,7 @@ var build = otel.Build{Version: "v1.2.3", Revision: "abc", GoVersion: "go1.26"}
 // newStage returns a stage whose monitor has seen nothing.
 func newStage(t *testing.T, config health.Config) *stage {
 	t.Helper()
-	s := &stage{log: new(logBuffer), spans: tracetest.NewSpanRecorder()}
+	s := &stage{log: new(testbed.LogBuffer), spans: tracetest.NewSpanRecorder()}
 	s.tracing = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(s.spans))
 	s.Telemetry = newTelemetry(t, s.log)
 	var err error
@@ -165,29 +164,11 @@ var rules = health.Config{
 	DrainGraceScope: health.ScopeJicofo, Census: true,
 }
 
-// logBuffer collects a log; it is safe for concurrent use.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
-// lines returns the log's lines with that message, each as what its JSON says.
-func (b *logBuffer) lines(t *testing.T, message string) []map[string]any {
+// entries returns the lines of a log with that message, each as what its JSON says.
+func entries(t *testing.T, log *testbed.LogBuffer, message string) []map[string]any {
 	t.Helper()
 	var found []map[string]any
-	for line := range strings.Lines(b.String()) {
+	for _, line := range log.Lines() {
 		var attrs map[string]any
 		if err := json.Unmarshal([]byte(line), &attrs); err != nil {
 			t.Fatalf("%v: %s", err, line)

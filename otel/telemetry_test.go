@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/otel"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // targetInfo returns the labels of target_info: what telemetry says about the process.
@@ -39,7 +40,7 @@ func TestResource(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("OTEL_RESOURCE_ATTRIBUTES", test.attributes)
 			t.Setenv("OTEL_SERVICE_NAME", test.service)
-			log := new(logBuffer)
+			log := new(testbed.LogBuffer)
 			got := targetInfo(t, newTelemetry(t, log))
 			for label, value := range test.want {
 				if got[label] != value {
@@ -60,7 +61,7 @@ func TestResource(t *testing.T) {
 func TestMalformedResourceAttributes(t *testing.T) {
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "environment:prod")
 	t.Setenv("OTEL_SERVICE_NAME", "shard-7")
-	log := new(logBuffer)
+	log := new(testbed.LogBuffer)
 	got := targetInfo(t, newTelemetry(t, log))
 	if got["service_version"] != "v1.2.3" || got["telemetry_sdk_language"] != "go" {
 		t.Errorf("target_info is %v", got)
@@ -68,7 +69,7 @@ func TestMalformedResourceAttributes(t *testing.T) {
 	if got["service_name"] != "shard-7" {
 		t.Errorf("OTEL_SERVICE_NAME is lost: %v", got)
 	}
-	if lines := log.lines(t, "telemetry resource is incomplete"); len(lines) != 1 || lines[0]["level"] != "WARN" {
+	if lines := entries(t, log, "telemetry resource is incomplete"); len(lines) != 1 || lines[0]["level"] != "WARN" {
 		t.Errorf("the log says %s", log)
 	}
 }

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/history"
 	"github.com/signal-sidecar/signal-sidecar/otel"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,7 +40,7 @@ type runningServer struct {
 	node   *node
 	origin string
 	client *http.Client
-	log    *logBuffer
+	log    *testbed.LogBuffer
 	stop   func() error // ends the context and returns what Run returned
 	ended  <-chan struct{}
 }
@@ -49,7 +48,7 @@ type runningServer struct {
 // startServer runs a server until the test ends.
 func startServer(t testing.TB, s setup) *runningServer {
 	t.Helper()
-	log := new(logBuffer)
+	log := new(testbed.LogBuffer)
 	telemetry, err := otel.New(context.Background(), otel.Options{Prometheus: !s.noMetrics, Log: slog.NewTextHandler(log, nil)})
 	if err != nil {
 		t.Fatal(err)
@@ -103,23 +102,7 @@ func startServer(t testing.TB, s setup) *runningServer {
 }
 
 func (r *runningServer) run(t testing.TB) {
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	var runErr error
-	go func() {
-		defer close(ended)
-		runErr = r.Run(ctx)
-	}()
-	r.ended = ended
-	r.stop = func() error {
-		cancel()
-		select {
-		case <-ended:
-			return runErr
-		case <-time.After(bound):
-			return errors.New("Run did not return")
-		}
-	}
+	r.stop, r.ended = testbed.Background(r.Run, bound)
 }
 
 // reply is a complete answer.
@@ -185,22 +168,4 @@ func (n *node) observe(parts ...health.Observation) {
 		o.At = observedAt
 		n.Observe(context.Background(), o)
 	}
-}
-
-// logBuffer collects a log; it is safe for concurrent use.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }

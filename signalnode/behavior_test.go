@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestAnswers covers the behaviors that end in a complete HTTP answer.
@@ -135,7 +137,7 @@ func TestHangHoldsTheConnection(t *testing.T) {
 	n := startNode(t)
 	n.Prosody.Set("", MustParseBehavior("hang"))
 	conn := dial(t, n.Prosody, "/http-bind")
-	waitFor(t, "the request to hang", func() bool { return exchanges(n.Prosody) == 1 })
+	testbed.Eventually(t, "the request to hang", bound, func() bool { return exchanges(n.Prosody) == 1 })
 	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +145,7 @@ func TestHangHoldsTheConnection(t *testing.T) {
 		t.Fatalf("read %d, %v; want an open connection without an answer", got, err)
 	}
 	conn.Close()
-	waitFor(t, "the node to notice that the client is gone", func() bool { return exchanges(n.Prosody) == 0 })
+	testbed.Eventually(t, "the node to notice that the client is gone", bound, func() bool { return exchanges(n.Prosody) == 0 })
 }
 
 func TestHungRequestsFollowTheBehavior(t *testing.T) {
@@ -154,7 +156,7 @@ func TestHungRequestsFollowTheBehavior(t *testing.T) {
 			replies := getLater(t, n.Jicofo, "/about/health")
 			n.Jicofo.Set("/stats", MustParseBehavior("code 503")) // not theirs
 			n.Jicofo.Set("", MustParseBehavior("hang"))           // as before
-			waitFor(t, "the request to hang again", func() bool { return exchanges(n.Jicofo) == 1 })
+			testbed.Eventually(t, "the request to hang again", bound, func() bool { return exchanges(n.Jicofo) == 1 })
 			n.Jicofo.Set("/about/health", MustParseBehavior("code 500"))
 			if r := await(t, replies); r.code != 500 {
 				t.Errorf("got %+v, want 500", r)
@@ -230,7 +232,7 @@ func TestStreamsEndWithTheClient(t *testing.T) {
 				t.Fatal(err)
 			}
 			conn.Close()
-			waitFor(t, "the exchange to end", func() bool { return exchanges(n.Jicofo) == 0 })
+			testbed.Eventually(t, "the exchange to end", bound, func() bool { return exchanges(n.Jicofo) == 0 })
 		})
 	}
 }
@@ -240,9 +242,9 @@ func TestChangeFreesBlockedWrites(t *testing.T) {
 	n := startNode(t)
 	n.Jicofo.Set("", MustParseBehavior("huge"))
 	dial(t, n.Jicofo, "/stats")
-	waitFor(t, "the exchange to begin", func() bool { return exchanges(n.Jicofo) == 1 })
+	testbed.Eventually(t, "the exchange to begin", bound, func() bool { return exchanges(n.Jicofo) == 1 })
 	n.Jicofo.Set("", Behavior{})
-	waitFor(t, "the exchange to end", func() bool { return exchanges(n.Jicofo) == 0 })
+	testbed.Eventually(t, "the exchange to end", bound, func() bool { return exchanges(n.Jicofo) == 0 })
 }
 
 func TestHeadOfAStreamIsComplete(t *testing.T) {
@@ -253,7 +255,7 @@ func TestHeadOfAStreamIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	waitFor(t, "the exchange to end", func() bool { return exchanges(n.Jicofo) == 0 })
+	testbed.Eventually(t, "the exchange to end", bound, func() bool { return exchanges(n.Jicofo) == 0 })
 }
 
 func TestCancelledRequestEndsItsExchange(t *testing.T) {
@@ -272,12 +274,12 @@ func TestCancelledRequestEndsItsExchange(t *testing.T) {
 		}
 		done <- err
 	}()
-	waitFor(t, "the exchange to begin", func() bool { return exchanges(n.Jicofo) == 1 })
+	testbed.Eventually(t, "the exchange to begin", bound, func() bool { return exchanges(n.Jicofo) == 1 })
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
-	waitFor(t, "the exchange to end", func() bool { return exchanges(n.Jicofo) == 0 })
+	testbed.Eventually(t, "the exchange to end", bound, func() bool { return exchanges(n.Jicofo) == 0 })
 }
 
 func TestContents(t *testing.T) {

@@ -1,7 +1,6 @@
 package signalnode
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -60,7 +61,7 @@ func getLater(t *testing.T, s *Service, path string) <-chan reply {
 	before, _ := s.Requests(path)
 	replies := make(chan reply, 1)
 	go func() { replies <- get(s.Origin() + path) }()
-	waitFor(t, "the request to arrive", func() bool {
+	testbed.Eventually(t, "the request to arrive", bound, func() bool {
 		now, _ := s.Requests(path)
 		return now > before && exchanges(s) > 0
 	})
@@ -100,19 +101,4 @@ func exchanges(s *Service) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.exchanges)
-}
-
-func waitFor(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), bound)
-	defer cancel()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // badInput is one way for a service to misbehave on one path ("" for all), and what must come of it.
@@ -168,7 +169,7 @@ func TestBadStatusFile(t *testing.T) {
 		{"link to itself", "down drain 100%", "unreadable", func(string) error { return os.Symlink(path, path+".new") }},
 		{"dangling link", "down drain 100%", "unreadable", func(path string) error { return os.Symlink("/nonexistent", path) }},
 	} {
-		must(t, in.put(path+".new"))
+		testbed.Must(t, in.put(path+".new"))
 		s.becomes(t, "up ready 100%")
 		s.changes(t, 2*i+1)
 		before := len(s.log())
@@ -177,7 +178,7 @@ func TestBadStatusFile(t *testing.T) {
 		s.polls(t, 3, map[string]string{"status_file": in.outcome, "jicofo_health": "ok", "prosody": "ok"})
 		s.expectReasons(t, in.name, before, map[string]string{"status_file": in.outcome})
 		exchange(t, path+".new", path)
-		must(t, os.Remove(path+".new"))
+		testbed.Must(t, os.Remove(path+".new"))
 	}
 	s.becomes(t, "up ready 100%")
 	if peak := s.peakMemory(t); peak > maxMemory {
@@ -188,7 +189,7 @@ func TestBadStatusFile(t *testing.T) {
 // exchange swaps two files of any kind in one step.
 func exchange(t *testing.T, a, b string) {
 	t.Helper()
-	must(t, unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE))
+	testbed.Must(t, unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE))
 }
 
 // TestRedirectsAreFollowed has jicofo behind so many redirects as are allowed.

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 var (
@@ -108,13 +110,13 @@ func TestAllBadAtOnce(t *testing.T) {
 // a port that is taken.
 func TestProblemsBeforePorts(t *testing.T) {
 	t.Parallel()
-	strace := component(t, "strace")
+	strace := testbed.Component(t, "strace")
 	for value, binds := range map[string]bool{"json": true, "xml": false} {
 		trace := filepath.Join(t.TempDir(), "trace")
 		v := vars{"HTTP_PORT": occupy(t), "HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "TCP_PORT": "0", "LOG_FORMAT": value}
 		runCommand(t, t.TempDir(), v, strace, "-f", "-e", "trace=bind,listen", "-o", trace, binary(t))
 		calls, err := os.ReadFile(trace)
-		must(t, err)
+		testbed.Must(t, err)
 		if got := strings.Contains(string(calls), "bind("); got != binds {
 			t.Errorf("LOG_FORMAT=%s: ports opened: %t, want %t\n%s", value, got, binds, calls)
 		}

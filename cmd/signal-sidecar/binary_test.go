@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // buildFolder holds the binary.
@@ -141,7 +143,7 @@ func startSidecar(t *testing.T, v vars, args ...string) *sidecar {
 // started waits until the ports are open, and learns where they are.
 func (s *sidecar) started(t *testing.T) {
 	t.Helper()
-	eventually(t, "the sidecar to open its ports", bound, func() bool {
+	testbed.Eventually(t, "the sidecar to open its ports", bound, func() bool {
 		if s.hasEnded() {
 			t.Fatal("the sidecar ended instead of running")
 		}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // commands are what --help lists.
@@ -57,7 +59,7 @@ func completionFolder(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
 	write(t, folder, "recording.jsonl", "")
-	must(t, os.Mkdir(filepath.Join(folder, "folder"), 0o755))
+	testbed.Must(t, os.Mkdir(filepath.Join(folder, "folder"), 0o755))
 	write(t, folder, "folder/inner", "")
 	return folder
 }
@@ -90,7 +92,7 @@ func (c completion) check(t *testing.T, offered []string) {
 // TestBashCompletion calls the function as bash does, with words parted at = too.
 func TestBashCompletion(t *testing.T) {
 	t.Parallel()
-	bash, script, folder := component(t, "bash"), completionScript(t, "bash", "signal-sidecar"), completionFolder(t)
+	bash, script, folder := testbed.Component(t, "bash"), completionScript(t, "bash", "signal-sidecar"), completionFolder(t)
 	const driver = `source "$1" || exit; shift
 		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
 		f=$(complete -p signal-sidecar | sed 's/.*-F \([^ ]*\) .*/\1/')
@@ -111,7 +113,7 @@ func TestBashCompletion(t *testing.T) {
 // TestFishCompletion asks fish, which tells what it would offer.
 func TestFishCompletion(t *testing.T) {
 	t.Parallel()
-	fish, script, folder := component(t, "fish"), completionScript(t, "fish", "signal-sidecar.fish"), completionFolder(t)
+	fish, script, folder := testbed.Component(t, "fish"), completionScript(t, "fish", "signal-sidecar.fish"), completionFolder(t)
 	v := vars{"HOME": folder, "XDG_CONFIG_HOME": t.TempDir(), "XDG_DATA_HOME": t.TempDir(), "LC_ALL": "C.UTF-8"}
 	for _, c := range completionCases {
 		r := runCommand(t, folder, v, fish, "--no-config", "-c", "source $argv[1]; complete -C $argv[2]", script, "signal-sidecar "+c.line)
@@ -146,7 +148,7 @@ zpty -d shell
 // itself, and with the script sourced.
 func TestZshCompletion(t *testing.T) {
 	t.Parallel()
-	zsh, script := component(t, "zsh"), completionScript(t, "zsh", "_signal-sidecar")
+	zsh, script := testbed.Component(t, "zsh"), completionScript(t, "zsh", "_signal-sidecar")
 	for name, load := range map[string]string{
 		"found":   "fpath=(" + filepath.Dir(script) + " $fpath); compinit -D -u",
 		"sourced": "compinit -D -u; source " + script,

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // fleetConfig is a configuration of Prometheus with the rules of deploy/prometheus, and targets as there.
@@ -38,8 +40,8 @@ type fleet struct {
 
 func startObservedFleet(t *testing.T) *fleet {
 	t.Helper()
-	component(t, "prometheus")
-	component(t, "haproxy")
+	testbed.Component(t, "prometheus")
+	testbed.Component(t, "haproxy")
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	t.Cleanup(sink.Close)
 	f := new(fleet)
@@ -55,7 +57,7 @@ func startObservedFleet(t *testing.T) *fleet {
 	metrics := "127.0.0.1:" + lastingPort(t)
 	startHAProxyWith(t, haproxyOptions{metrics: metrics, timeoutCheck: "10s"}, agents...)
 	rules, err := filepath.Abs("../../deploy/prometheus/rules")
-	must(t, err)
+	testbed.Must(t, err)
 	f.prometheus = startPrometheusWith(t, fmt.Sprintf(fleetConfig, rules+"/*.yml", f.first.http, f.second.http, metrics), "--enable-feature=exemplar-storage")
 	f.fail(t)
 	return f
@@ -67,10 +69,10 @@ func (f *fleet) fail(t *testing.T) {
 	for _, s := range []*shard{f.first, f.second} {
 		s.node.SetLoad(10, 3)
 		s.becomes(t, "up ready 100%")
-		eventually(t, "a scrape", bound, func() bool { return len(query(f.prometheus, `shard:signal_haproxy_state:bool{state="UP"} == 1`)) == 2 })
+		testbed.Eventually(t, "a scrape", bound, func() bool { return len(query(f.prometheus, `shard:signal_haproxy_state:bool{state="UP"} == 1`)) == 2 })
 		s.jicofo("code 503")
 		s.becomes(t, "down ready 100%")
-		eventually(t, "a scrape of it", bound, func() bool { return len(query(f.prometheus, `signal_health == 0`)) == 1 })
+		testbed.Eventually(t, "a scrape of it", bound, func() bool { return len(query(f.prometheus, `signal_health == 0`)) == 1 })
 		s.jicofo("healthy")
 		s.becomes(t, "up ready 100%")
 	}
@@ -87,14 +89,14 @@ func TestDashboardHasData(t *testing.T) {
 	for _, p := range d.Panels {
 		for _, target := range p.Targets {
 			expression := grafana.Replace(target.Expr)
-			eventually(t, fmt.Sprintf("data in panel %q: %s", p.Title, expression), bound, func() bool {
+			testbed.Eventually(t, fmt.Sprintf("data in panel %q: %s", p.Title, expression), bound, func() bool {
 				if target.Instant {
 					return f.shows("/api/v1/query", url.Values{"query": {expression}})
 				}
 				return f.shows("/api/v1/query_range", lately(url.Values{"query": {expression}, "step": {"1"}}))
 			})
 			if target.Exemplar {
-				eventually(t, fmt.Sprintf("an exemplar in panel %q: %s", p.Title, expression), bound, func() bool {
+				testbed.Eventually(t, fmt.Sprintf("an exemplar in panel %q: %s", p.Title, expression), bound, func() bool {
 					_, body := get("http://" + f.prometheus + "/api/v1/query_exemplars?" + lately(url.Values{"query": {expression}}).Encode())
 					return strings.Contains(body, `"trace_id":"`)
 				})
@@ -103,7 +105,7 @@ func TestDashboardHasData(t *testing.T) {
 	}
 	for _, a := range d.Annotations.List {
 		if a.Expr != "" {
-			eventually(t, fmt.Sprintf("annotations %q", a.Name), bound, func() bool {
+			testbed.Eventually(t, fmt.Sprintf("annotations %q", a.Name), bound, func() bool {
 				return f.shows("/api/v1/query_range", lately(url.Values{"query": {grafana.Replace(a.Expr)}, "step": {"1"}}))
 			})
 		}
@@ -182,8 +184,8 @@ type dashboardFile struct {
 func readDashboard(t *testing.T) (d dashboardFile) {
 	t.Helper()
 	content, err := os.ReadFile("../../deploy/grafana/dashboards/signal-sidecar.json")
-	must(t, err)
-	must(t, json.Unmarshal(content, &d))
+	testbed.Must(t, err)
+	testbed.Must(t, json.Unmarshal(content, &d))
 	if len(d.Panels) == 0 || len(d.Annotations.List) == 0 || len(d.Templating.List) == 0 {
 		t.Fatalf("the dashboard has %d panels, %d annotations and %d variables", len(d.Panels), len(d.Annotations.List), len(d.Templating.List))
 	}
@@ -202,7 +204,7 @@ func TestRulesAreEvaluated(t *testing.T) {
 			}
 		}
 	}
-	eventually(t, "all rules to be evaluated", bound, func() bool {
+	testbed.Eventually(t, "all rules to be evaluated", bound, func() bool {
 		_, body := get("http://" + f.prometheus + "/api/v1/rules")
 		return json.Unmarshal([]byte(body), &answer) == nil && len(answer.Data.Groups) > 0 && !strings.Contains(body, `"health":"unknown"`)
 	})
@@ -214,17 +216,17 @@ func TestRulesAreEvaluated(t *testing.T) {
 				t.Errorf("rule %s: %s %s", r.Name, r.Health, r.LastError)
 			}
 			if r.Type == "recording" {
-				eventually(t, r.Name, bound, func() bool { return len(query(f.prometheus, r.Name)) > 0 })
+				testbed.Eventually(t, r.Name, bound, func() bool { return len(query(f.prometheus, r.Name)) > 0 })
 			}
 		}
 	}
 	if kinds["alerting"] < 20 || kinds["recording"] < 10 {
 		t.Errorf("the rules are %v", kinds)
 	}
-	eventually(t, "the alert on the second shard", bound, func() bool {
+	testbed.Eventually(t, "the alert on the second shard", bound, func() bool {
 		return len(query(f.prometheus, `ALERTS{alertname="SignalShardDown",alertstate="pending",environment="test",region="here",shard="second"}`)) == 1
 	})
-	eventually(t, "the alert to tell the reason", bound, func() bool {
+	testbed.Eventually(t, "the alert to tell the reason", bound, func() bool {
 		_, body := get("http://" + f.prometheus + "/api/v1/alerts")
 		return strings.Contains(body, "second (test, here) has been down for a minute, and HAProxy moves its users elsewhere. Reasons: jicofo_overloaded.")
 	})
@@ -244,7 +246,7 @@ func (f *fleet) checkAgreement(t *testing.T) {
 	} {
 		f.first.jicofo(step.jicofo)
 		f.first.say(t, step.word)
-		eventually(t, fmt.Sprintf("both sides to say %s for %s with jicofo %s", step.state, step.word, step.jicofo), bound, func() bool {
+		testbed.Eventually(t, fmt.Sprintf("both sides to say %s for %s with jicofo %s", step.state, step.word, step.jicofo), bound, func() bool {
 			ours := query(f.prometheus, fmt.Sprintf(`shard:signal_haproxy_state:bool{shard="first",state=%q} == 1`, step.state))
 			both := query(f.prometheus, theirs+` and on (shard, state) (shard:signal_haproxy_state:bool{shard="first"} == 1)`)
 			return len(ours) == 1 && len(both) == 2

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // demo is a running demo, and what its guide names.
@@ -32,7 +34,7 @@ func startDemo(t *testing.T, v vars) *demo {
 	cmd := exec.Command(binary(t), "demo")
 	cmd.Dir, cmd.Env = t.TempDir(), v.with(vars{"TMPDIR": temp}).environ()
 	d := &demo{sidecar: &sidecar{process: startProcess(t, cmd)}, temp: temp}
-	eventually(t, "the guide", bound, func() bool {
+	testbed.Eventually(t, "the guide", bound, func() bool {
 		return strings.Contains(contents(d.stdout), "End with Ctrl-C") || d.hasEnded()
 	})
 	for into, pattern := range map[*string]*regexp.Regexp{&d.agent: guideAgent, &d.http: guideHTTP, &d.control: guideControl, &d.statusPath: guideStatus} {
@@ -49,7 +51,7 @@ func startDemo(t *testing.T, v vars) *demo {
 func (d *demo) command(t *testing.T, path, text string) {
 	t.Helper()
 	res, err := client.Post("http://"+d.control+path, "application/x-www-form-urlencoded", strings.NewReader(text))
-	must(t, err)
+	testbed.Must(t, err)
 	defer res.Body.Close()
 	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
 		t.Errorf("%s %s: %d %s", path, text, res.StatusCode, body)
@@ -76,7 +78,7 @@ func TestDemo(t *testing.T) {
 		if strings.HasSuffix(url, "/jicofo") || strings.HasSuffix(url, "/prosody") || strings.HasSuffix(url, "/load") {
 			continue // commands
 		}
-		eventually(t, url+" to answer", bound, func() bool {
+		testbed.Eventually(t, url+" to answer", bound, func() bool {
 			code, _ := get(url)
 			return code == http.StatusOK
 		})

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os/exec"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestWithoutDescriptors fills a sidecar that may open few files with held connections: the failed accepts are told once,
@@ -18,7 +20,7 @@ func TestWithoutDescriptors(t *testing.T) {
 	s.started(t)
 	s.becomes(t, "up ready 100%")
 	var replies []<-chan string
-	eventually(t, "accepts to fail", bound, func() bool {
+	testbed.Eventually(t, "accepts to fail", bound, func() bool {
 		replies = append(replies, wait(t, s.held))
 		return len(s.logged("agent connections are not accepted")) > 0
 	})
@@ -27,7 +29,7 @@ func TestWithoutDescriptors(t *testing.T) {
 			t.Errorf("said %q", said)
 		}
 	}
-	eventually(t, "the held port to have no connection left", bound, func() bool { return s.heldConnections() == 0 })
+	testbed.Eventually(t, "the held port to have no connection left", bound, func() bool { return s.heldConnections() == 0 })
 	s.becomes(t, "up ready 100%")
 	if said := heard(t, wait(t, s.held)); said != "up ready 100%\n" {
 		t.Errorf("the held port says %q", said)

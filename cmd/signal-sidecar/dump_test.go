@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // dumpScript notes its beginning and its end in a file, the service's name with them; if it is given a second file, it
@@ -24,7 +26,7 @@ func newDumps(t *testing.T) dumps {
 	t.Helper()
 	folder := t.TempDir()
 	script := write(t, folder, "dump", dumpScript)
-	must(t, os.Chmod(script, 0o755))
+	testbed.Must(t, os.Chmod(script, 0o755))
 	return dumps{script, folder + "/notes", folder + "/release"}
 }
 
@@ -39,7 +41,7 @@ func TestDumps(t *testing.T) {
 
 	s.jicofo("code 503")
 	s.becomes(t, "up drain 0%") // grace or not
-	eventually(t, "jicofo's dump", bound, func() bool { return d.count("jicofo ends") == 1 })
+	testbed.Eventually(t, "jicofo's dump", bound, func() bool { return d.count("jicofo ends") == 1 })
 	s.polls(t, 3, map[string]string{"jicofo_health": "http_error"})
 	s.jicofo("hang") // unhealthy still
 	s.jicofo("code 500")
@@ -47,18 +49,18 @@ func TestDumps(t *testing.T) {
 	s.jicofo("healthy")
 	s.becomes(t, "up ready 100%")
 
-	must(t, s.node.Prosody.Crash())
+	testbed.Must(t, s.node.Prosody.Crash())
 	s.becomes(t, "down ready 100%")
-	eventually(t, "prosody's dump", bound, func() bool { return d.count("prosody ends") == 1 })
-	must(t, s.node.Prosody.Recover())
+	testbed.Eventually(t, "prosody's dump", bound, func() bool { return d.count("prosody ends") == 1 })
+	testbed.Must(t, s.node.Prosody.Recover())
 	s.becomes(t, "up ready 100%")
 
-	must(t, s.node.Jicofo.Crash())
-	eventually(t, "jicofo's second dump", bound, func() bool { return d.count("jicofo ends") == 2 })
+	testbed.Must(t, s.node.Jicofo.Crash())
+	testbed.Eventually(t, "jicofo's second dump", bound, func() bool { return d.count("jicofo ends") == 2 })
 	if notes := contents(d.notes); strings.Count(notes, "\n") != 6 {
 		t.Errorf("dumps:\n%s", notes)
 	}
-	eventually(t, "the log of the dumps", bound, func() bool {
+	testbed.Eventually(t, "the log of the dumps", bound, func() bool {
 		return len(s.logged("dump started")) == 3 && len(s.logged("dump finished")) == 3
 	})
 }
@@ -89,8 +91,8 @@ func TestDumpsNeverOverlap(t *testing.T) {
 		s.jicofo("healthy")
 		s.becomes(t, "up ready 100%")
 	}
-	eventually(t, "the dump to begin", bound, func() bool { return d.count("jicofo begins") == 1 })
-	eventually(t, "two dumps to be put off", bound, func() bool {
+	testbed.Eventually(t, "the dump to begin", bound, func() bool { return d.count("jicofo begins") == 1 })
+	testbed.Eventually(t, "two dumps to be put off", bound, func() bool {
 		return len(s.logged("dump not started: the previous one is still running")) == 2
 	})
 
@@ -98,8 +100,8 @@ func TestDumpsNeverOverlap(t *testing.T) {
 	if code != 0 || took > stopTime {
 		t.Errorf("with a dump running: exit %d after %s", code, took)
 	}
-	must(t, os.WriteFile(d.release, nil, 0o644))
-	eventually(t, "the dump to end after the sidecar", bound, func() bool { return d.count("jicofo ends") == 1 })
+	testbed.Must(t, os.WriteFile(d.release, nil, 0o644))
+	testbed.Eventually(t, "the dump to end after the sidecar", bound, func() bool { return d.count("jicofo ends") == 1 })
 	if d.count("jicofo begins") != 1 {
 		t.Errorf("dumps:\n%s", contents(d.notes))
 	}
@@ -121,7 +123,7 @@ func TestBadDumps(t *testing.T) {
 		s.becomes(t, "up ready 100%")
 		s.jicofo("code 500")
 		s.becomes(t, "down ready 100%")
-		eventually(t, command+" to fail, and the log to say so", bound, func() bool {
+		testbed.Eventually(t, command+" to fail, and the log to say so", bound, func() bool {
 			failed := s.logged("dump failed", "service", "jicofo", "level", "ERROR")
 			return len(failed) == 1 && failed[0]["error"] != ""
 		})

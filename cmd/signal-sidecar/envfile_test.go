@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestBadEnvFiles gives the sidecar files that are none; what it says never quotes what stands in them.
@@ -35,7 +37,7 @@ func TestBadEnvFiles(t *testing.T) {
 	t.Run("folder", func(t *testing.T) {
 		t.Parallel()
 		folder := t.TempDir()
-		must(t, os.Mkdir(filepath.Join(folder, ".env"), 0o755))
+		testbed.Must(t, os.Mkdir(filepath.Join(folder, ".env"), 0o755))
 		expectBadEnvFile(t, secret, ".env", runIn(t, folder, nil))
 		expectBadEnvFile(t, secret, folder, run(t, nil, "--env-file", folder))
 	})

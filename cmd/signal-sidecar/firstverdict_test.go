@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 func TestFirstReply(t *testing.T) {
@@ -22,8 +24,8 @@ func TestFirstReply(t *testing.T) {
 func wait(t *testing.T, address string) <-chan string {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", address, bound)
-	must(t, err)
-	must(t, conn.SetDeadline(time.Now().Add(bound)))
+	testbed.Must(t, err)
+	testbed.Must(t, conn.SetDeadline(time.Now().Add(bound)))
 	reply := make(chan string, 1)
 	read := make(chan struct{})
 	go func() {
@@ -40,7 +42,7 @@ func wait(t *testing.T, address string) <-chan string {
 
 func heard(t *testing.T, reply <-chan string) (said string) {
 	t.Helper()
-	eventually(t, "the agent to end the connection", bound, func() bool {
+	testbed.Eventually(t, "the agent to end the connection", bound, func() bool {
 		select {
 		case said = <-reply:
 			return true

@@ -1,6 +1,10 @@
 package main_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
+)
 
 // TestCrashIsSeenAtOnce crashes each service and brings it back, with the polls a minute apart: the kernel tells of the
 // crash, and the recovery polls of the return.
@@ -9,13 +13,13 @@ func TestCrashIsSeenAtOnce(t *testing.T) {
 	s := startShard(t, vars{"POLLING_INTERVAL": "60", "RECOVERY_POLLING_INTERVAL": "0.1"})
 	s.becomes(t, "up ready 100%")
 	for range 3 {
-		must(t, s.node.Jicofo.Crash())
+		testbed.Must(t, s.node.Jicofo.Crash())
 		s.becomes(t, "down ready 100%")
-		must(t, s.node.Jicofo.Recover())
+		testbed.Must(t, s.node.Jicofo.Recover())
 		s.becomes(t, "up ready 100%")
-		must(t, s.node.Prosody.Crash())
+		testbed.Must(t, s.node.Prosody.Crash())
 		s.becomes(t, "down ready 100%")
-		must(t, s.node.Prosody.Recover())
+		testbed.Must(t, s.node.Prosody.Recover())
 		s.becomes(t, "up ready 100%")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // deployed are the ways to start HAProxy with the files in deploy/haproxy.
@@ -24,7 +25,7 @@ var deployed = map[string][]string{
 // knows yet, which may cost a warning, not the start.
 func TestHAProxyAcceptsDeployed(t *testing.T) {
 	t.Parallel()
-	path := component(t, "haproxy")
+	path := testbed.Component(t, "haproxy")
 	for name, files := range deployed {
 		check := exec.Command(path, append([]string{"-c"}, files...)...)
 		check.Env = vars{}.environ()
@@ -50,9 +51,9 @@ type frontier struct {
 
 func startFrontier(t *testing.T, files []string) *frontier {
 	t.Helper()
-	path := component(t, "haproxy")
+	path := testbed.Component(t, "haproxy")
 	folder, err := os.MkdirTemp("", "haproxy-") // t.TempDir is too long for a socket
-	must(t, err)
+	testbed.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	prosody, agent, held := lastingPort(t), lastingPort(t), lastingPort(t)
 	users, metrics := "127.0.0.1:"+lastingPort(t), "127.0.0.1:"+lastingPort(t)
@@ -74,7 +75,7 @@ func startFrontier(t *testing.T, files []string) *frontier {
 	cmd := exec.Command(path, append(slices.Clone(files), "-db")...)
 	cmd.Env = settings.environ()
 	f.haproxy = &haproxy{process: startProcess(t, cmd), stats: stats}
-	eventually(t, "HAProxy's statistics", bound, func() bool {
+	testbed.Eventually(t, "HAProxy's statistics", bound, func() bool {
 		_, err := f.ask("show info")
 		return err == nil || f.hasEnded()
 	})
@@ -86,7 +87,7 @@ func startFrontier(t *testing.T, files []string) *frontier {
 func startShardAt(t *testing.T, host, prosodyPort string, settings vars) *shard {
 	t.Helper()
 	node, err := signalnode.StartAt("", host+":"+prosodyPort)
-	must(t, err)
+	testbed.Must(t, err)
 	t.Cleanup(func() { _ = node.Close() })
 	s := &shard{node: node, statusPath: filepath.Join(t.TempDir(), "shard-status")}
 	s.settings = quick.with(vars{
@@ -100,7 +101,7 @@ func startShardAt(t *testing.T, host, prosodyPort string, settings vars) *shard 
 // sees waits until HAProxy sees the shard so. A server that is up by its agent alone has no check that says UP.
 func (f *frontier) sees(t *testing.T, shard, status string) {
 	t.Helper()
-	eventually(t, "HAProxy to see "+shard+" as "+status, bound, func() bool {
+	testbed.Eventually(t, "HAProxy to see "+shard+" as "+status, bound, func() bool {
 		return f.view.of("signal/"+shard).status == status
 	})
 }
@@ -109,10 +110,10 @@ func (f *frontier) sees(t *testing.T, shard, status string) {
 func (f *frontier) visit(t *testing.T, room string) string {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, f.users+"/http-bind?room="+room, nil)
-	must(t, err)
+	testbed.Must(t, err)
 	req.Header.Set("X-Room", "forged") // what users say of it does not count
 	res, err := client.Do(req)
-	must(t, err)
+	testbed.Must(t, err)
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		t.Errorf("room %s: %s", room, res.Status)
@@ -191,13 +192,13 @@ func checkDownEndsSessions(t *testing.T, f *frontier, home string) {
 		_, err = io.ReadAll(res.Body)
 		ended <- fmt.Sprint(res.Status, err)
 	}()
-	eventually(t, "the user's request", bound, func() bool { n, _ := node.Prosody.Requests("/room-census"); return n > 0 })
-	must(t, node.Jicofo.Crash())
+	testbed.Eventually(t, "the user's request", bound, func() bool { n, _ := node.Prosody.Requests("/room-census"); return n > 0 })
+	testbed.Must(t, node.Jicofo.Crash())
 	f.sees(t, home, "DOWN (agent)")
-	eventually(t, "the end of the user's session", bound/2, func() bool { return len(ended) > 0 })
+	testbed.Eventually(t, "the end of the user's session", bound/2, func() bool { return len(ended) > 0 })
 	if again := f.visit(t, "standup"); again == home {
 		t.Errorf("the room is still on %s, which is down", home)
 	}
-	must(t, node.Jicofo.Recover())
+	testbed.Must(t, node.Jicofo.Recover())
 	f.sees(t, home, "no check")
 }

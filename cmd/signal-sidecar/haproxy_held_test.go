@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // checkers is how many checkers HAProxy has on the shard's held port: two servers in two backends.
@@ -15,7 +17,7 @@ const checkers = 4
 // heldShard starts a shard with a held port.
 func heldShard(t *testing.T, settings vars) *shard {
 	t.Helper()
-	component(t, "haproxy")
+	testbed.Component(t, "haproxy")
 	return startShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "1"}.with(settings))
 }
 
@@ -49,8 +51,8 @@ func TestHAProxyFollowsHeldPort(t *testing.T) {
 		{func() { s.say(t, "maint") }, "MAINT", "50"},
 		{func() { s.say(t, "drain") }, "DRAIN (agent)", "0"},
 		{func() { s.say(t, "ready"); s.node.SetLoad(0, 0) }, "UP", "100"},
-		{func() { must(t, s.node.Jicofo.Crash()) }, "DOWN (agent)", "0"},
-		{func() { must(t, s.node.Jicofo.Recover()) }, "UP", "100"},
+		{func() { testbed.Must(t, s.node.Jicofo.Crash()) }, "DOWN (agent)", "0"},
+		{func() { testbed.Must(t, s.node.Jicofo.Recover()) }, "UP", "100"},
 	} {
 		step.do()
 		h.expectBoth(t, step.status, step.weight)
@@ -71,7 +73,7 @@ func TestHAProxyWithoutTimeoutCheck(t *testing.T) {
 		s.say(t, step.word)
 		h.expect(t, "sending", step.status, step.weight)
 		h.view.forget()
-		eventually(t, "HAProxy to give up on a check", bound, func() bool {
+		testbed.Eventually(t, "HAProxy to give up on a check", bound, func() bool {
 			return strings.Contains(h.view.of("checked/sending").agentStatus, "TOUT")
 		})
 		h.view.settle(t)
@@ -87,7 +89,7 @@ func TestHAProxyWithoutTimeoutCheck(t *testing.T) {
 // expectNobody waits until the sidecar has no connection to the held port left, although nothing changes.
 func (s *shard) expectNobody(t *testing.T) {
 	t.Helper()
-	eventually(t, "the sidecar to have no held connection left", bound, func() bool { return s.heldConnections() == 0 })
+	testbed.Eventually(t, "the sidecar to have no held connection left", bound, func() bool { return s.heldConnections() == 0 })
 	if held := s.metric("signal_agent_held"); held != "0" {
 		t.Errorf("signal_agent_held is %s", held)
 	}
@@ -145,7 +147,7 @@ func TestHAProxyReloadedWhileHeld(t *testing.T) {
 		for n := range 3 {
 			s.holds(t, checkers)
 			h.signal(t, syscall.SIGUSR2)
-			eventually(t, "the reloaded HAProxy", bound, func() bool {
+			testbed.Eventually(t, "the reloaded HAProxy", bound, func() bool {
 				return strings.Count(contents(h.stderr), "Former worker") > n
 			})
 		}

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // haproxy is a running HAProxy with two backends, "checked" and "agent-only", of the same servers: in the one their
@@ -67,9 +69,9 @@ func startHAProxy(t *testing.T, servers ...agentOf) *haproxy {
 
 func startHAProxyWith(t *testing.T, o haproxyOptions, servers ...agentOf) *haproxy {
 	t.Helper()
-	path := component(t, "haproxy")
+	path := testbed.Component(t, "haproxy")
 	folder, err := os.MkdirTemp("", "haproxy-") // t.TempDir is too long for a socket
-	must(t, err)
+	testbed.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	h := &haproxy{stats: filepath.Join(folder, "stats"), front: filepath.Join(folder, "front")}
 	h.config = write(t, folder, "haproxy.cfg", h.configuration(o, servers))
@@ -77,7 +79,7 @@ func startHAProxyWith(t *testing.T, o haproxyOptions, servers ...agentOf) *hapro
 		t.Fatalf("haproxy -c: %v\n%s\n%s", err, out, contents(h.config))
 	}
 	h.process = startProcess(t, exec.Command(path, append([]string{"-f", h.config, "-db"}, o.arguments...)...))
-	eventually(t, "HAProxy's statistics", bound, func() bool {
+	testbed.Eventually(t, "HAProxy's statistics", bound, func() bool {
 		_, err := h.ask("show info")
 		return err == nil
 	})
@@ -159,7 +161,7 @@ func (h *haproxy) servers() (map[string]server, error) {
 func (h *haproxy) states(t *testing.T, name string) (operational, administrative int) {
 	t.Helper()
 	text, err := h.ask("show servers state checked")
-	must(t, err)
+	testbed.Must(t, err)
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
 		if len(f) > 6 && f[3] == name {
@@ -233,7 +235,7 @@ func (v *view) settle(t *testing.T) {
 		return v.samples
 	}
 	from := count()
-	eventually(t, "samples of HAProxy's view", bound, func() bool { return count() >= from+100 })
+	testbed.Eventually(t, "samples of HAProxy's view", bound, func() bool { return count() >= from+100 })
 }
 
 // forget begins the history anew, with what is so now.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // maxShown is how much of a reply's text HAProxy shows, in bytes.
@@ -34,7 +35,7 @@ func (h *haproxy) shows(t *testing.T, s *shard, name, status, weight string, roo
 				t.Logf("%s: %s/first is %+v", name, backend, shown())
 			}
 		}()
-		eventually(t, "HAProxy to show "+want, bound, func() bool {
+		testbed.Eventually(t, "HAProxy to show "+want, bound, func() bool {
 			return shown().agentText == want && shown().agentStatus == understood
 		})
 	}
@@ -69,7 +70,7 @@ func TestHAProxyShowsReasons(t *testing.T) {
 		{"prosody is back", func() { first.prosody("healthy") }, "UP", "100", "none"},
 		{"unhealthy", says("unhealthy"), "DOWN (agent)", "0", health.ReasonStatusUnhealthy},
 		{"back from unhealthy", says("ready"), "UP", "100", "none"},
-		{"no file", func() { must(t, os.Remove(first.statusPath)) }, "DOWN (agent)", "100", health.ReasonStatusFileMissing},
+		{"no file", func() { testbed.Must(t, os.Remove(first.statusPath)) }, "DOWN (agent)", "100", health.ReasonStatusFileMissing},
 		{"a file again", says("ready"), "UP", "100", "none"},
 	} {
 		step.do()

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 var (
@@ -20,7 +21,7 @@ var (
 // startFleet starts HAProxy with two shards, of which HAProxy sends the first one its name.
 func startFleet(t *testing.T, settings vars) (h *haproxy, first, second *shard) {
 	t.Helper()
-	component(t, "haproxy")
+	testbed.Component(t, "haproxy")
 	var shards [2]*shard
 	for i := range shards {
 		shards[i] = startShard(t, settings.with(vars{"TCP_PORT": lastingPort(t), "HTTP_PORT": lastingPort(t)}))
@@ -45,7 +46,7 @@ func (h *haproxy) expect(t *testing.T, name, status, weight string) {
 				t.Logf("%s/%s is %+v", backend, name, h.view.of(backend+"/"+name))
 			}
 		}()
-		eventually(t, "HAProxy to see "+backend+"/"+name+" "+want+" "+weight, bound, func() bool {
+		testbed.Eventually(t, "HAProxy to see "+backend+"/"+name+" "+want+" "+weight, bound, func() bool {
 			s := h.view.of(backend + "/" + name)
 			return s.status == want && s.weight == weight
 		})
@@ -62,7 +63,7 @@ func (h *haproxy) sendUsers(t *testing.T, n int) (servers map[string]int) {
 	servers = map[string]int{}
 	for range n {
 		res, err := users.Get("http://users/http-bind")
-		must(t, err)
+		testbed.Must(t, err)
 		_ = res.Body.Close()
 		servers[res.Header.Get("X-Server")]++
 	}
@@ -92,12 +93,12 @@ func TestHAProxyFollows(t *testing.T) {
 		{"drain after maint", func() { first.say(t, "drain") }, "DRAIN (agent)", "0", running, drain, false},
 		{"over the maximum", func() {
 			first.node.SetLoad(101, 1) // known before the word is ready: else it is up for a moment
-			eventually(t, "the load to be seen", bound, func() bool { return first.metric("signal_jicofo_participants") == "101" })
+			testbed.Eventually(t, "the load to be seen", bound, func() bool { return first.metric("signal_jicofo_participants") == "101" })
 			first.say(t, "ready")
 		}, "DRAIN (agent)", "0", running, drain, false},
 		{"empty again", func() { first.node.SetLoad(0, 0) }, "UP", "100", running, 0, true},
-		{"jicofo dies", func() { must(t, first.node.Jicofo.Crash()) }, "DOWN (agent)", "0", stopped, 0, false},
-		{"jicofo is back", func() { must(t, first.node.Jicofo.Recover()) }, "UP", "100", running, 0, true},
+		{"jicofo dies", func() { testbed.Must(t, first.node.Jicofo.Crash()) }, "DOWN (agent)", "0", stopped, 0, false},
+		{"jicofo is back", func() { testbed.Must(t, first.node.Jicofo.Recover()) }, "UP", "100", running, 0, true},
 		{"unhealthy", func() { first.say(t, "unhealthy") }, "DOWN (agent)", "0", stopped, drain, false},
 		{"ready at last", func() { first.say(t, "ready") }, "UP", "100", running, 0, true},
 	} {
@@ -131,7 +132,7 @@ func TestHAProxyFollowsMitigation(t *testing.T) {
 	h.expect(t, "first", "DRAIN (agent)", "0")
 	h.expect(t, "first", "DOWN (agent)", "100")
 	first.jicofo("healthy")
-	eventually(t, "the damped return", bound, func() bool {
+	testbed.Eventually(t, "the damped return", bound, func() bool {
 		return len(first.logged("verdict changed", "to", "down ready 100%", "damped", "true")) == 1
 	})
 	h.expect(t, "first", "UP", "100")
@@ -196,7 +197,7 @@ func TestHAProxyKeepsItsViewOverRestarts(t *testing.T) {
 // await waits until the condition holds of every server in every backend.
 func (h *haproxy) await(t *testing.T, what string, condition func(server) bool) {
 	t.Helper()
-	eventually(t, what, bound, func() bool {
+	testbed.Eventually(t, what, bound, func() bool {
 		for _, name := range []string{"checked/first", "checked/second", "agent-only/first", "agent-only/second"} {
 			if !condition(h.view.of(name)) {
 				return false

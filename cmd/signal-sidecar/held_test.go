@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // connections counts those of a process's open sockets that are connections to a port of its own.
@@ -41,7 +43,7 @@ func (s *sidecar) heldConnections() int {
 // holds waits until so many connections are held.
 func (s *sidecar) holds(t *testing.T, n int) {
 	t.Helper()
-	eventually(t, fmt.Sprint(n, " connections to be held"), bound, func() bool {
+	testbed.Eventually(t, fmt.Sprint(n, " connections to be held"), bound, func() bool {
 		return s.metric("signal_agent_held") == fmt.Sprint(n)
 	})
 }
@@ -52,7 +54,7 @@ func TestHeldPort(t *testing.T) {
 	s := startShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "0.2"})
 	s.becomes(t, "up ready 100%")
 	var replies []<-chan string
-	eventually(t, "a connection to be held", bound, func() bool {
+	testbed.Eventually(t, "a connection to be held", bound, func() bool {
 		replies = append(replies, wait(t, s.held))
 		return s.metric("signal_agent_held") != "0"
 	})
@@ -63,8 +65,8 @@ func TestHeldPort(t *testing.T) {
 			t.Errorf("the held agent says %q", said)
 		}
 	}
-	eventually(t, "the held port to say drain", bound, func() bool { return heard(t, wait(t, s.held)) == "up drain 0%\n" })
-	eventually(t, "no connection to be left", bound, func() bool { return s.heldConnections() == 0 })
+	testbed.Eventually(t, "the held port to say drain", bound, func() bool { return heard(t, wait(t, s.held)) == "up drain 0%\n" })
+	testbed.Eventually(t, "no connection to be left", bound, func() bool { return s.heldConnections() == 0 })
 	if notices := s.logged("setting is not in force as given"); len(notices) > 0 {
 		t.Errorf("notices: %v", notices)
 	}
@@ -76,7 +78,7 @@ func TestHeldPortAtStop(t *testing.T) {
 	s := startShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "1"})
 	s.becomes(t, "up ready 100%")
 	var replies []<-chan string
-	eventually(t, "a connection to be held", bound, func() bool {
+	testbed.Eventually(t, "a connection to be held", bound, func() bool {
 		replies = append(replies, wait(t, s.held))
 		return s.metric("signal_agent_held") != "0"
 	})

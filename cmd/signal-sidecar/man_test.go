@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // brokenSettings is a folder with a bad .env, and variables that are bad too.
@@ -31,11 +33,11 @@ func TestManIsAccepted(t *testing.T) {
 	t.Parallel()
 	_, path := manual(t)
 	v := vars{"LC_ALL": "C.UTF-8", "MANROFFSEQ": "", "MANWIDTH": "80"}
-	r := runCommand(t, t.TempDir(), v, component(t, "man"), "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", path)
+	r := runCommand(t, t.TempDir(), v, testbed.Component(t, "man"), "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", path)
 	if r.code != 0 || r.stderr != "" || r.stdout == "" {
 		t.Errorf("man: exit %d, %s", r.code, r.stderr)
 	}
-	r = runCommand(t, t.TempDir(), v, component(t, "mandoc"), "-T", "lint", "-W", "warning", path)
+	r = runCommand(t, t.TempDir(), v, testbed.Component(t, "mandoc"), "-T", "lint", "-W", "warning", path)
 	for line := range strings.Lines(r.stdout + r.stderr) {
 		if !strings.Contains(line, "missing date") { // a build without version control has none
 			t.Error(strings.TrimSpace(line))
@@ -51,7 +53,7 @@ func TestManTellsEverything(t *testing.T) {
 	t.Parallel()
 	_, path := manual(t)
 	wide := vars{"LC_ALL": "C.UTF-8", "MANWIDTH": "1000", "MAN_KEEP_FORMATTING": ""}
-	r := runCommand(t, filepath.Dir(path), wide, component(t, "man"), "-E", "UTF-8", "-l", path)
+	r := runCommand(t, filepath.Dir(path), wide, testbed.Component(t, "man"), "-E", "UTF-8", "-l", path)
 	page := regexp.MustCompile(` +`).ReplaceAllString(r.stdout, " ")
 	for _, heading := range []string{"NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "SETTINGS", "FILES", "EXIT STATUS", "ENVIRONMENT", "SIGNALS", "SEE ALSO"} {
 		if !strings.Contains(page, "\n"+heading+"\n") {

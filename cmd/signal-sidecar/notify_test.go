@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // manager stands for systemd at the end of a NOTIFY_SOCKET.
@@ -28,7 +30,7 @@ type message struct {
 func newManager(t *testing.T, address string) *manager {
 	t.Helper()
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: address, Net: "unixgram"})
-	must(t, err)
+	testbed.Must(t, err)
 	m := new(manager)
 	var reading sync.WaitGroup
 	reading.Go(func() {
@@ -76,7 +78,7 @@ func (m *manager) feeds() (all []time.Time) {
 // expect waits until so much was told, and checks that it is this and no more.
 func (m *manager) expect(t *testing.T, want ...string) {
 	t.Helper()
-	eventually(t, "the service manager to be told "+want[len(want)-1], bound, func() bool { return len(m.heard()) >= len(want) })
+	testbed.Eventually(t, "the service manager to be told "+want[len(want)-1], bound, func() bool { return len(m.heard()) >= len(want) })
 	if heard := m.heard(); !slices.Equal(heard, want) {
 		t.Fatalf("told:\n%q\nwant:\n%q", heard, want)
 	}
@@ -106,14 +108,14 @@ func TestNotify(t *testing.T) {
 			s.polls(t, 5, map[string]string{"jicofo_health": "ok", "status_file": "ok"})
 			m.expect(t, told...)
 			s.prosody("healthy")
-			must(t, s.node.Prosody.Crash()) // which ends the probe that hangs
-			must(t, s.node.Prosody.Recover())
+			testbed.Must(t, s.node.Prosody.Crash()) // which ends the probe that hangs
+			testbed.Must(t, s.node.Prosody.Recover())
 			s.becomes(t, "up ready 100%")
-			eventually(t, "READY", bound, func() bool { return len(m.heard()) > 1 })
+			testbed.Eventually(t, "READY", bound, func() bool { return len(m.heard()) > 1 })
 			if first := m.heard()[1]; !strings.HasPrefix(first, "READY=1\nSTATUS=") {
 				t.Fatalf("the first verdict is told as %q", first)
 			}
-			eventually(t, "the service manager to be told of the end of prosody's restart", bound, func() bool {
+			testbed.Eventually(t, "the service manager to be told of the end of prosody's restart", bound, func() bool {
 				told = m.heard()
 				return strings.HasSuffix(told[len(told)-1], "STATUS=up ready 100%")
 			})
@@ -156,7 +158,7 @@ func TestWatchdogIsFed(t *testing.T) {
 	began := time.Now()
 	s.sidecar = &sidecar{process: startProcess(t, cmd)}
 	s.started(t)
-	eventually(t, "the watchdog to be fed ten times", bound, func() bool { return len(m.feeds()) >= 10 })
+	testbed.Eventually(t, "the watchdog to be fed ten times", bound, func() bool { return len(m.feeds()) >= 10 })
 	if took := m.feeds()[9].Sub(began); took < 10*200*time.Millisecond {
 		t.Errorf("fed ten times within %s", took)
 	}
@@ -188,7 +190,7 @@ func TestWatchdogOfStuckLoop(t *testing.T) {
 	s.becomes(t, "down ready 100%")
 
 	release := hang(t, filepath.Dir(s.statusPath))
-	eventually(t, "the log to tell of the stuck loop", bound, func() bool {
+	testbed.Eventually(t, "the log to tell of the stuck loop", bound, func() bool {
 		return len(s.logged("watchdog not fed: a part is stuck")) > 0
 	})
 	stuck := s.logged("watchdog not fed: a part is stuck")[0]
@@ -204,7 +206,7 @@ func TestWatchdogOfStuckLoop(t *testing.T) {
 	}
 
 	release()
-	eventually(t, "the watchdog to be fed again", bound, func() bool { return len(m.feeds()) > fed+2 })
+	testbed.Eventually(t, "the watchdog to be fed again", bound, func() bool { return len(m.feeds()) > fed+2 })
 	if n := len(s.logged("watchdog fed again: no part is stuck any more")); n != 1 {
 		t.Errorf("%d lines say that it goes on", n)
 	}
@@ -221,7 +223,7 @@ func hang(t *testing.T, folder string) (release func()) {
 		err = mountFUSE(device, folder)
 	}
 	if err != nil {
-		missing(t, "FUSE, with the right to mount: "+err.Error())
+		testbed.Missing(t, "FUSE, with the right to mount: "+err.Error())
 	}
 	release = sync.OnceFunc(func() {
 		_ = device.Close() // ends what hangs
@@ -252,7 +254,7 @@ func TestBrokenNotifySocket(t *testing.T) {
 			s.say(t, "drain")
 			s.becomes(t, "up drain 0%")
 			s.polls(t, 10, map[string]string{"jicofo_health": "ok", "prosody": "ok", "status_file": "ok"})
-			eventually(t, "the log to tell", bound, func() bool { return len(s.logged("service manager cannot be told")) > 0 })
+			testbed.Eventually(t, "the log to tell", bound, func() bool { return len(s.logged("service manager cannot be told")) > 0 })
 			if code, took := s.stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
 				t.Errorf("exit %d after %s", code, took)
 			}
@@ -268,13 +270,13 @@ func deafSocket(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	must(t, err)
+	testbed.Must(t, err)
 	t.Cleanup(func() { _ = l.Close() })
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
-	must(t, err)
+	testbed.Must(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	for {
-		must(t, conn.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
+		testbed.Must(t, conn.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
 		if _, err := conn.Write([]byte("x")); err != nil {
 			return path
 		}

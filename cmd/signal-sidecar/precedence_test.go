@@ -4,13 +4,15 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // write puts a file into a folder and returns its path.
 func write(t *testing.T, folder, name, content string) string {
 	t.Helper()
 	path := filepath.Join(folder, name)
-	must(t, os.WriteFile(path, []byte(content), 0o600))
+	testbed.Must(t, os.WriteFile(path, []byte(content), 0o600))
 	return path
 }
 

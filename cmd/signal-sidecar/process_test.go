@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"math/rand/v2"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // process is a program that a test runs. It is killed at the end of the test at the latest, and its output shown if the
@@ -91,7 +93,7 @@ func (p *process) signal(t *testing.T, s os.Signal) {
 // exit waits for the end and returns the exit code, -1 after a signal.
 func (p *process) exit(t *testing.T) int {
 	t.Helper()
-	eventually(t, p.cmd.Path+" to end", bound, p.hasEnded)
+	testbed.Eventually(t, p.cmd.Path+" to end", bound, p.hasEnded)
 	return p.cmd.ProcessState.ExitCode()
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 const prometheusConfig = `
@@ -31,13 +32,13 @@ func startPrometheus(t *testing.T, target string) string {
 // startPrometheusWith has Prometheus run with the configuration and further arguments.
 func startPrometheusWith(t *testing.T, config string, arguments ...string) string {
 	t.Helper()
-	path := component(t, "prometheus")
+	path := testbed.Component(t, "prometheus")
 	folder := t.TempDir()
 	file := write(t, folder, "prometheus.yml", config)
 	arguments = append([]string{"--config.file=" + file, "--storage.tsdb.path=" + folder + "/data", "--web.listen-address=127.0.0.1:0"}, arguments...)
 	p := startProcess(t, exec.Command(path, arguments...))
 	address := ""
-	eventually(t, "Prometheus to listen", bound, func() bool {
+	testbed.Eventually(t, "Prometheus to listen", bound, func() bool {
 		if m := prometheusListens.FindStringSubmatch(contents(p.stderr)); m != nil {
 			address = m[1]
 		}
@@ -73,7 +74,7 @@ func query(address, q string) map[string]string {
 // TestPrometheus has the real one scrape a shard whose jicofo then dies.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
-	component(t, "prometheus")
+	testbed.Component(t, "prometheus")
 	s := startShard(t, vars{"CENSUS_POLL": "true"})
 	s.node.SetRooms([]signalnode.Room{{Name: "a", Participants: 3}, {Name: "b", Participants: 4}})
 	s.node.SetLoad(7, 2)
@@ -86,7 +87,7 @@ func TestPrometheus(t *testing.T) {
 				t.Logf("%s is %v", q, got)
 			}
 		}()
-		eventually(t, fmt.Sprintf("%s to be %v", q, series), bound, func() bool {
+		testbed.Eventually(t, fmt.Sprintf("%s to be %v", q, series), bound, func() bool {
 			got = query(prometheus, q)
 			for labels, value := range series {
 				if got[labels] != value {
@@ -102,7 +103,7 @@ func TestPrometheus(t *testing.T) {
 	}
 
 	one("up", "1")
-	eventually(t, "the target to be healthy", bound, func() bool {
+	testbed.Eventually(t, "the target to be healthy", bound, func() bool {
 		_, body := get("http://" + prometheus + "/api/v1/targets?state=active")
 		return strings.Contains(body, `"health":"up"`) && strings.Contains(body, `"lastError":""`)
 	})
@@ -127,7 +128,7 @@ func TestPrometheus(t *testing.T) {
 		`{"__name__":"signal_probe_success","probe":"status_file"}`:   "1",
 	})
 
-	must(t, s.node.Jicofo.Crash())
+	testbed.Must(t, s.node.Jicofo.Crash())
 	one("signal_health", "0")
 	for range 2 {
 		if code := s.healthCode(); code != http.StatusServiceUnavailable {
@@ -159,7 +160,7 @@ func TestPrometheus(t *testing.T) {
 // TestPromtool has the linter of Prometheus read /metrics in several states.
 func TestPromtool(t *testing.T) {
 	t.Parallel()
-	promtool := component(t, "promtool")
+	promtool := testbed.Component(t, "promtool")
 	lint := func(state string, s *shard) {
 		t.Helper()
 		_, text := get("http://" + s.http + "/metrics")
@@ -185,10 +186,10 @@ func TestPromtool(t *testing.T) {
 
 	census := startShard(t, vars{"CENSUS_POLL": "1"})
 	census.becomes(t, "up ready 100%")
-	eventually(t, "the census", bound, func() bool { return census.metric("signal_census") == "1" })
+	testbed.Eventually(t, "the census", bound, func() bool { return census.metric("signal_census") == "1" })
 	lint("up, with census", census)
 	census.prosody("code 500")
 	census.becomes(t, "down ready 100%")
-	eventually(t, "no census", bound, func() bool { return census.metric("signal_census") == "0" })
+	testbed.Eventually(t, "no census", bound, func() bool { return census.metric("signal_census") == "0" })
 	lint("down, with census", census)
 }

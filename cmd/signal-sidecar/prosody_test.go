@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 const prosodyConfig = `
@@ -32,28 +34,28 @@ VirtualHost "localhost"
 // startProsody runs the real prosody with BOSH, as its own user, and returns it with its origin.
 func startProsody(t *testing.T) (p *process, origin string) {
 	t.Helper()
-	path := component(t, "prosody")
+	path := testbed.Component(t, "prosody")
 	port := lastingPort(t)
 	folder, err := os.MkdirTemp("", "prosody-") // those of t.TempDir are root's alone
-	must(t, err)
+	testbed.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	must(t, os.Chmod(folder, 0o755))
+	testbed.Must(t, os.Chmod(folder, 0o755))
 	config := filepath.Join(folder, "prosody.cfg.lua")
-	must(t, os.WriteFile(config, fmt.Appendf(nil, prosodyConfig, port, folder), 0o644))
+	testbed.Must(t, os.WriteFile(config, fmt.Appendf(nil, prosodyConfig, port, folder), 0o644))
 
 	cmd := exec.Command(path, "--config", config, "-F")
 	if os.Getuid() == 0 {
 		owner, err := user.Lookup("prosody")
-		must(t, err)
+		testbed.Must(t, err)
 		uid, _ := strconv.Atoi(owner.Uid)
 		gid, _ := strconv.Atoi(owner.Gid)
-		must(t, os.Chown(folder, uid, gid))
-		cmd = exec.Command(component(t, "setpriv"), append([]string{"--reuid", "prosody", "--regid", "prosody", "--init-groups"}, cmd.Args...)...)
+		testbed.Must(t, os.Chown(folder, uid, gid))
+		cmd = exec.Command(testbed.Component(t, "setpriv"), append([]string{"--reuid", "prosody", "--regid", "prosody", "--init-groups"}, cmd.Args...)...)
 	}
 	cmd.Dir = folder
 	p = startProcess(t, cmd)
 	origin = "http://127.0.0.1:" + port
-	eventually(t, "prosody to answer", bound, func() bool {
+	testbed.Eventually(t, "prosody to answer", bound, func() bool {
 		code, _ := get(origin + "/http-bind")
 		return code == http.StatusOK
 	})

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 var readmeCommand = regexp.MustCompile("(?s)```sh\n(.*?)```")
@@ -33,7 +35,7 @@ func TestReadmeCommands(t *testing.T) {
 	cmd := exec.Command("sh", "-c", "exec timeout 300 "+commands[0])
 	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "HTTP_PORT=0", "TCP_PORT=0")
 	p := startProcess(t, cmd)
-	eventually(t, "the demo's guide", 6*bound, func() bool {
+	testbed.Eventually(t, "the demo's guide", 6*bound, func() bool {
 		return strings.Contains(contents(p.stdout), "End with Ctrl-C") || p.hasEnded()
 	})
 	p.stop(t, syscall.SIGINT) // the exit code is go run's own
@@ -42,7 +44,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 
 	folder := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
+	testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
 	if r := runIn(t, folder, nil, strings.Fields(replay)[1:]...); r.code != 0 || !strings.Contains(r.stdout, "with DRAIN_GRACE_INTERVAL=60") {
 		t.Errorf("replay: exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestRunbook tries what docs/runbook.md tells its reader to look at: on a shard that failed and came back, and on the
@@ -22,7 +24,7 @@ func TestRunbook(t *testing.T) {
 	s.becomes(t, "down ready 100%")
 	t.Run("the reason in a header", func(t *testing.T) {
 		res, err := client.Get("http://" + s.http + "/about/health")
-		must(t, err)
+		testbed.Must(t, err)
 		_ = res.Body.Close()
 		if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Signal-Reason") != "jicofo_overloaded" {
 			t.Errorf("/about/health answers %d with Signal-Reason %q", res.StatusCode, res.Header.Get("Signal-Reason"))
@@ -48,12 +50,12 @@ func TestRunbook(t *testing.T) {
 			t.Fatal("the runbook does not tell the log's messages")
 		}
 		for _, message := range regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(line[1], -1) {
-			eventually(t, message[0]+" in the log", bound, func() bool { return len(s.logged(message[1])) > 0 })
+			testbed.Eventually(t, message[0]+" in the log", bound, func() bool { return len(s.logged(message[1])) > 0 })
 		}
 	})
 	t.Run("commands", func(t *testing.T) {
 		folder := t.TempDir()
-		must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
+		testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
 		_, port, _ := strings.Cut(s.http, ":")
 		for _, command := range regexp.MustCompile(`(?m)^signal-sidecar ([^#\n]+)`).FindAllStringSubmatch(runbook, -1) {
 			if r := runIn(t, folder, vars{"HTTP_PORT": port}, strings.Fields(command[1])...); r.code != 0 {
@@ -64,7 +66,7 @@ func TestRunbook(t *testing.T) {
 	t.Run("columns of show stat", func(t *testing.T) {
 		h := startHAProxy(t, agentOf{"first", strings.TrimPrefix(s.node.Prosody.Origin(), "http://"), s.agent, "first", ""})
 		text, err := h.ask("show stat")
-		must(t, err)
+		testbed.Must(t, err)
 		header, _, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
 		names := strings.Split(header, ",")
 		list := regexp.MustCompile(`show stat.*cut -d, -f([0-9,]+)`).FindStringSubmatch(runbook)
@@ -74,7 +76,7 @@ func TestRunbook(t *testing.T) {
 		var got []string
 		for _, number := range strings.Split(list[1], ",") {
 			n, err := strconv.Atoi(number)
-			must(t, err)
+			testbed.Must(t, err)
 			got = append(got, names[n-1])
 		}
 		if want := []string{"pxname", "svname", "status", "weight", "last_agt", "agent_status"}; !slices.Equal(got, want) {

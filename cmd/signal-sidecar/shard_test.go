@@ -14,6 +14,7 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // quick makes the sidecar fast, and its verdicts those of the moment.
@@ -80,14 +81,6 @@ func (s *shard) jicofo(behavior string) {
 }
 func (s *shard) prosody(behavior string) {
 	s.node.Prosody.Set("", signalnode.MustParseBehavior(behavior))
-}
-
-// must fails the test with the error, if there is one.
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // client uses each connection once, and asks directly whatever the environment says of proxies.
@@ -167,7 +160,7 @@ func (s *sidecar) becomes(t *testing.T, line string) {
 			t.Logf("the agent's last line: %q", last)
 		}
 	}()
-	eventually(t, fmt.Sprintf("the agent to say %q", line), bound, func() bool {
+	testbed.Eventually(t, fmt.Sprintf("the agent to say %q", line), bound, func() bool {
 		last = s.line()
 		return last == line
 	})
@@ -187,7 +180,7 @@ func (s *sidecar) becomes(t *testing.T, line string) {
 // there are no more.
 func (s *sidecar) changes(t *testing.T, n int) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%d changes of the verdict in the log", n), bound, func() bool {
+	testbed.Eventually(t, fmt.Sprintf("%d changes of the verdict in the log", n), bound, func() bool {
 		return len(s.logged("verdict changed")) >= n
 	})
 	if got := len(s.logged("verdict changed")); got != n {
@@ -199,7 +192,7 @@ func (s *sidecar) changes(t *testing.T, n int) {
 func (s *sidecar) polls(t *testing.T, n int, outcomes map[string]string) {
 	t.Helper()
 	from := s.results(outcomes)
-	eventually(t, fmt.Sprintf("%d more polls with the outcomes %v", n, outcomes), bound, func() bool {
+	testbed.Eventually(t, fmt.Sprintf("%d more polls with the outcomes %v", n, outcomes), bound, func() bool {
 		for probe, count := range s.results(outcomes) {
 			if count < from[probe]+n {
 				return false

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // simulation is a running signal-sidecar simulate.
@@ -23,7 +25,7 @@ func startSimulation(t *testing.T) *simulation {
 	cmd := exec.Command(binary(t), "simulate", "--jicofo-addr", s.jicofo, "--prosody-addr", s.prosody, "--control-addr", s.control)
 	cmd.Dir, cmd.Env = t.TempDir(), vars{}.environ()
 	s.process = startProcess(t, cmd)
-	eventually(t, "the simulated node", bound, func() bool {
+	testbed.Eventually(t, "the simulated node", bound, func() bool {
 		return strings.Contains(contents(s.stdout), "http://"+s.control+"/") || s.hasEnded()
 	})
 	return s
@@ -33,7 +35,7 @@ func startSimulation(t *testing.T) *simulation {
 func (s *simulation) command(t *testing.T, path, text string) {
 	t.Helper()
 	res, err := client.Post("http://"+s.control+path, "application/x-www-form-urlencoded", strings.NewReader(text))
-	must(t, err)
+	testbed.Must(t, err)
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		t.Errorf("%s %s: %d", path, text, res.StatusCode)

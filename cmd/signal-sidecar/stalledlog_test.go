@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestStalledLog: when nobody reads the log, the verdict is still followed, and the process ends when it is told to.
@@ -18,7 +20,7 @@ func TestStalledLog(t *testing.T) {
 	}).environ()
 	cmd.Stdout = fullPipe(t)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	must(t, cmd.Start())
+	testbed.Must(t, cmd.Start())
 	p := &process{cmd: cmd, ended: make(chan struct{})}
 	go func() {
 		defer close(p.ended)
@@ -46,14 +48,14 @@ func TestStalledLog(t *testing.T) {
 func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	var ends [2]int
-	must(t, syscall.Pipe2(ends[:], syscall.O_CLOEXEC))
-	must(t, syscall.SetNonblock(ends[1], true))
+	testbed.Must(t, syscall.Pipe2(ends[:], syscall.O_CLOEXEC))
+	testbed.Must(t, syscall.SetNonblock(ends[1], true))
 	for chunk := bytes.Repeat([]byte("x"), 4096); ; {
 		if _, err := syscall.Write(ends[1], chunk); err != nil {
 			break
 		}
 	}
-	must(t, syscall.SetNonblock(ends[1], false))
+	testbed.Must(t, syscall.SetNonblock(ends[1], false))
 	t.Cleanup(func() { _ = syscall.Close(ends[0]) })
 	w := os.NewFile(uintptr(ends[1]), "full pipe")
 	t.Cleanup(func() { _ = w.Close() })

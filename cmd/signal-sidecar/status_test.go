@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // The exit codes of status.
@@ -87,7 +88,7 @@ func TestStatus(t *testing.T) {
 	}
 	s.jicofo("healthy")
 	s.prosody("healthy")
-	eventually(t, "the damped return", bound, func() bool { return len(s.logged("verdict changed", "damped", "true", "to", "down ready 100%")) == 1 })
+	testbed.Eventually(t, "the damped return", bound, func() bool { return len(s.logged("verdict changed", "damped", "true", "to", "down ready 100%")) == 1 })
 	wantStatus(t, "damped", nil, url, saysDown,
 		`down ready 100%  \(damped by flap mitigation\)`, because("healthy again, but not yet for 10m0s", "dampening"), becomes("up ready 100%"), incident)
 }
@@ -123,7 +124,7 @@ func TestStatusJSON(t *testing.T) {
 		code        int
 	}{{"ready", "ready", saysUp}, {"maint", "maint", saysUp}, {"unhealthy", "down", saysDown}} {
 		s.say(t, step.word)
-		eventually(t, step.state, bound, func() bool {
+		testbed.Eventually(t, step.state, bound, func() bool {
 			_, body := get("http://" + s.http + "/signal/explain")
 			return strings.Contains(body, `"state":"`+step.state+`"`)
 		})
@@ -324,7 +325,7 @@ func (p *process) hasSaid(t *testing.T, lines ...string) {
 			t.Logf("it has said\n%swant\n%s", contents(p.stdout), strings.Join(lines, "\n"))
 		}
 	}()
-	eventually(t, "the output of --watch", bound, func() bool { return pattern.MatchString(contents(p.stdout)) })
+	testbed.Eventually(t, "the output of --watch", bound, func() bool { return pattern.MatchString(contents(p.stdout)) })
 }
 
 // endsWith stops a watch, which must say nothing of it, at once.
@@ -384,7 +385,7 @@ func TestStatusWatchEnds(t *testing.T) {
 					said := map[string]string{"ready": "up ready 100%", "down": "up ready 100%", "none": "unknown: no verdict yet"}
 					w.hasSaid(t, said[c.state])
 					if during == "request" {
-						eventually(t, "the next request", bound, func() bool { return asked.Load() == 2 })
+						testbed.Eventually(t, "the next request", bound, func() bool { return asked.Load() == 2 })
 					}
 					w.endsWith(t, sig, c.code)
 				})
@@ -395,7 +396,7 @@ func TestStatusWatchEnds(t *testing.T) {
 		t.Parallel()
 		server, asked := explainer(t, "ready", 0)
 		w := watch(t, server)
-		eventually(t, "the first request", bound, func() bool { return asked.Load() == 1 })
+		testbed.Eventually(t, "the first request", bound, func() bool { return asked.Load() == 1 })
 		w.endsWith(t, syscall.SIGINT, saysUnknown)
 	})
 }
@@ -435,13 +436,13 @@ func TestStatusWatchPrintsChangesOnly(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	words := watch(t, server.URL)
-	eventually(t, "all answers", bound, func() bool { return int(asked.Load()) > len(answers) })
+	testbed.Eventually(t, "all answers", bound, func() bool { return int(asked.Load()) > len(answers) })
 	words.hasSaid(t, `\(ready\)`, "unknown: .*connection reset.*", `\(down\)`)
 	words.endsWith(t, syscall.SIGTERM, saysDown)
 
 	asked.Store(0)
 	w := watch(t, server.URL, "--json")
-	eventually(t, "all answers once more", bound, func() bool { return int(asked.Load()) > len(answers) })
+	testbed.Eventually(t, "all answers once more", bound, func() bool { return int(asked.Load()) > len(answers) })
 	w.hasSaid(t, regexp.QuoteMeta(answers[0]), regexp.QuoteMeta(answers[4]))
 	if problems := contents(w.stderr); strings.Count(problems, "\n") != 1 || !strings.HasPrefix(problems, "signal-sidecar: unknown: ") {
 		t.Errorf("standard error is %q", problems)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestStatusFileEdits measures the time from the rename of a new status file to the changed reply.
@@ -52,7 +54,7 @@ func TestStatusFileWords(t *testing.T) {
 		s.say(t, step.content)
 		s.becomes(t, step.line)
 	}
-	must(t, os.Remove(s.statusPath))
+	testbed.Must(t, os.Remove(s.statusPath))
 	s.becomes(t, "down drain 100%")
 	if r := s.report(t); r.Statuses.StatusFileFound || r.Status != "unknown" {
 		t.Errorf("the report on a missing status file: %+v", r)
@@ -74,10 +76,10 @@ func TestStatusFileRewrittenInPlace(t *testing.T) {
 			word = "ready"
 		}
 		began := time.Now()
-		must(t, os.Truncate(s.statusPath, 0))
-		must(t, os.WriteFile(s.statusPath, []byte(word+"\n"), 0o644))
+		testbed.Must(t, os.Truncate(s.statusPath, 0))
+		testbed.Must(t, os.WriteFile(s.statusPath, []byte(word+"\n"), 0o644))
 		hasty = hasty && time.Since(began) < 50*time.Millisecond
-		eventually(t, word, bound, func() bool { return strings.Contains(s.line(), word) })
+		testbed.Eventually(t, word, bound, func() bool { return strings.Contains(s.line(), word) })
 	}
 	if hasty {
 		s.changes(t, edits+1)

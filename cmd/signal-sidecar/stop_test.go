@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // stopTime is what the sidecar allows itself for a stop, and as much again for a busy machine.
@@ -26,7 +28,7 @@ func TestStop(t *testing.T) {
 			shard.jicofo("hang")
 			shard.prosody("hang")
 			shard.start(t)
-			eventually(t, "the probes to hang", bound, func() bool {
+			testbed.Eventually(t, "the probes to hang", bound, func() bool {
 				jicofo, _ := shard.node.Jicofo.Requests("")
 				prosody, _ := shard.node.Prosody.Requests("")
 				return jicofo == 2 && prosody == 2
@@ -74,9 +76,9 @@ func TestStop(t *testing.T) {
 func dial(t *testing.T, address string) net.Conn {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", address, bound)
-	must(t, err)
+	testbed.Must(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	must(t, conn.SetDeadline(time.Now().Add(bound)))
+	testbed.Must(t, conn.SetDeadline(time.Now().Add(bound)))
 	return conn
 }
 
@@ -85,9 +87,9 @@ func holdAlive(t *testing.T, address string) {
 	t.Helper()
 	conn := dial(t, address)
 	_, err := io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: sidecar\r\n\r\n")
-	must(t, err)
+	testbed.Must(t, err)
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	must(t, err)
+	testbed.Must(t, err)
 	_ = res.Body.Close()
 }
 
@@ -95,7 +97,7 @@ func holdAlive(t *testing.T, address string) {
 func sendHalf(t *testing.T, address string) {
 	t.Helper()
 	_, err := io.WriteString(dial(t, address), "GET /health HTTP/1.1\r\nHost: side")
-	must(t, err)
+	testbed.Must(t, err)
 }
 
 // TestStopWithVerdict ends a healthy sidecar at once.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // maxCallsOfAReply is what a reply may cost in system calls. It is five when one check follows the other: accept, send,
@@ -18,12 +20,12 @@ const maxCallsOfAReply = 8
 func TestSystemCallsOfAReply(t *testing.T) {
 	t.Parallel()
 	s := newShard(t, vars{"POLLING_INTERVAL": "3600"})
-	strace := component(t, "strace")
+	strace := testbed.Component(t, "strace")
 	s.start(t)
 	s.becomes(t, "up ready 100%")
 	counts := filepath.Join(t.TempDir(), "counts")
 	tracer := startProcess(t, exec.Command(strace, "-f", "-c", "-U", "calls,name", "-o", counts, "-p", fmt.Sprint(s.cmd.Process.Pid)))
-	eventually(t, "strace to attach", bound, func() bool {
+	testbed.Eventually(t, "strace to attach", bound, func() bool {
 		if tracer.hasEnded() {
 			t.Fatal("strace ended")
 		}

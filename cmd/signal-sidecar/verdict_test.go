@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestFailures lets the services fail and heal, without mitigation.
@@ -19,11 +20,11 @@ func TestFailures(t *testing.T) {
 		line           string
 		probe, outcome string
 	}{
-		{"jicofo crash", func() { must(t, node.Jicofo.Crash()) }, "down ready 100%", "jicofo_health", "connection_refused"},
+		{"jicofo crash", func() { testbed.Must(t, node.Jicofo.Crash()) }, "down ready 100%", "jicofo_health", "connection_refused"},
 		{"jicofo hang", func() { s.jicofo("hang") }, "down ready 100%", "jicofo_health", "timeout"},
 		{"jicofo 503", func() { s.jicofo("code 503") }, "down ready 100%", "jicofo_health", "http_error"},
 		{"jicofo stats 500", func() { node.Jicofo.Set("/stats", signalnode.MustParseBehavior("code 500")) }, "down ready 100%", "jicofo_stats", "http_error"},
-		{"prosody crash", func() { must(t, node.Prosody.Crash()) }, "down ready 100%", "prosody", "connection_refused"},
+		{"prosody crash", func() { testbed.Must(t, node.Prosody.Crash()) }, "down ready 100%", "prosody", "connection_refused"},
 		{"prosody hang", func() { s.prosody("hang") }, "down ready 100%", "prosody", "timeout"},
 		{"prosody 404", func() { s.prosody("code 404") }, "down ready 100%", "prosody", "http_error"},
 	} {
@@ -35,8 +36,8 @@ func TestFailures(t *testing.T) {
 		if s.metric(fmt.Sprintf("signal_probe_success{probe=%q}", step.probe)) != "0" {
 			t.Errorf("%s: the metrics say that the probe succeeded", step.name)
 		}
-		must(t, node.Jicofo.Recover())
-		must(t, node.Prosody.Recover())
+		testbed.Must(t, node.Jicofo.Recover())
+		testbed.Must(t, node.Prosody.Recover())
 	}
 	s.becomes(t, "up ready 100%")
 }
@@ -47,7 +48,7 @@ func TestMitigation(t *testing.T) {
 	s := startShard(t, vars{"HEALTH_DAMPENING_INTERVAL": "1.5", "DRAIN_GRACE_INTERVAL": "2", "POLLING_INTERVAL": "0.05"})
 	s.becomes(t, "up ready 100%")
 	s.jicofo("code 503")
-	eventually(t, "the whole story in the log", bound, func() bool {
+	testbed.Eventually(t, "the whole story in the log", bound, func() bool {
 		if len(s.logged("verdict changed", "to", "down ready 100%", "damped", "false")) > 0 {
 			s.jicofo("healthy")
 		}
@@ -97,7 +98,7 @@ func TestParticipants(t *testing.T) {
 	s.say(t, "maint")
 	s.becomes(t, "up maint 0%")
 	s.node.SetLoad(101, 1)
-	eventually(t, "the load to arrive", bound, func() bool {
+	testbed.Eventually(t, "the load to arrive", bound, func() bool {
 		r := s.report(t)
 		return r.Stats.JicofoParticipants != nil && *r.Stats.JicofoParticipants == 101
 	})
@@ -113,7 +114,7 @@ func TestCensus(t *testing.T) {
 	good := `{"room_census":[{"room_name":"a","participants":3,"created_time":"1"},{"room_name":"b","participants":4,"created_time":2}]}`
 	expect := func(code int, body string) {
 		t.Helper()
-		eventually(t, fmt.Sprintf("the census to be %d %s", code, body), bound, func() bool {
+		testbed.Eventually(t, fmt.Sprintf("the census to be %d %s", code, body), bound, func() bool {
 			gotCode, got := get(census)
 			return gotCode == code && got == body
 		})

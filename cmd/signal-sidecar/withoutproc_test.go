@@ -4,16 +4,18 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestWithoutProc runs a sidecar where there is no /proc, as in a bare chroot: all it lacks is the metrics of its process.
 func TestWithoutProc(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
-		missing(t, "root, to mount something over /proc")
+		testbed.Missing(t, "root, to mount something over /proc")
 	}
 	s := newShard(t, nil)
-	cmd := exec.Command(component(t, "unshare"), "--mount", "sh", "-c", "mount -t tmpfs tmpfs /proc && exec "+binary(t))
+	cmd := exec.Command(testbed.Component(t, "unshare"), "--mount", "sh", "-c", "mount -t tmpfs tmpfs /proc && exec "+binary(t))
 	cmd.Dir = t.TempDir()
 	cmd.Env = s.settings.with(vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}).environ()
 	s.sidecar = &sidecar{process: startProcess(t, cmd)}

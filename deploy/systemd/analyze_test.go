@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // units makes a folder with the unit, its path to the binary replaced, and, if wanted, its drop-in.
@@ -22,7 +24,7 @@ func units(t *testing.T, edit *strings.Replacer, withDropIn bool) (unit string) 
 
 func analyze(t *testing.T, args ...string) (code int, out string) {
 	t.Helper()
-	cmd := exec.Command(component(t, "systemd-analyze"), args...)
+	cmd := exec.Command(testbed.Component(t, "systemd-analyze"), args...)
 	cmd.Env = append(os.Environ(), "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=")
 	output, _ := cmd.CombinedOutput()
 	return cmd.ProcessState.ExitCode(), string(output)

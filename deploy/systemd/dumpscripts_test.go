@@ -3,6 +3,8 @@ package systemd_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // dumpScript does what scripts of the field do: it becomes root, signals prosody, writes below /mnt and /tmp, and takes
@@ -25,7 +27,7 @@ const prosodyStandIn = `trap "echo USR1 >>/run/dump/prosody" USR1; echo $$ >/run
 // bootWithDump returns a machine whose service runs dumpScript when prosody turns unhealthy.
 func bootWithDump(t *testing.T) *machine {
 	t.Helper()
-	component(t, "sudo")
+	testbed.Component(t, "sudo")
 	m := boot(t, "PROSODY_DUMP=/usr/local/bin/dump-prosody")
 	m.put("/usr/local/bin/dump-prosody", "755", dumpScript)
 	m.put("/etc/sudoers", "440", "signal-sidecar ALL=(root) NOPASSWD: ALL\n")
@@ -33,7 +35,7 @@ func bootWithDump(t *testing.T) *machine {
 	m.put("/usr/local/bin/prosody-stand-in", "755", "#!/bin/bash\n"+prosodyStandIn+"\n")
 	m.must(`install -d -m 777 /run/dump; install -m 666 /dev/null /run/prosody.pid
 		systemd-run --quiet --uid=daemon --unit=prosody-stand-in /usr/local/bin/prosody-stand-in`)
-	eventually(t, "prosody's stand-in to run", func() bool { return m.run("[ -s /run/prosody.pid ]").code == 0 })
+	testbed.Eventually(t, "prosody's stand-in to run", bound, func() bool { return m.run("[ -s /run/prosody.pid ]").code == 0 })
 	return m
 }
 
@@ -42,7 +44,7 @@ func (m *machine) fail(waiting func(notes string) bool) (notes string) {
 	m.t.Helper()
 	m.must("systemctl start signal-sidecar")
 	behave(m.node.Prosody, "code 500")
-	eventually(m.t, "the dump script to come to its end", func() bool {
+	testbed.Eventually(m.t, "the dump script to come to its end", bound, func() bool {
 		notes = m.run("cat /run/dump/notes").out
 		return waiting(notes)
 	})
@@ -77,12 +79,12 @@ func TestDumpScripts(t *testing.T) {
 		t.Fatalf("the script noted:\n%s", notes)
 	}
 	m.must("[ -e /mnt/dump ] && [ -e /tmp/dump ]")
-	eventually(t, "prosody to be signalled", func() bool { return m.run("grep -q USR1 /run/dump/prosody").code == 0 })
+	testbed.Eventually(t, "prosody to be signalled", bound, func() bool { return m.run("grep -q USR1 /run/dump/prosody").code == 0 })
 
 	m.must("systemctl restart signal-sidecar; systemctl kill --kill-whom=main --signal=KILL signal-sidecar")
 	m.becomes("StatusText", "down ready 100% #prosody_unhealthy: prosody answered 500")
 	m.must("systemctl stop signal-sidecar; touch /run/dump/go-on")
-	eventually(t, "the script to end", func() bool { return m.must("cat /run/dump/notes") == all+"ended\n" })
+	testbed.Eventually(t, "the script to end", bound, func() bool { return m.must("cat /run/dump/notes") == all+"ended\n" })
 
 	if r := m.run("systemd-analyze security --no-pager signal-sidecar"); r.code != 0 {
 		t.Errorf("systemd-analyze: %s", r.out)

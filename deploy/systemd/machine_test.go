@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // machine is a systemd that was booted for the test, on a root of its own (testdata/boot.sh), with the unit, the user and
@@ -32,14 +33,14 @@ const user = "signal-sidecar"
 func boot(t *testing.T, settings ...string) *machine {
 	t.Helper()
 	if os.Getuid() != 0 {
-		missing(t, "root, to boot systemd in namespaces")
+		testbed.Missing(t, "root, to boot systemd in namespaces")
 	}
 	for _, name := range []string{"unshare", "nsenter", "systemd-analyze"} {
-		component(t, name)
+		testbed.Component(t, name)
 	}
 	root := t.TempDir()
 	unit, err := filepath.Abs(unitFile)
-	must(t, err)
+	testbed.Must(t, err)
 	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--uts", "--ipc",
 		"bash", "testdata/boot.sh", root, binary(t), unit)
 	group, path := newControlGroup(t)
@@ -47,7 +48,7 @@ func boot(t *testing.T, settings ...string) *machine {
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
-		missing(t, "namespaces and control groups, to boot systemd in: "+err.Error())
+		testbed.Missing(t, "namespaces and control groups, to boot systemd in: "+err.Error())
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -65,7 +66,7 @@ func boot(t *testing.T, settings ...string) *machine {
 
 	m := &machine{t: t}
 	children := fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid)
-	eventually(t, "systemd to boot", func() bool {
+	testbed.Eventually(t, "systemd to boot", bound, func() bool {
 		select {
 		case <-ended:
 			t.Fatal("it ended instead")
@@ -90,7 +91,7 @@ func boot(t *testing.T, settings ...string) *machine {
 func newControlGroup(t *testing.T) (group *os.File, path string) {
 	t.Helper()
 	mounts, err := os.Open("/proc/mounts")
-	must(t, err)
+	testbed.Must(t, err)
 	defer mounts.Close()
 	for lines := bufio.NewScanner(mounts); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
@@ -101,17 +102,17 @@ func newControlGroup(t *testing.T) (group *os.File, path string) {
 			break
 		}
 		group, err = os.Open(path)
-		must(t, err)
+		testbed.Must(t, err)
 		t.Cleanup(func() { _ = group.Close() })
 		return group, path
 	}
-	missing(t, fmt.Sprintf("a cgroup2 file system that can be written to: %v", err))
+	testbed.Missing(t, fmt.Sprintf("a cgroup2 file system that can be written to: %v", err))
 	return nil, ""
 }
 
 func removeControlGroup(t *testing.T, path string) {
 	t.Helper()
-	eventually(t, "what ran on the machine to end", func() bool {
+	testbed.Eventually(t, "what ran on the machine to end", bound, func() bool {
 		var folders []string
 		_ = filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
 			if err == nil && e.IsDir() {
@@ -132,7 +133,7 @@ func (m *machine) install(settings []string) {
 	m.t.Helper()
 	var err error
 	m.node, err = signalnode.Start()
-	must(m.t, err)
+	testbed.Must(m.t, err)
 	m.t.Cleanup(func() { _ = m.node.Close() })
 	m.must(`getent group jitsi || groupadd --system jitsi
 		getent passwd signal-sidecar || useradd --system --gid jitsi --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin signal-sidecar
@@ -215,7 +216,7 @@ func (m *machine) becomes(property, value string) {
 			m.t.Logf("%s was last %q", property, last)
 		}
 	}()
-	eventually(m.t, fmt.Sprintf("%s to be %q", property, value), func() bool {
+	testbed.Eventually(m.t, fmt.Sprintf("%s to be %q", property, value), bound, func() bool {
 		last = m.show(property)
 		return last == value
 	})

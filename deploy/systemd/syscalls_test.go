@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestSystemCalls lists the system calls of the binary from its start to its end, and finds each in the unit's filter. The
@@ -100,15 +101,15 @@ func expand(t *testing.T, name string) (calls []string) {
 // sockets.
 func trace(t *testing.T) (calls, families []string) {
 	t.Helper()
-	strace := component(t, "strace")
+	strace := testbed.Component(t, "strace")
 	node, err := signalnode.Start()
-	must(t, err)
+	testbed.Must(t, err)
 	t.Cleanup(func() { _ = node.Close() })
 	folder := t.TempDir()
 	status := write(t, filepath.Join(folder, "jitsi/shard-status"), "ready\n")
 	log := filepath.Join(folder, "trace")
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(folder, "notify"), Net: "unixgram"})
-	must(t, err)
+	testbed.Must(t, err)
 	t.Cleanup(func() { _ = manager.Close() })
 
 	cmd := exec.Command(strace, "--follow-forks", "--quiet=all", "--signal=none", "--output="+log, binary(t))
@@ -121,8 +122,8 @@ func trace(t *testing.T) (calls, families []string) {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
+	testbed.Must(t, err)
+	testbed.Must(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	started, _ := bufio.NewReader(out).ReadString('\n')
 	var ports struct{ HTTP, Agent, Hold string }
@@ -135,12 +136,12 @@ func trace(t *testing.T) (calls, families []string) {
 
 	says := func(line string) {
 		t.Helper()
-		eventually(t, "the agent to say "+line, func() bool { return check(ports.Agent) == line+"\n" })
+		testbed.Eventually(t, "the agent to say "+line, bound, func() bool { return check(ports.Agent) == line+"\n" })
 	}
 	says("up ready 100%")
 	_ = check(ports.Hold)
 	write(t, status+".new", "drain\n")
-	must(t, os.Rename(status+".new", status))
+	testbed.Must(t, os.Rename(status+".new", status))
 	says("up drain 0%")
 	write(t, status, "ready\n")
 	says("up ready 100%")
@@ -151,16 +152,16 @@ func trace(t *testing.T) (calls, families []string) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: bound}
 	for _, path := range []string{"/health", "/signal/report", "/signal/history", "/metrics", "/signal/census"} {
 		res, err := client.Get("http://" + ports.HTTP + path)
-		must(t, err)
+		testbed.Must(t, err)
 		_ = res.Body.Close()
 	}
-	eventually(t, "a second file of the recording", func() bool {
+	testbed.Eventually(t, "a second file of the recording", bound, func() bool {
 		files, _ := filepath.Glob(filepath.Join(folder, "recording*"))
 		return len(files) > 1
 	})
-	must(t, syscall.Kill(child(t, cmd.Process.Pid), syscall.SIGTERM))
+	testbed.Must(t, syscall.Kill(child(t, cmd.Process.Pid), syscall.SIGTERM))
 	<-drained
-	must(t, cmd.Wait())
+	testbed.Must(t, cmd.Wait())
 	for _, family := range regexp.MustCompile(`socket\((AF_\w+)`).FindAllStringSubmatch(contents(t, log), -1) {
 		if !slices.Contains(families, family[1]) {
 			families = append(families, family[1])
@@ -191,7 +192,7 @@ func callsOf(t *testing.T, log string) (calls []string) {
 func child(t *testing.T, parent int) (pid int) {
 	t.Helper()
 	_, err := fmt.Sscan(contents(t, fmt.Sprintf("/proc/%d/task/%[1]d/children", parent)), &pid)
-	must(t, err)
+	testbed.Must(t, err)
 	return pid
 }
 

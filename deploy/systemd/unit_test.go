@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 func behave(s *signalnode.Service, behavior string) {
@@ -27,8 +28,8 @@ func TestService(t *testing.T) {
 	if state := m.show("ActiveState"); state != "activating" {
 		t.Errorf("before the first verdict it is %s", state)
 	}
-	must(t, m.node.Prosody.Crash()) // which ends the probe that hangs, and is tried again
-	must(t, m.node.Prosody.Recover())
+	testbed.Must(t, m.node.Prosody.Crash()) // which ends the probe that hangs, and is tried again
+	testbed.Must(t, m.node.Prosody.Recover())
 	behave(m.node.Prosody, "healthy")
 	m.becomes("ActiveState", "active")
 	m.must("systemctl restart signal-sidecar") // with all well from the start
@@ -43,7 +44,7 @@ func TestService(t *testing.T) {
 		{"install -o signal-sidecar -g jitsi -m 644 /dev/null /etc/jitsi/shard-status; echo ready >/etc/jitsi/shard-status", "up ready 100%"},
 	} {
 		m.must(edit.by)
-		eventually(t, fmt.Sprintf("%q to show as %q", edit.by, edit.status), func() bool {
+		testbed.Eventually(t, fmt.Sprintf("%q to show as %q", edit.by, edit.status), bound, func() bool {
 			return strings.HasPrefix(m.show("StatusText"), edit.status)
 		})
 	}
@@ -131,7 +132,7 @@ func TestSandbox(t *testing.T) {
 	// The ports are open to everybody else.
 	started := m.logged("signal-sidecar started")[0]
 	conn, err := net.DialTimeout("tcp", fmt.Sprint(started["agent"]), bound)
-	must(t, err)
+	testbed.Must(t, err)
 	defer conn.Close()
 	if said, _ := io.ReadAll(conn); string(said) != "up drain 0%\n" {
 		t.Errorf("the agent says %q", said)
@@ -163,13 +164,13 @@ func TestNeverGivenUp(t *testing.T) {
 	m.must("systemctl start signal-sidecar")
 	was := m.show("MainPID")
 	m.must("kill -KILL " + was)
-	eventually(t, "the service to be back", func() bool {
+	testbed.Eventually(t, "the service to be back", bound, func() bool {
 		now := m.show("MainPID")
 		return now != was && now != "0" && m.show("ActiveState") == "active"
 	})
 
 	m.must("echo 'PARTICIPANT_MAX=many' >>/etc/jitsi/signal-sidecar/config; systemctl restart --no-block signal-sidecar")
-	eventually(t, "ten starts with a bad setting", func() bool { return atLeast(m.show("NRestarts"), 10) })
+	testbed.Eventually(t, "ten starts with a bad setting", bound, func() bool { return atLeast(m.show("NRestarts"), 10) })
 	found := false
 	for _, entry := range m.journal() {
 		text, _ := entry["MESSAGE"].(string)
@@ -197,7 +198,7 @@ func atLeast(number string, n int) bool {
 func TestWatchdog(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/dev/fuse"); err != nil {
-		missing(t, err.Error())
+		testbed.Missing(t, err.Error())
 	}
 	m := boot(t, "STATUS_PATH=/mnt/shard/status")
 	m.must("install -d /mnt/shard; echo ready >/mnt/shard/status")
@@ -207,8 +208,8 @@ func TestWatchdog(t *testing.T) {
 
 	// Nobody reads the requests of this file system: the shell holds the device open until it is told to end.
 	m.must(`systemd-run --quiet --unit=hang bash -c 'exec 3<>/dev/fuse; mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0,allow_other hang /mnt/shard; exec sleep infinity'`)
-	eventually(t, "the watchdog to bite", func() bool { return strings.Contains(m.text(), "Watchdog timeout") })
-	eventually(t, "the service to be started again", func() bool { return atLeast(m.show("NRestarts"), 1) })
+	testbed.Eventually(t, "the watchdog to bite", bound, func() bool { return strings.Contains(m.text(), "Watchdog timeout") })
+	testbed.Eventually(t, "the service to be started again", bound, func() bool { return atLeast(m.show("NRestarts"), 1) })
 	text := m.text()
 	for _, part := range []string{"watchdog not fed: a part is stuck", "poll of status_file is overdue", "SIGABRT: abort", "collector.readStatusFile"} {
 		if !strings.Contains(text, part) {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestInstall installs the package on a machine that never had one.
@@ -180,8 +182,8 @@ func TestPurgeKeepsNeighbours(t *testing.T) {
 // TestStatusFileOfOthers finds a link where the status file would be, and an owner that dpkg was told.
 func TestStatusFileOfOthers(t *testing.T) {
 	m := newMachine(t)
-	must(t, os.MkdirAll(m.path("/etc/jitsi"), 0o755))
-	must(t, os.Symlink("/srv/status", m.path(statusPath)))
+	testbed.Must(t, os.MkdirAll(m.path("/etc/jitsi"), 0o755))
+	testbed.Must(t, os.Symlink("/srv/status", m.path(statusPath)))
 	m.must("mkdir -p %s && groupadd ops && dpkg-statoverride --update --add root ops 0751 %[1]s", filepath.Dir(configPath))
 	m.install(one(t, release(t), "*_amd64.deb"))
 	if target, err := os.Readlink(m.path(statusPath)); target != "/srv/status" {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 const (
@@ -33,10 +35,10 @@ func newMachine(t *testing.T) *machine {
 	t.Parallel()
 	base := os.Getenv("E2E_SCRATCH_ROOT")
 	if _, err := os.Stat(filepath.Join(base, "usr/bin/dpkg")); base == "" || err != nil {
-		missing(t, "a Debian at E2E_SCRATCH_ROOT="+base+" (make test-packages makes it)")
+		testbed.Missing(t, "a Debian at E2E_SCRATCH_ROOT="+base+" (make test-packages makes it)")
 	}
 	if os.Geteuid() != 0 {
-		missing(t, "root, who alone can change into another Debian")
+		testbed.Missing(t, "root, who alone can change into another Debian")
 	}
 	root := filepath.Join(t.TempDir(), "root")
 	output(t, "cp", "--archive", "--reflink=auto", base, root)
@@ -82,8 +84,8 @@ func (m *machine) take(from, to string) { m.write(to, contents(m.t, from)) }
 
 func (m *machine) write(path, content string) {
 	m.t.Helper()
-	must(m.t, os.MkdirAll(filepath.Dir(m.path(path)), 0o755))
-	must(m.t, os.WriteFile(m.path(path), []byte(content), 0o644))
+	testbed.Must(m.t, os.MkdirAll(filepath.Dir(m.path(path)), 0o755))
+	testbed.Must(m.t, os.WriteFile(m.path(path), []byte(content), 0o644))
 }
 
 func (m *machine) read(path string) string {
@@ -148,7 +150,7 @@ func (m *machine) checkConfig() (settings map[string]string, notices []string) {
 // leftovers lists what an installation added to the machine beyond what dpkg and the users' database keep.
 func (m *machine) leftovers(base string) []string {
 	var left []string
-	must(m.t, filepath.WalkDir(m.root, func(path string, entry fs.DirEntry, err error) error {
+	testbed.Must(m.t, filepath.WalkDir(m.root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -169,6 +171,6 @@ func (m *machine) leftovers(base string) []string {
 // owner is a file's numeric owner.
 func (m *machine) owner(path string) uint32 {
 	info, err := os.Lstat(m.path(path))
-	must(m.t, err)
+	testbed.Must(m.t, err)
 	return info.Sys().(*syscall.Stat_t).Uid
 }

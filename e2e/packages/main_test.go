@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // scratch is where this run's releases are built.
@@ -62,26 +64,6 @@ done`
 	return filepath.Join(checkout, "dist"), nil
 }
 
-// component returns the path of a program. Without it the test is skipped, aloud; in CI it fails.
-func component(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		missing(t, name+" (tools/components.sh install packaging)")
-	}
-	return path
-}
-
-func missing(t *testing.T, what string) {
-	t.Helper()
-	message := "MISSING COMPONENT: " + what
-	if os.Getenv("CI") != "" {
-		t.Fatal(message)
-	}
-	fmt.Fprintln(os.Stderr, message) // also without -v
-	t.Skip(message)
-}
-
 // one returns the only file of a folder with such a name.
 func one(t *testing.T, folder, pattern string) string {
 	t.Helper()
@@ -102,16 +84,9 @@ func output(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func contents(t *testing.T, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(path)
-	must(t, err)
+	testbed.Must(t, err)
 	return string(content)
 }

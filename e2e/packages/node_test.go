@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // nodeConfig is the conffile of the Node package.
@@ -77,8 +79,8 @@ func buildNodePackage(t *testing.T) string {
 		if strings.HasPrefix(content, "#!") {
 			mode = 0o755
 		}
-		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		must(t, os.WriteFile(path, []byte(content), mode))
+		testbed.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		testbed.Must(t, os.WriteFile(path, []byte(content), mode))
 	}
 	output(t, "dpkg-deb", "--build", "--root-owner-group", root, deb)
 	return deb
@@ -138,7 +140,7 @@ func TestUpgradeFromUnchangedNode(t *testing.T) {
 // TestUpgradeKeepsDisabled upgrades a service that the administrator had disabled, and a status file of their own.
 func TestUpgradeKeepsDisabled(t *testing.T) {
 	m := nodeMachine(t)
-	must(t, os.Remove(m.path(enabled)))
+	testbed.Must(t, os.Remove(m.path(enabled)))
 	m.must("useradd deployer && chown deployer:jitsi %s && chmod 664 %[1]s && echo maint >%[1]s", statusPath)
 	m.install(one(t, release(t), "*_amd64.deb"))
 	m.expectGone(enabled)

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestReproducible builds the release again, elsewhere and under other circumstances, and compares every byte.
@@ -19,7 +21,7 @@ func TestReproducible(t *testing.T) {
 	t.Parallel()
 	first := release(t)
 	second, err := buildRelease("a second place", "deb rpm release", "umask 077; export TZ=Asia/Tokyo LC_ALL=C.UTF-8 GOAMD64=v3 GOFLAGS=-buildvcs=false HOSTNAME=elsewhere")
-	must(t, err)
+	testbed.Must(t, err)
 	names := files(t, first)
 	if again := files(t, second); !slices.Equal(names, again) {
 		t.Fatalf("the first release has %q, the second %q", names, again)
@@ -35,7 +37,7 @@ func TestReproducible(t *testing.T) {
 func files(t *testing.T, folder string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
-	must(t, err)
+	testbed.Must(t, err)
 	var names []string
 	for _, entry := range entries {
 		if entry.Type().IsRegular() {
@@ -91,7 +93,7 @@ func checkArchive(t *testing.T, dist, version, arch string, machine elf.Machine)
 	output(t, "tar", "-xzf", filepath.Join(dist, name+".tar.gz"), "-C", filepath.Dir(folder))
 	for _, file := range []string{"LICENSE", "README.md", "CHANGELOG.md", "config", "signal-sidecar.service", "signal-sidecar.8.gz", "completion.bash", "completion.zsh", "completion.fish"} {
 		info, err := os.Stat(filepath.Join(folder, file))
-		must(t, err)
+		testbed.Must(t, err)
 		if info.Mode() != 0o644 || info.Size() == 0 {
 			t.Errorf("%s: mode %s, %d bytes", file, info.Mode(), info.Size())
 		}
@@ -99,7 +101,7 @@ func checkArchive(t *testing.T, dist, version, arch string, machine elf.Machine)
 	program := filepath.Join(folder, "signal-sidecar")
 	checkBinary(t, program, machine)
 	build, err := buildinfo.ReadFile(program)
-	must(t, err)
+	testbed.Must(t, err)
 	if got := asPackageVersion(t, build.Main.Version); got != version {
 		t.Errorf("the version of the binary, %s, gives %s; the package has %s", build.Main.Version, got, version)
 	}
@@ -114,7 +116,7 @@ func checkArchive(t *testing.T, dist, version, arch string, machine elf.Machine)
 // checkBinary reads that a binary is static, without symbols, and for its machine.
 func checkBinary(t *testing.T, path string, machine elf.Machine) {
 	file, err := elf.Open(path)
-	must(t, err)
+	testbed.Must(t, err)
 	defer file.Close()
 	if file.Machine != machine {
 		t.Errorf("the binary is for %s", file.Machine)
@@ -136,7 +138,7 @@ func checkBOM(t *testing.T, path string, build *buildinfo.BuildInfo) {
 		Metadata struct{ Component struct{ Version string } }
 		Parts    []struct{ Name, Version, PURL string } `json:"components"`
 	}
-	must(t, json.Unmarshal([]byte(contents(t, path)), &bom))
+	testbed.Must(t, json.Unmarshal([]byte(contents(t, path)), &bom))
 	if bom.Format != "CycloneDX" || bom.Metadata.Component.Version != build.Main.Version {
 		t.Errorf("format %q, version %q", bom.Format, bom.Metadata.Component.Version)
 	}
@@ -208,7 +210,7 @@ func TestVersionUnknown(t *testing.T) {
 // TestLintian runs Debian's own check of packages.
 func TestLintian(t *testing.T) {
 	t.Parallel()
-	lintian := component(t, "lintian")
+	lintian := testbed.Component(t, "lintian")
 	out := output(t, lintian, "--allow-root", "--fail-on", "error,warning", "--tag-display-limit", "0", one(t, release(t), "*_amd64.deb"))
 	if strings.TrimSpace(out) != "" {
 		t.Errorf("lintian: %s", out)
@@ -242,7 +244,7 @@ func TestManualPage(t *testing.T) {
 	folder := t.TempDir()
 	output(t, "dpkg-deb", "--extract", one(t, release(t), "*_amd64.deb"), folder)
 	page := filepath.Join(folder, "usr/share/man/man8/signal-sidecar.8.gz")
-	out, err := shell("zcat '%s' | "+component(t, "mandoc")+" -T lint -W warning", page)
+	out, err := shell("zcat '%s' | "+testbed.Component(t, "mandoc")+" -T lint -W warning", page)
 	if err != nil || out != "" {
 		t.Errorf("mandoc: %v\n%s", err, out)
 	}

@@ -4,11 +4,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestRPMFields reads what the RPM packages say of themselves.
 func TestRPMFields(t *testing.T) {
-	rpm, dist := component(t, "rpm"), release(t)
+	rpm, dist := testbed.Component(t, "rpm"), release(t)
 	for _, arch := range []string{"x86_64", "aarch64"} {
 		path := one(t, dist, "*."+arch+".rpm")
 		got := output(t, rpm, "-qp", "--queryformat", "%{NAME} %{EPOCH}:%{VERSION}-%{RELEASE} %{ARCH} %{BUILDHOST}", path)

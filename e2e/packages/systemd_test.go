@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // bound is how long a test waits for what must happen.
@@ -22,15 +24,15 @@ func (m *machine) boot() *machine {
 	t := m.t
 	t.Helper()
 	for _, name := range []string{"unshare", "nsenter", "ip"} {
-		component(t, name)
+		testbed.Component(t, name)
 	}
 	group, err := os.MkdirTemp(controlGroups(t), "signal-sidecar-test-")
 	if err != nil {
-		missing(t, "a cgroup2 file system that can be written to: "+err.Error())
+		testbed.Missing(t, "a cgroup2 file system that can be written to: "+err.Error())
 	}
 	t.Cleanup(func() { removeGroup(t, group) })
 	folder, err := os.Open(group)
-	must(t, err)
+	testbed.Must(t, err)
 	defer folder.Close()
 	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--uts", "--ipc", "--net",
 		"bash", "testdata/boot.sh", m.root)
@@ -38,7 +40,7 @@ func (m *machine) boot() *machine {
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, UseCgroupFD: true, CgroupFD: int(folder.Fd())}
 	if err := cmd.Start(); err != nil {
-		missing(t, "namespaces and control groups, to boot systemd in: "+err.Error())
+		testbed.Missing(t, "namespaces and control groups, to boot systemd in: "+err.Error())
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -49,7 +51,7 @@ func (m *machine) boot() *machine {
 		_ = cmd.Process.Kill()
 		<-ended
 	})
-	eventually(t, "systemd to boot", func() bool {
+	testbed.Eventually(t, "systemd to boot", bound, func() bool {
 		select {
 		case <-ended:
 			t.Fatalf("it ended instead: %s", said.String())
@@ -71,13 +73,13 @@ func controlGroups(t *testing.T) string {
 			return fields[1]
 		}
 	}
-	missing(t, "a cgroup2 file system")
+	testbed.Missing(t, "a cgroup2 file system")
 	return ""
 }
 
 // removeGroup removes a control group when all that was in it has ended.
 func removeGroup(t *testing.T, path string) {
-	eventually(t, "what ran on the machine to end", func() bool {
+	testbed.Eventually(t, "what ran on the machine to end", bound, func() bool {
 		var folders []string
 		_ = filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
 			if err == nil && e.IsDir() {
@@ -91,22 +93,6 @@ func removeGroup(t *testing.T, path string) {
 		_, err := os.Stat(path)
 		return os.IsNotExist(err)
 	})
-}
-
-// eventually waits until the condition holds, and fails the test when it does not within the bound.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	limit := time.NewTimer(bound)
-	defer limit.Stop()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			t.Fatalf("waited %s in vain for %s", bound, what)
-		}
-	}
 }
 
 // TestService has systemd start the service at the installation, restart it at an upgrade, and stop it at the removal.

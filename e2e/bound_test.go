@@ -1,0 +1,6 @@
+package e2e
+
+import "time"
+
+// bound is how long a test waits for what must happen; none takes as long unless it fails.
+const bound = 30 * time.Second

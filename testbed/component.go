@@ -1,0 +1,36 @@
+package testbed
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// packages names the Debian package of each program that tests run, where it is not called like the program.
+var packages = map[string]string{
+	"ip": "iproute2", "man": "man-db", "nsenter": "util-linux", "promtool": "prometheus", "setpriv": "util-linux",
+	"systemd-analyze": "systemd", "unshare": "util-linux",
+}
+
+// Component returns the path of a real program, without which the test cannot run: Missing.
+func Component(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		Missing(t, name+" (apt-get install "+cmp.Or(packages[name], name)+")")
+	}
+	return path
+}
+
+// Missing skips the test for want of something, aloud; in CI, where all must be there, it fails.
+func Missing(t testing.TB, what string) {
+	t.Helper()
+	message := "MISSING COMPONENT: " + what
+	if os.Getenv("CI") != "" {
+		t.Fatal(message)
+	}
+	fmt.Fprintln(os.Stderr, message) // also without -v
+	t.Skip(message)
+}
