@@ -127,8 +127,8 @@ job "signal-sidecar" {
 
       resources {
         cpu        = 50  # MHz
-        memory     = 64  # MB; what it uses: docs/performance.md
-        memory_max = 128 # a census of a large shard, where the cluster allows it
+        memory     = 128 # MB; what it uses: docs/performance.md; three times the largest census that a shard may have
+        memory_max = 300 # where the cluster allows it
       }
     }
   }

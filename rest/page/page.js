@@ -6,7 +6,7 @@
 	const body = document.body, live = document.getElementById("live"), announce = document.getElementById("announce");
 	const silence = 35_000; // ms; two heartbeats of the server, and a little
 	let ahead = Number(body.dataset.now) - performance.now(); // the server's clock minus ours
-	let heard = performance.now(), lostAt = 0;
+	let heard = performance.now(), tried = heard, lostAt = 0;
 	let source, again;
 
 	// The parts as they came, before anything counted in them.
@@ -43,8 +43,8 @@
 		const now = performance.now() + ahead;
 		for (const time of document.querySelectorAll("[data-until]")) set(time, spell(time.dataset.until - now));
 		for (const time of document.querySelectorAll("[data-since]")) set(time, spell(now - time.dataset.since));
+		if (performance.now() - Math.max(heard, tried) > silence) connect(); // the connection may be gone without a word
 		if (lostAt) set(live, `Not live: nothing heard for ${spell(performance.now() - heard)}. Connecting again …`);
-		else if (performance.now() - heard > silence) connect(); // the connection may be gone without a word
 	}
 
 	function alive() {
@@ -62,6 +62,7 @@
 
 	function connect() {
 		clearTimeout(again);
+		tried = performance.now();
 		if (source) {
 			source.close();
 			lost();
