@@ -16,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // runbookURL is where the sections of docs/runbook.md are to be read.
@@ -69,17 +70,10 @@ func contents(t *testing.T, path string) string {
 	return string(content)
 }
 
-// promtool runs the tool of the real Prometheus. Without it the test is skipped, aloud; in CI it fails.
+// promtool runs the tool of the real Prometheus.
 func promtool(t *testing.T, arguments ...string) {
 	t.Helper()
-	path, err := exec.LookPath("promtool")
-	if err != nil {
-		const message = "MISSING COMPONENT: promtool (apt-get install prometheus)"
-		if os.Getenv("CI") != "" {
-			t.Fatal(message)
-		}
-		t.Skip(message)
-	}
+	path := testbed.Component(t, "promtool")
 	out, err := exec.Command(path, arguments...).CombinedOutput()
 	if err != nil {
 		t.Errorf("promtool %s: %v\n%s", strings.Join(arguments, " "), err, out)
