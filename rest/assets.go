@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -95,8 +94,5 @@ func showAsset(c *gin.Context) {
 	}
 	protect(c)
 	c.Header("Cache-Control", "public, max-age=31536000, immutable")
-	c.Header("Content-Type", file.contentType)
-	c.Header("Content-Length", strconv.Itoa(len(file.content)))
-	c.Status(http.StatusOK)
-	_, _ = c.Writer.Write(file.content)
+	send(c, http.StatusOK, file.contentType, file.content)
 }

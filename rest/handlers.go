@@ -68,13 +68,16 @@ func render(v any) []byte {
 	return body
 }
 
-// answer sends JSON, given in parts so that large ones need no copy; with its length, so that HEAD tells it too.
-func answer(c *gin.Context, code int, parts ...[]byte) {
+// answer sends JSON.
+func answer(c *gin.Context, code int, parts ...[]byte) { send(c, code, jsonType, parts...) }
+
+// send sends a body, given in parts so that large ones need no copy; with its length, so that HEAD tells it too.
+func send(c *gin.Context, code int, contentType string, parts ...[]byte) {
 	length := 0
 	for _, part := range parts {
 		length += len(part)
 	}
-	c.Header("Content-Type", jsonType)
+	c.Header("Content-Type", contentType)
 	c.Header("Content-Length", strconv.Itoa(length))
 	c.Status(code)
 	for _, part := range parts {

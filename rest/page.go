@@ -3,7 +3,6 @@ package rest
 import (
 	"bytes"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -108,10 +107,7 @@ func (p *page) show(c *gin.Context) {
 	var body bytes.Buffer
 	execute(&body, "page", frame{p.render(0), time.Now().UnixMilli(), a.paths, a.build, p})
 	protect(c)
-	c.Header("Content-Type", "text/html; charset=utf-8")
-	c.Header("Content-Length", strconv.Itoa(body.Len()))
-	c.Status(http.StatusOK)
-	_, _ = c.Writer.Write(body.Bytes()) // who is gone needs no page
+	send(c, http.StatusOK, "text/html; charset=utf-8", body.Bytes())
 }
 
 // protect lets the page load nothing but its own script, style and images, and be shown in no frame.
