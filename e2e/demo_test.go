@@ -26,7 +26,7 @@ var (
 // startDemo returns once the node is up. The command is the binary's, or one that runs it with the arguments that follow.
 func startDemo(t *testing.T, settings vars, command ...string) *demo {
 	t.Helper()
-	command = append(command, binary, "demo")
+	command = append(command, testbed.Binary(t), "demo")
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = vars{"HTTP_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.2", "LOG_LEVEL": "error", "TMPDIR": t.TempDir()}.with(settings).environ()

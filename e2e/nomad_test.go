@@ -66,7 +66,7 @@ func TestNomadJob(t *testing.T) {
 			t.Errorf("nobody fills in %s=%s", name, value)
 		}
 	}
-	check := exec.Command(binary, "check-config")
+	check := exec.Command(testbed.Binary(t), "check-config")
 	check.Dir, check.Env = t.TempDir(), settings.environ()
 	effective := output(t, check)
 	for name := range task.Env {

@@ -60,7 +60,7 @@ func startShard(t *testing.T, settings vars) *shard {
 	t.Cleanup(func() { _ = node.Close() })
 	s := &shard{node: node, statusPath: filepath.Join(t.TempDir(), "shard-status")}
 	s.say(t, "ready")
-	cmd := exec.Command(binary)
+	cmd := exec.Command(testbed.Binary(t))
 	cmd.Dir = t.TempDir()
 	cmd.Env = quick.with(vars{
 		"JICOFO_ORIG": node.Jicofo.Origin(), "PROSODY_ORIG": node.Prosody.Origin(), "STATUS_PATH": s.statusPath,

@@ -72,11 +72,11 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 	t.Helper()
 	host := "127.0.0." + n
 	at := func(port string) string { return host + ":" + s.ports[port] }
-	simulate := exec.Command(binary, "simulate", "--jicofo-addr", at("8888"), "--prosody-addr", at("5280"), "--control-addr", at("8899"))
+	simulate := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", at("8888"), "--prosody-addr", at("5280"), "--control-addr", at("8899"))
 	simulate.Env = vars{}.environ()
 	startProcess(t, simulate)
 
-	sidecar := exec.Command(binary)
+	sidecar := exec.Command(testbed.Binary(t))
 	sidecar.Dir = t.TempDir()
 	sidecar.Env = s.environment("sidecar" + n).with(vars{
 		"HTTP_ADDR": host, "TCP_ADDR": host, "HTTP_PORT": s.ports["6000"], "TCP_PORT": s.ports["6060"], "TCP_HOLD_PORT": s.ports["6061"],

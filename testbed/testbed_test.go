@@ -10,12 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testbed.Main(m) }
 
 // TestOnlyForTests: no package of the product, its simulator or its benchmark imports the testbed, however indirectly.
 func TestOnlyForTests(t *testing.T) {
@@ -129,5 +127,16 @@ func TestMissing(t *testing.T) {
 	}
 	if path := testbed.Component(t, "sh"); path == "" {
 		t.Error("there is no sh")
+	}
+}
+
+// TestBinary is built once, and runs.
+func TestBinary(t *testing.T) {
+	path := testbed.Binary(t)
+	if again := testbed.Binary(t); again != path {
+		t.Errorf("%s, then %s", path, again)
+	}
+	if out, err := exec.Command(path, "version").CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "signal-sidecar ") {
+		t.Errorf("version: %v, %s", err, out)
 	}
 }

@@ -114,7 +114,7 @@ func TestProblemsBeforePorts(t *testing.T) {
 	for value, binds := range map[string]bool{"json": true, "xml": false} {
 		trace := filepath.Join(t.TempDir(), "trace")
 		v := vars{"HTTP_PORT": occupy(t), "HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "TCP_PORT": "0", "LOG_FORMAT": value}
-		runCommand(t, t.TempDir(), v, strace, "-f", "-e", "trace=bind,listen", "-o", trace, binary(t))
+		runCommand(t, t.TempDir(), v, strace, "-f", "-e", "trace=bind,listen", "-o", trace, testbed.Binary(t))
 		calls, err := os.ReadFile(trace)
 		testbed.Must(t, err)
 		if got := strings.Contains(string(calls), "bind("); got != binds {

@@ -8,51 +8,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// buildFolder holds the binary.
-var buildFolder string
-
 // TestMain fails the package when a goroutine outlives its test.
-func TestMain(m *testing.M) {
-	var err error
-	if buildFolder, err = os.MkdirTemp("", "signal-sidecar-test-"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(buildFolder)
-		os.Exit(code)
-	}))
-}
-
-// build builds the binary, when the first test needs it.
-var build = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(buildFolder, "signal-sidecar")
-	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-func binary(t *testing.T) string {
-	t.Helper()
-	path, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
+func TestMain(m *testing.M) { testbed.Main(m) }
 
 // vars are environment variables.
 type vars map[string]string
@@ -91,7 +55,7 @@ func (r result) problems() []string {
 // runIn runs the binary in a folder until it ends by itself.
 func runIn(t *testing.T, folder string, v vars, args ...string) result {
 	t.Helper()
-	return runCommand(t, folder, v, binary(t), args...)
+	return runCommand(t, folder, v, testbed.Binary(t), args...)
 }
 
 // run runs the binary in an empty folder until it ends by itself.
@@ -133,7 +97,7 @@ type sidecar struct {
 func startSidecar(t *testing.T, v vars, args ...string) *sidecar {
 	t.Helper()
 	loopback := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}
-	cmd := exec.Command(binary(t), args...)
+	cmd := exec.Command(testbed.Binary(t), args...)
 	cmd.Dir, cmd.Env = t.TempDir(), loopback.with(v).environ()
 	s := &sidecar{process: startProcess(t, cmd)}
 	s.started(t)

@@ -31,7 +31,7 @@ var (
 func startDemo(t *testing.T, v vars) *demo {
 	t.Helper()
 	temp := t.TempDir()
-	cmd := exec.Command(binary(t), "demo")
+	cmd := exec.Command(testbed.Binary(t), "demo")
 	cmd.Dir, cmd.Env = t.TempDir(), v.with(vars{"TMPDIR": temp}).environ()
 	d := &demo{sidecar: &sidecar{process: startProcess(t, cmd)}, temp: temp}
 	testbed.Eventually(t, "the guide", bound, func() bool {

@@ -153,7 +153,7 @@ func TestWatchdogIsFed(t *testing.T) {
 	m := newManager(t, socket)
 	s := newShard(t, vars{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": "400000"})
 	settings := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}.with(s.settings)
-	cmd := exec.Command("sh", "-c", `WATCHDOG_PID=$$ exec "$0"`, binary(t))
+	cmd := exec.Command("sh", "-c", `WATCHDOG_PID=$$ exec "$0"`, testbed.Binary(t))
 	cmd.Dir, cmd.Env = t.TempDir(), settings.environ()
 	began := time.Now()
 	s.sidecar = &sidecar{process: startProcess(t, cmd)}

@@ -22,7 +22,7 @@ func startSimulation(t *testing.T) *simulation {
 	s := &simulation{
 		jicofo: "127.0.0.1:" + lastingPort(t), prosody: "127.0.0.1:" + lastingPort(t), control: "127.0.0.1:" + lastingPort(t),
 	}
-	cmd := exec.Command(binary(t), "simulate", "--jicofo-addr", s.jicofo, "--prosody-addr", s.prosody, "--control-addr", s.control)
+	cmd := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", s.jicofo, "--prosody-addr", s.prosody, "--control-addr", s.control)
 	cmd.Dir, cmd.Env = t.TempDir(), vars{}.environ()
 	s.process = startProcess(t, cmd)
 	testbed.Eventually(t, "the simulated node", bound, func() bool {

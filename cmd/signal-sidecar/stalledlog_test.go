@@ -14,7 +14,7 @@ import (
 func TestStalledLog(t *testing.T) {
 	t.Parallel()
 	n, http, agent := newShard(t, nil), lastingPort(t), lastingPort(t)
-	cmd := exec.Command(binary(t))
+	cmd := exec.Command(testbed.Binary(t))
 	cmd.Dir, cmd.Env = t.TempDir(), n.settings.with(vars{
 		"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": http, "TCP_PORT": agent, "LOG_LEVEL": "debug",
 	}).environ()

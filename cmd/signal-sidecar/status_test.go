@@ -311,7 +311,7 @@ func TestStatusBadUse(t *testing.T) {
 // watch runs signal-sidecar status --watch until it is stopped.
 func watch(t *testing.T, url string, args ...string) *process {
 	t.Helper()
-	cmd := exec.Command(binary(t), append([]string{"status", "--watch", "--url", url}, args...)...)
+	cmd := exec.Command(testbed.Binary(t), append([]string{"status", "--watch", "--url", url}, args...)...)
 	cmd.Dir, cmd.Env = t.TempDir(), vars{}.environ()
 	return startProcess(t, cmd)
 }

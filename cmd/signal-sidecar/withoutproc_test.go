@@ -15,7 +15,7 @@ func TestWithoutProc(t *testing.T) {
 		testbed.Missing(t, "root, to mount something over /proc")
 	}
 	s := newShard(t, nil)
-	cmd := exec.Command(testbed.Component(t, "unshare"), "--mount", "sh", "-c", "mount -t tmpfs tmpfs /proc && exec "+binary(t))
+	cmd := exec.Command(testbed.Component(t, "unshare"), "--mount", "sh", "-c", "mount -t tmpfs tmpfs /proc && exec "+testbed.Binary(t))
 	cmd.Dir = t.TempDir()
 	cmd.Env = s.settings.with(vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}).environ()
 	s.sidecar = &sidecar{process: startProcess(t, cmd)}

@@ -40,10 +40,10 @@ func TestVerify(t *testing.T) {
 		dropIn bool
 		fails  string
 	}{
-		{"unit", strings.NewReplacer(path, binary(t)), false, ""},
-		{"with drop-in", strings.NewReplacer(path, binary(t)), true, ""},
-		{"misspelled", strings.NewReplacer(path, binary(t), "WatchdogSec=", "WatchDogSec="), false, "WatchDogSec"},
-		{"bad value", strings.NewReplacer(path, binary(t), "PrivateTmp=yes", "PrivateTmp=perhaps"), false, "perhaps"},
+		{"unit", strings.NewReplacer(path, testbed.Binary(t)), false, ""},
+		{"with drop-in", strings.NewReplacer(path, testbed.Binary(t)), true, ""},
+		{"misspelled", strings.NewReplacer(path, testbed.Binary(t), "WatchdogSec=", "WatchDogSec="), false, "WatchDogSec"},
+		{"bad value", strings.NewReplacer(path, testbed.Binary(t), "PrivateTmp=yes", "PrivateTmp=perhaps"), false, "perhaps"},
 		{"without binary", strings.NewReplacer(path, "/nonexistent"), false, "/nonexistent"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

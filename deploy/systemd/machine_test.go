@@ -42,7 +42,7 @@ func boot(t *testing.T, settings ...string) *machine {
 	unit, err := filepath.Abs(unitFile)
 	testbed.Must(t, err)
 	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--uts", "--ipc",
-		"bash", "testdata/boot.sh", root, binary(t), unit)
+		"bash", "testdata/boot.sh", root, testbed.Binary(t), unit)
 	group, path := newControlGroup(t)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, UseCgroupFD: true, CgroupFD: int(group.Fd())}
 	var said bytes.Buffer

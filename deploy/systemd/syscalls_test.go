@@ -112,7 +112,7 @@ func trace(t *testing.T) (calls, families []string) {
 	testbed.Must(t, err)
 	t.Cleanup(func() { _ = manager.Close() })
 
-	cmd := exec.Command(strace, "--follow-forks", "--quiet=all", "--signal=none", "--output="+log, binary(t))
+	cmd := exec.Command(strace, "--follow-forks", "--quiet=all", "--signal=none", "--output="+log, testbed.Binary(t))
 	cmd.Dir, cmd.Env = folder, []string{
 		"HTTP_ADDR=127.0.0.1", "TCP_ADDR=127.0.0.1", "HTTP_PORT=0", "TCP_PORT=0", "TCP_HOLD_PORT=0", "AGENT_HOLD=0.2", "POLLING_INTERVAL=0.1",
 		"JICOFO_ORIG=" + node.Jicofo.Origin(), "PROSODY_ORIG=" + strings.Replace(node.Prosody.Origin(), "127.0.0.1", "localhost", 1),
