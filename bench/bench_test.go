@@ -153,7 +153,7 @@ func comparesWithBare(t *testing.T, b *bench) {
 		t.Fatal(err)
 	}
 	defer endChild(bare)
-	rounds, err := inTurn(2, 2, 50*time.Millisecond, requests(car.pid(), car.http, "/signal/report", ""), same, checks(car.pid(), car.agent))
+	rounds, err := inTurn(2, 2, 50*time.Millisecond, requests(car.pid(), car.http, "/signal/report"), same, checks(car.pid(), car.agent))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,9 +99,9 @@ func checks(pid int, address string) target {
 	}}
 }
 
-// requests is an HTTP server under load, each client on a connection that it keeps; header lines end in CRLF.
-func requests(pid int, address, path, header string) target {
-	request := []byte("GET " + path + " HTTP/1.1\r\nHost: node\r\n" + header + "\r\n")
+// requests is an HTTP server under load, each client on a connection that it keeps.
+func requests(pid int, address, path string) target {
+	request := []byte("GET " + path + " HTTP/1.1\r\nHost: node\r\n\r\n")
 	return target{pid, func() (func() error, func(), error) {
 		conn, err := net.DialTimeout("tcp", address, bound)
 		if err != nil {

@@ -78,7 +78,7 @@ func startBare(s *sidecar, path string) (*exec.Cmd, target, error) {
 	if err != nil {
 		return nil, target{}, err
 	}
-	return cmd, requests(cmd.Process.Pid, address, path, ""), nil
+	return cmd, requests(cmd.Process.Pid, address, path), nil
 }
 
 func measureREST(b *bench) (section, error) {
@@ -105,7 +105,7 @@ func (b *bench) compareREST(car *sidecar, path string) ([]row, error) {
 		return nil, err
 	}
 	defer endChild(bare)
-	rounds, err := inTurn(pick(b, 9, 3), 4, pick(b, 1200*time.Millisecond, 400*time.Millisecond), requests(car.pid(), car.http, path, ""), same)
+	rounds, err := inTurn(pick(b, 9, 3), 4, pick(b, 1200*time.Millisecond, 400*time.Millisecond), requests(car.pid(), car.http, path), same)
 	if err != nil {
 		return nil, err
 	}
