@@ -40,9 +40,19 @@ type Options struct {
 	Listener net.Listener
 	Source   Source
 	// Hold makes it the held agent port: how long a connection is held while the line stays the same. 0 answers at once.
-	Hold          time.Duration
+	Hold time.Duration
+	// OpenFiles is how many files and sockets the process may have open, 0 if that is not known.
+	OpenFiles     uint64
 	MeterProvider metric.MeterProvider
 	Logger        *slog.Logger
+}
+
+// places is how many connections may wait.
+func (o Options) places() int {
+	if o.OpenFiles == 0 {
+		return maxWaiting
+	}
+	return int(max(1, min(maxWaiting, o.OpenFiles/8)))
 }
 
 // Agent is one agent-check port.
@@ -65,7 +75,7 @@ func New(o Options) (*Agent, error) {
 	}
 	a := &Agent{Options: o, tcp: tcp, accept: (*listener).accept}
 	a.answered = newLingering(maxAnswered)
-	a.room = newWaitingRoom(o.Source, o.Hold, &a.checks)
+	a.room = newWaitingRoom(o, &a.checks)
 	if err := a.checks.register(o.MeterProvider, o.Hold > 0, a.room); err != nil {
 		return nil, fmt.Errorf("create agent instruments: %w", err)
 	}

@@ -93,3 +93,11 @@ func TestMoreThanMaxLinger(t *testing.T) {
 	}
 	r.waitForSockets(t, checks+places)
 }
+
+func TestPlacesByOpenFiles(t *testing.T) {
+	for files, want := range map[uint64]int{0: 1024, 1: 1, 80: 10, 8192: 1024, 1 << 62: 1024} {
+		if n := (Options{OpenFiles: files}).places(); n != want {
+			t.Errorf("of %d files: %d places, want %d", files, n, want)
+		}
+	}
+}

@@ -5,8 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -35,20 +33,11 @@ type waiting struct {
 	until time.Time
 }
 
-func newWaitingRoom(source Source, hold time.Duration, checks *checks) *waitingRoom {
+func newWaitingRoom(o Options, checks *checks) *waitingRoom {
 	return &waitingRoom{
-		source: source, hold: hold, settle: hold, arrivals: make(chan int), checks: checks,
-		verdictWait: verdictWait, places: places(), answered: newLingering(maxWaiting),
+		source: o.Source, hold: o.Hold, settle: o.Hold, arrivals: make(chan int), checks: checks,
+		verdictWait: verdictWait, places: o.places(), answered: newLingering(maxWaiting),
 	}
-}
-
-// places is how many connections may wait.
-func places() int {
-	var files unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
-		return maxWaiting
-	}
-	return int(max(1, min(maxWaiting, files.Cur/8)))
 }
 
 // run keeps the room until arrivals is closed: then all who wait get the current line, if there is one.

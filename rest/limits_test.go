@@ -115,3 +115,11 @@ func TestBrokenCollector(t *testing.T) {
 		t.Errorf("with nothing gathered /metrics answers %d", got)
 	}
 }
+
+func TestConnectionsByOpenFiles(t *testing.T) {
+	for files, want := range map[uint64]int{0: 4096, 1: 1, 100: 50, 8192: 4096, 1 << 62: 4096} {
+		if n := (Options{OpenFiles: files}).connections(); n != want {
+			t.Errorf("of %d files: %d connections, want %d", files, n, want)
+		}
+	}
+}

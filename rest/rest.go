@@ -16,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/net/netutil"
-	"golang.org/x/sys/unix"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
@@ -53,6 +52,8 @@ type Options struct {
 	History func(since time.Time) any
 	// Page is what the status page shows, and how.
 	Page PageOptions
+	// OpenFiles is how many files and sockets the process may have open, 0 if that is not known.
+	OpenFiles uint64
 
 	MeterProvider metric.MeterProvider
 	Logger        *slog.Logger
@@ -72,7 +73,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		listener: netutil.LimitListener(o.Listener, connectionLimit()),
+		listener: netutil.LimitListener(o.Listener, o.connections()),
 		http: &http.Server{
 			Handler:        handler,
 			ReadTimeout:    readTimeout,
@@ -86,13 +87,12 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// connectionLimit is how many connections may be open.
-func connectionLimit() int {
-	var files unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+// connections is how many connections may be open.
+func (o Options) connections() int {
+	if o.OpenFiles == 0 {
 		return maxConnections
 	}
-	return int(max(1, min(maxConnections, files.Cur/2)))
+	return int(max(1, min(maxConnections, o.OpenFiles/2)))
 }
 
 // Run serves until ctx ends, then lets requests in flight finish for a second. It returns nil, or why serving failed.

@@ -15,6 +15,7 @@ import (
 	"github.com/go-logr/logr"
 	otelapi "go.opentelemetry.io/otel"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/signal-sidecar/signal-sidecar/agent"
 	"github.com/signal-sidecar/signal-sidecar/collector"
@@ -144,7 +145,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 	}
 	s.rest, err = rest.New(rest.Options{
 		Listener: s.http, Source: s.monitor, Gatherer: s.telemetry.Gatherer, NativeGatherer: s.telemetry.NativeGatherer, Census: c.rules.Census,
-		History: func(since time.Time) any { return s.history.Since(since) }, Page: s.page(c), MeterProvider: mp, Logger: log,
+		History: func(since time.Time) any { return s.history.Since(since) }, Page: s.page(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
 	})
 	return s, err
 }
@@ -179,7 +180,9 @@ func newCollectors(c config, s *sidecar) ([]collector.Collector, error) {
 
 // addAgents makes the agents that answer on the ports.
 func (s *sidecar) addAgents(c config) error {
-	o := agent.Options{Listener: s.tcp, Source: s.monitor, MeterProvider: s.telemetry.MeterProvider, Logger: s.log}
+	o := agent.Options{
+		Listener: s.tcp, Source: s.monitor, OpenFiles: openFiles(), MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
+	}
 	ordinary, err := agent.New(o)
 	if err != nil {
 		return err
@@ -192,6 +195,15 @@ func (s *sidecar) addAgents(c config) error {
 	held, err := agent.New(o)
 	s.agents = append(s.agents, held)
 	return err
+}
+
+// openFiles is how many files and sockets this process may have open, 0 if the kernel does not say.
+func openFiles() uint64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0
+	}
+	return limit.Cur
 }
 
 // listen opens the ports; the error names the one that could not be had.
