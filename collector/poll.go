@@ -90,8 +90,7 @@ func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 	if trigger == health.TriggerHangup {
 		p.lastHangup = start
 	}
-	spanCtx, span := p.tracer.Start(ctx, "poll "+p.name, trace.WithNewRoot(),
-		trace.WithAttributes(attribute.String("signal.collector", p.name), attribute.String("signal.trigger", string(trigger))))
+	spanCtx, span := beginPoll(ctx, p.tracer, p.name, trigger, start)
 	defer span.End()
 	o := p.look(spanCtx)
 	if ctx.Err() == nil {
@@ -106,6 +105,14 @@ func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 		return plan{start.Add(p.recovery), health.TriggerRecovery}
 	}
 	return plan{start.Add(p.interval), health.TriggerTick}
+}
+
+// beginPoll begins the trace of a poll.
+func beginPoll(
+	ctx context.Context, tracer trace.Tracer, collector string, trigger health.Trigger, start time.Time,
+) (context.Context, trace.Span) {
+	return tracer.Start(ctx, "poll "+collector, trace.WithNewRoot(), trace.WithTimestamp(start), trace.WithAttributes(
+		attribute.String("signal.collector", collector), attribute.String("signal.trigger", string(trigger))))
 }
 
 // close lets go of the connections that are kept from poll to poll.

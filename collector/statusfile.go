@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
@@ -119,8 +118,7 @@ func (s *statusFile) look(ctx context.Context, trigger health.Trigger) {
 	}
 	s.believed = &r.StatusFile
 
-	ctx, span := s.tracer.Start(ctx, "poll status_file", trace.WithNewRoot(), trace.WithTimestamp(start), trace.WithAttributes(
-		attribute.String("signal.collector", "status_file"), attribute.String("signal.trigger", string(trigger))))
+	ctx, span := beginPoll(ctx, s.tracer, s.name, trigger, start)
 	defer span.End()
 	end := time.Now()
 	s.observe(ctx, health.Observation{At: end, Trigger: trigger, StatusFile: &r.StatusFile})
