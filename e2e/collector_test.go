@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
@@ -51,9 +52,9 @@ func startCollector(t *testing.T, to string, arguments ...string) string {
 	cmd.Env = vars{
 		"OTLP_GRPC": freeAddress(t), "OTLP_HTTP": address, "METRICS_PORT": port, "JAEGER_OTLP": to, "JAEGER_INSECURE": "true",
 	}.environ()
-	p := startProcess(t, cmd)
+	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "the Collector", bound, func() bool {
-		if p.hasEnded() {
+		if p.Ended() {
 			t.Fatal("the Collector ended instead of running")
 		}
 		code, _ := get("http://" + metrics + "/metrics")
@@ -80,7 +81,7 @@ func TestTailSampling(t *testing.T) {
 	s.becomes(t, "up drain 0%")
 	s.awaitProbes(t, 20, "ok")
 	all := s.probes("prosody", "ok")
-	s.stop(t)
+	s.Stop(t, syscall.SIGTERM)
 
 	// count is how many of the spans that came have the name, and are of the incident.
 	count := func(name, incident string) (n int) {

@@ -13,7 +13,7 @@ import (
 
 // demo is the running demo, and where it is.
 type demo struct {
-	*process
+	*testbed.Process
 	origin, control, statusPath string
 }
 
@@ -30,9 +30,9 @@ func startDemo(t *testing.T, settings vars, command ...string) *demo {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = vars{"HTTP_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.2", "LOG_LEVEL": "error", "TMPDIR": t.TempDir()}.with(settings).environ()
-	d := &demo{process: startProcess(t, cmd)}
-	testbed.Eventually(t, "the demo's guide", bound, func() bool { return strings.Contains(contents(d.output), "End with Ctrl-C") || d.hasEnded() })
-	guide := contents(d.output)
+	d := &demo{Process: testbed.Start(t, cmd)}
+	testbed.Eventually(t, "the demo's guide", bound, func() bool { return strings.Contains(d.Stdout(), "End with Ctrl-C") || d.Ended() })
+	guide := d.Stdout()
 	for into, pattern := range map[*string]*regexp.Regexp{&d.origin: guideOrigin, &d.control: guideControl, &d.statusPath: guideStatus} {
 		m := pattern.FindStringSubmatch(guide)
 		if m == nil {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,7 +193,7 @@ func TestAllInJaeger(t *testing.T) {
 	want := map[string]int{
 		"poll jicofo": s.probes("jicofo_health", "ok"), "poll prosody": s.probes("prosody", "ok"), "poll status_file": s.probes("status_file", "ok"),
 	}
-	s.stop(t)
+	s.Stop(t, syscall.SIGTERM)
 	got := map[string]int{}
 	for _, trace := range j.traces(t, nil) {
 		got[trace.root().OperationName]++

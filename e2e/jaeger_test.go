@@ -33,9 +33,9 @@ func startJaeger(t *testing.T) *jaeger {
 	cmd.Env = vars{
 		"COLLECTOR_OTLP_ENABLED": "true", "COLLECTOR_OTLP_GRPC_HOST_PORT": j.otlp, "COLLECTOR_OTLP_HTTP_HOST_PORT": freeAddress(t),
 	}.environ()
-	p := startProcess(t, cmd)
+	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "Jaeger to answer", bound, func() bool {
-		if p.hasEnded() {
+		if p.Ended() {
 			t.Fatal("Jaeger ended instead of running")
 		}
 		code, _ := get(j.api + "/api/services")

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -189,7 +190,7 @@ func TestPageTellsThatItIsStale(t *testing.T) {
 	b := openBrowser(t)
 	b.goTo(t, d.origin+"/")
 	b.awaitText(t, "#live", "live")
-	d.stop(t)
+	d.Stop(t, syscall.SIGTERM)
 	b.awaitText(t, "#live", "Not live")
 	if state := evaluate[string](t, b, "document.body.dataset.live"); state != "stale" {
 		t.Errorf("the page is %q", state)

@@ -26,9 +26,9 @@ func startPrometheus(t *testing.T, features, target string) *prometheus {
 	cmd := exec.Command(path, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(folder, "data"),
 		"--web.listen-address="+address, "--enable-feature="+features)
 	cmd.Dir, cmd.Env = folder, vars{}.environ()
-	p := startProcess(t, cmd)
+	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "Prometheus to be ready", bound, func() bool {
-		if p.hasEnded() {
+		if p.Ended() {
 			t.Fatal("Prometheus ended instead of running")
 		}
 		code, _ := get("http://" + address + "/-/ready")

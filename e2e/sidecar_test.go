@@ -46,7 +46,7 @@ var quick = vars{
 
 // shard is a simulated signal node, its status file, and the running binary beside it.
 type shard struct {
-	*process
+	*testbed.Process
 	node        *signalnode.Node
 	statusPath  string
 	http, agent string // addresses
@@ -65,9 +65,9 @@ func startShard(t *testing.T, settings vars) *shard {
 	cmd.Env = quick.with(vars{
 		"JICOFO_ORIG": node.Jicofo.Origin(), "PROSODY_ORIG": node.Prosody.Origin(), "STATUS_PATH": s.statusPath,
 	}).with(settings).environ()
-	s.process = startProcess(t, cmd)
+	s.Process = testbed.Start(t, cmd)
 	testbed.Eventually(t, "the sidecar to open its ports", bound, func() bool {
-		if s.hasEnded() {
+		if s.Ended() {
 			t.Fatal("the sidecar ended instead of running")
 		}
 		started := s.logged("signal-sidecar started")
@@ -158,7 +158,7 @@ type entry map[string]any
 
 // log is what was logged so far.
 func (s *shard) log() (all []entry) {
-	for line := range strings.Lines(contents(s.output)) {
+	for line := range strings.Lines(s.Stdout()) {
 		var e entry
 		if json.Unmarshal([]byte(line), &e) == nil {
 			all = append(all, e)

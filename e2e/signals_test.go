@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"syscall"
 	"testing"
 )
 
@@ -27,7 +28,7 @@ func TestSignals(t *testing.T) {
 			r := startReceiver(t, "http/protobuf", freeAddress(t))
 			s := startShard(t, test.settings("http://"+r.address))
 			s.awaitProbes(t, 20, "ok")
-			s.stop(t) // which hands out what is left
+			s.Stop(t, syscall.SIGTERM) // which hands out what is left
 			got := 0
 			for signal, n := range map[int]int{traces: r.traces.SpanCount(), metrics: r.metrics.DataPointCount(), logs: r.logs.LogRecordCount()} {
 				if n > 0 {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -96,10 +97,10 @@ func TestBackendInTrouble(t *testing.T) {
 					t.Errorf("%d lines %q of traces, want 1", n, message)
 				}
 			}
-			if mib := s.peakMemory(t); mib >= 100 {
+			if mib := s.PeakMemory(t) >> 20; mib >= 100 {
 				t.Errorf("the sidecar took %d MiB", mib)
 			}
-			if code, _ := s.stop(t); code != 0 {
+			if code, _ := s.Stop(t, syscall.SIGTERM); code != 0 {
 				t.Errorf("exit code %d", code)
 			}
 		})
@@ -139,7 +140,7 @@ func TestStopWithMuteBackend(t *testing.T) {
 			mute(t, address)
 			s := startShard(t, pushingTo(address, protocol)) // with all the patience that OpenTelemetry has
 			s.awaitProbes(t, 20, "ok")
-			if code, took := s.stop(t); code != 0 || took > 4*time.Second {
+			if code, took := s.Stop(t, syscall.SIGTERM); code != 0 || took > 4*time.Second {
 				t.Errorf("exit code %d after %s", code, took)
 			}
 		})

@@ -74,7 +74,7 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 	at := func(port string) string { return host + ":" + s.ports[port] }
 	simulate := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", at("8888"), "--prosody-addr", at("5280"), "--control-addr", at("8899"))
 	simulate.Env = vars{}.environ()
-	startProcess(t, simulate)
+	testbed.Start(t, simulate)
 
 	sidecar := exec.Command(testbed.Binary(t))
 	sidecar.Dir = t.TempDir()
@@ -86,7 +86,7 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 		"OTEL_BSP_SCHEDULE_DELAY":            "100",
 		"DRAIN_GRACE_INTERVAL":               "15", "HEALTH_DAMPENING_INTERVAL": "2", // for a short test
 	}).environ()
-	startProcess(t, sidecar)
+	testbed.Start(t, sidecar)
 	s.publish("shard"+n, host)
 	testbed.Eventually(t, "shard "+n, bound, func() bool {
 		code, _ := get("http://" + at("6000") + "/signal/health")
@@ -115,7 +115,7 @@ func (s *stack) startHAProxy(t *testing.T) {
 	moved["STATS_SOCKET"] = filepath.Join(folder, "stats")
 	cmd := exec.Command(program(t, "haproxy"), "-db", "-f", "../deploy/haproxy/haproxy.cfg")
 	cmd.Env = moved.environ()
-	startProcess(t, cmd)
+	testbed.Start(t, cmd)
 	s.publish("haproxy", "127.0.0.1")
 }
 
@@ -128,7 +128,7 @@ var (
 // commands are those of the README's walk, in their order.
 func commands(t *testing.T) (all []string) {
 	t.Helper()
-	for _, block := range walkBlock.FindAllStringSubmatch(walk.FindString(contents("../README.md")), -1) {
+	for _, block := range walkBlock.FindAllStringSubmatch(walk.FindString(testbed.Contents("../README.md")), -1) {
 		all = append(all, strings.Split(strings.TrimSpace(block[1]), "\n")...)
 	}
 	return all
@@ -214,7 +214,7 @@ func TestWalkThroughNamesWhatIsPublished(t *testing.T) {
 			published[p.Published] = true
 		}
 	}
-	named := localAddress.FindAllStringSubmatch(walk.FindString(contents("../README.md")), -1)
+	named := localAddress.FindAllStringSubmatch(walk.FindString(testbed.Contents("../README.md")), -1)
 	if len(named) < 10 {
 		t.Fatalf("the README's walk names %q", named)
 	}

@@ -102,8 +102,8 @@ func (s *shard) suffer(t *testing.T, service *signalnode.Service, inputs []badIn
 		service.Set("", signalnode.Behavior{})
 	}
 	s.becomes(t, "up ready 100%")
-	t.Logf("peak memory %d MiB", s.peakMemory(t)>>20)
-	if peak := s.peakMemory(t); peak > maxMemory {
+	t.Logf("peak memory %d MiB", s.PeakMemory(t)>>20)
+	if peak := s.PeakMemory(t); peak > maxMemory {
 		t.Errorf("the sidecar took %d MiB", peak>>20)
 	}
 }
@@ -181,7 +181,7 @@ func TestBadStatusFile(t *testing.T) {
 		testbed.Must(t, os.Remove(path+".new"))
 	}
 	s.becomes(t, "up ready 100%")
-	if peak := s.peakMemory(t); peak > maxMemory {
+	if peak := s.PeakMemory(t); peak > maxMemory {
 		t.Errorf("the sidecar took %d MiB", peak>>20)
 	}
 }

@@ -87,7 +87,7 @@ func runWithin(t *testing.T, limit time.Duration, folder string, v vars, path st
 
 // sidecar is the running binary.
 type sidecar struct {
-	*process
+	*testbed.Process
 	http, agent string // addresses
 	held        string // address of the held agent port, "" without it
 }
@@ -99,7 +99,7 @@ func startSidecar(t *testing.T, v vars, args ...string) *sidecar {
 	loopback := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}
 	cmd := exec.Command(testbed.Binary(t), args...)
 	cmd.Dir, cmd.Env = t.TempDir(), loopback.with(v).environ()
-	s := &sidecar{process: startProcess(t, cmd)}
+	s := &sidecar{Process: testbed.Start(t, cmd)}
 	s.started(t)
 	return s
 }
@@ -108,7 +108,7 @@ func startSidecar(t *testing.T, v vars, args ...string) *sidecar {
 func (s *sidecar) started(t *testing.T) {
 	t.Helper()
 	testbed.Eventually(t, "the sidecar to open its ports", bound, func() bool {
-		if s.hasEnded() {
+		if s.Ended() {
 			t.Fatal("the sidecar ended instead of running")
 		}
 		started := s.logged("signal-sidecar started")
@@ -126,7 +126,7 @@ type entry map[string]any
 
 // log is what was logged so far.
 func (s *sidecar) log() (all []entry) {
-	for line := range strings.Lines(contents(s.stdout)) {
+	for line := range strings.Lines(s.Stdout()) {
 		var e entry
 		if json.Unmarshal([]byte(line), &e) == nil {
 			all = append(all, e)

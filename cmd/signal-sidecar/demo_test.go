@@ -33,14 +33,14 @@ func startDemo(t *testing.T, v vars) *demo {
 	temp := t.TempDir()
 	cmd := exec.Command(testbed.Binary(t), "demo")
 	cmd.Dir, cmd.Env = t.TempDir(), v.with(vars{"TMPDIR": temp}).environ()
-	d := &demo{sidecar: &sidecar{process: startProcess(t, cmd)}, temp: temp}
+	d := &demo{sidecar: &sidecar{Process: testbed.Start(t, cmd)}, temp: temp}
 	testbed.Eventually(t, "the guide", bound, func() bool {
-		return strings.Contains(contents(d.stdout), "End with Ctrl-C") || d.hasEnded()
+		return strings.Contains(d.Stdout(), "End with Ctrl-C") || d.Ended()
 	})
 	for into, pattern := range map[*string]*regexp.Regexp{&d.agent: guideAgent, &d.http: guideHTTP, &d.control: guideControl, &d.statusPath: guideStatus} {
-		m := pattern.FindStringSubmatch(contents(d.stdout))
+		m := pattern.FindStringSubmatch(d.Stdout())
 		if m == nil {
-			t.Fatalf("the guide does not say %s:\n%s", pattern, contents(d.stdout))
+			t.Fatalf("the guide does not say %s:\n%s", pattern, d.Stdout())
 		}
 		*into = m[1]
 	}
@@ -61,7 +61,7 @@ func (d *demo) command(t *testing.T, path, text string) {
 // end interrupts the demo, which must clean up.
 func (d *demo) end(t *testing.T) {
 	t.Helper()
-	if code, took := d.stop(t, syscall.SIGINT); code != 0 || took > stopTime {
+	if code, took := d.Stop(t, syscall.SIGINT); code != 0 || took > stopTime {
 		t.Errorf("exit %d after %s", code, took)
 	}
 	if left, _ := filepath.Glob(d.temp + "/*"); len(left) > 0 {
@@ -74,7 +74,7 @@ func TestDemo(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t, vars{"HTTP_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.1", "DRAIN_GRACE_INTERVAL": "0", "HEALTH_DAMPENING_INTERVAL": "0"})
 	d.becomes(t, "up ready 100%")
-	for _, url := range guideURL.FindAllString(contents(d.stdout), -1) {
+	for _, url := range guideURL.FindAllString(d.Stdout(), -1) {
 		if strings.HasSuffix(url, "/jicofo") || strings.HasSuffix(url, "/prosody") || strings.HasSuffix(url, "/load") {
 			continue // commands
 		}
@@ -103,7 +103,7 @@ func TestDemo(t *testing.T) {
 		d.command(t, step.path, step.text)
 		d.becomes(t, step.line)
 	}
-	if log := contents(d.stderr); !strings.Contains(log, `msg="verdict changed"`) {
+	if log := d.Stderr(); !strings.Contains(log, `msg="verdict changed"`) {
 		t.Errorf("the log shows no change of the verdict:\n%s", log)
 	}
 	d.end(t)
@@ -134,7 +134,7 @@ func TestDemoTakesGivenPorts(t *testing.T) {
 	http, agent := lastingPort(t), lastingPort(t)
 	held := lastingPort(t)
 	d := startDemo(t, vars{"HTTP_PORT": http, "TCP_PORT": agent, "TCP_HOLD_PORT": held})
-	if guide := contents(d.stdout); !strings.Contains(guide, "and when it changes     curl -s telnet://127.0.0.1:"+held+" </dev/null\n") {
+	if guide := d.Stdout(); !strings.Contains(guide, "and when it changes     curl -s telnet://127.0.0.1:"+held+" </dev/null\n") {
 		t.Errorf("the guide does not say where the held port is:\n%s", guide)
 	}
 	if said := heard(t, wait(t, "127.0.0.1:"+held)); said != "up ready 100%\n" {

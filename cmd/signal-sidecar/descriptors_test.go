@@ -16,7 +16,7 @@ func TestWithoutDescriptors(t *testing.T) {
 	cmd := exec.Command("sh", "-c", "ulimit -n 48; exec "+testbed.Binary(t))
 	cmd.Dir = t.TempDir()
 	cmd.Env = s.settings.with(vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}).environ()
-	s.sidecar = &sidecar{process: startProcess(t, cmd)}
+	s.sidecar = &sidecar{Process: testbed.Start(t, cmd)}
 	s.started(t)
 	s.becomes(t, "up ready 100%")
 	var replies []<-chan string

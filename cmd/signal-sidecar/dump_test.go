@@ -30,7 +30,7 @@ func newDumps(t *testing.T) dumps {
 	return dumps{script, folder + "/notes", folder + "/release"}
 }
 
-func (d dumps) count(line string) int { return strings.Count(contents(d.notes), line+"\n") }
+func (d dumps) count(line string) int { return strings.Count(testbed.Contents(d.notes), line+"\n") }
 
 // TestDumps turns each service unhealthy: its own script runs, once each time.
 func TestDumps(t *testing.T) {
@@ -57,7 +57,7 @@ func TestDumps(t *testing.T) {
 
 	testbed.Must(t, s.node.Jicofo.Crash())
 	testbed.Eventually(t, "jicofo's second dump", bound, func() bool { return d.count("jicofo ends") == 2 })
-	if notes := contents(d.notes); strings.Count(notes, "\n") != 6 {
+	if notes := testbed.Contents(d.notes); strings.Count(notes, "\n") != 6 {
 		t.Errorf("dumps:\n%s", notes)
 	}
 	testbed.Eventually(t, "the log of the dumps", bound, func() bool {
@@ -96,14 +96,14 @@ func TestDumpsNeverOverlap(t *testing.T) {
 		return len(s.logged("dump not started: the previous one is still running")) == 2
 	})
 
-	code, took := s.stop(t, syscall.SIGTERM)
+	code, took := s.Stop(t, syscall.SIGTERM)
 	if code != 0 || took > stopTime {
 		t.Errorf("with a dump running: exit %d after %s", code, took)
 	}
 	testbed.Must(t, os.WriteFile(d.release, nil, 0o644))
 	testbed.Eventually(t, "the dump to end after the sidecar", bound, func() bool { return d.count("jicofo ends") == 1 })
 	if d.count("jicofo begins") != 1 {
-		t.Errorf("dumps:\n%s", contents(d.notes))
+		t.Errorf("dumps:\n%s", testbed.Contents(d.notes))
 	}
 }
 
@@ -129,6 +129,6 @@ func TestBadDumps(t *testing.T) {
 		})
 		s.jicofo("healthy")
 		s.becomes(t, "up ready 100%")
-		_, _ = s.stop(t, syscall.SIGTERM)
+		_, _ = s.Stop(t, syscall.SIGTERM)
 	}
 }

@@ -74,10 +74,10 @@ func startFrontier(t *testing.T, files []string) *frontier {
 	}
 	cmd := exec.Command(path, append(slices.Clone(files), "-db")...)
 	cmd.Env = settings.environ()
-	f.haproxy = &haproxy{process: startProcess(t, cmd), stats: stats}
+	f.haproxy = &haproxy{Process: testbed.Start(t, cmd), stats: stats}
 	testbed.Eventually(t, "HAProxy's statistics", bound, func() bool {
 		_, err := f.ask("show info")
-		return err == nil || f.hasEnded()
+		return err == nil || f.Ended()
 	})
 	f.view = f.sample(t)
 	return f

@@ -82,7 +82,7 @@ func TestHAProxyWithoutTimeoutCheck(t *testing.T) {
 	if n, _ := strconv.Atoi(s.metric("signal_agent_held")); n > 100 {
 		t.Errorf("%d connections are held for %d checkers", n, checkers)
 	}
-	h.signal(t, syscall.SIGKILL)
+	h.Signal(t, syscall.SIGKILL)
 	s.expectNobody(t)
 }
 
@@ -102,20 +102,20 @@ func TestHAProxyGoneWhileHeld(t *testing.T) {
 	s := heldShard(t, nil)
 	h := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s"})
 	s.holds(t, checkers)
-	h.signal(t, syscall.SIGSTOP)
+	h.Signal(t, syscall.SIGSTOP)
 	s.expectNobody(t)
-	h.signal(t, syscall.SIGCONT)
+	h.Signal(t, syscall.SIGCONT)
 	s.holds(t, checkers)
 	s.say(t, "drain")
 	h.expectBoth(t, "DRAIN (agent)", "0")
 	s.holds(t, checkers)
-	h.signal(t, syscall.SIGKILL)
+	h.Signal(t, syscall.SIGKILL)
 	s.expectNobody(t)
 
 	again := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s"})
 	again.expectBoth(t, "DRAIN (agent)", "0")
 	s.holds(t, checkers)
-	again.signal(t, syscall.SIGTERM)
+	again.Signal(t, syscall.SIGTERM)
 	s.expectNobody(t)
 }
 
@@ -129,15 +129,15 @@ func TestHAProxyReloadedWhileHeld(t *testing.T) {
 		h := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s"})
 		for _, word := range []string{"DRAIN (agent)", "UP"} {
 			s.holds(t, checkers)
-			old := h.process
-			h.process = startProcess(t, exec.Command(old.cmd.Path, "-f", h.config, "-db", "-sf", fmt.Sprint(old.cmd.Process.Pid)))
-			old.exit(t)
+			old := h.Process
+			h.Process = testbed.Start(t, exec.Command(old.Cmd.Path, "-f", h.config, "-db", "-sf", fmt.Sprint(old.Cmd.Process.Pid)))
+			old.Exit(t)
 			s.holds(t, checkers)
 			s.say(t, map[string]string{"UP": "ready", "DRAIN (agent)": "drain"}[word])
 			h.expectBoth(t, word, map[string]string{"UP": "100", "DRAIN (agent)": "0"}[word])
 		}
 		s.holds(t, checkers)
-		h.signal(t, syscall.SIGKILL)
+		h.Signal(t, syscall.SIGKILL)
 		s.expectNobody(t)
 	})
 	t.Run("SIGUSR2 to the master", func(t *testing.T) {
@@ -146,15 +146,15 @@ func TestHAProxyReloadedWhileHeld(t *testing.T) {
 		h := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s", arguments: []string{"-W"}})
 		for n := range 3 {
 			s.holds(t, checkers)
-			h.signal(t, syscall.SIGUSR2)
+			h.Signal(t, syscall.SIGUSR2)
 			testbed.Eventually(t, "the reloaded HAProxy", bound, func() bool {
-				return strings.Count(contents(h.stderr), "Former worker") > n
+				return strings.Count(h.Stderr(), "Former worker") > n
 			})
 		}
 		s.say(t, "drain")
 		h.expectBoth(t, "DRAIN (agent)", "0")
 		s.holds(t, checkers)
-		if code, _ := h.stop(t, syscall.SIGTERM); code != 0 && code != 143 {
+		if code, _ := h.Stop(t, syscall.SIGTERM); code != 0 && code != 143 {
 			t.Errorf("the master ended with %d", code)
 		}
 		s.expectNobody(t)

@@ -176,7 +176,7 @@ func TestHAProxyKeepsItsViewOverRestarts(t *testing.T) {
 		when := state.name + ", " + state.signal.String()
 
 		for _, s := range []*shard{first, second} {
-			_, _ = s.stop(t, state.signal)
+			_, _ = s.Stop(t, state.signal)
 		}
 		h.await(t, "HAProxy to miss the agents", func(s server) bool { return s.agentStatus == "L4CON" })
 		h.view.settle(t)

@@ -12,9 +12,9 @@ import (
 )
 
 // connections counts those of a process's open sockets that are connections to a port of its own.
-func (p *process) connections(port string) (n int) {
+func connections(pid int, port string) (n int) {
 	open := map[string]bool{}
-	folder := fmt.Sprintf("/proc/%d", p.cmd.Process.Pid)
+	folder := fmt.Sprintf("/proc/%d", pid)
 	descriptors, _ := filepath.Glob(folder + "/fd/*")
 	for _, path := range descriptors {
 		target, _ := os.Readlink(path)
@@ -25,7 +25,7 @@ func (p *process) connections(port string) (n int) {
 	var number int
 	_, _ = fmt.Sscan(port, &number)
 	local, listening := fmt.Sprintf(":%04X", number), "0A"
-	for line := range strings.Lines(contents(folder+"/net/tcp") + contents(folder+"/net/tcp6")) {
+	for line := range strings.Lines(testbed.Contents(folder+"/net/tcp") + testbed.Contents(folder+"/net/tcp6")) {
 		f := strings.Fields(line)
 		if len(f) > 9 && strings.HasSuffix(f[1], local) && f[3] != listening && open[f[9]] {
 			n++
@@ -37,7 +37,7 @@ func (p *process) connections(port string) (n int) {
 // heldConnections counts the connections to the held agent port that the sidecar has open.
 func (s *sidecar) heldConnections() int {
 	_, port, _ := net.SplitHostPort(s.held)
-	return s.connections(port)
+	return connections(s.Cmd.Process.Pid, port)
 }
 
 // holds waits until so many connections are held.
@@ -82,7 +82,7 @@ func TestHeldPortAtStop(t *testing.T) {
 		replies = append(replies, wait(t, s.held))
 		return s.metric("signal_agent_held") != "0"
 	})
-	if code, _ := s.stop(t, os.Interrupt); code != 0 {
+	if code, _ := s.Stop(t, os.Interrupt); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 	for _, reply := range replies {

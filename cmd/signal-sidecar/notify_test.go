@@ -135,7 +135,7 @@ func TestNotify(t *testing.T) {
 				m.expect(t, told...)
 			}
 			pollAll(t, s)
-			if code, _ := s.stop(t, syscall.SIGTERM); code != 0 {
+			if code, _ := s.Stop(t, syscall.SIGTERM); code != 0 {
 				t.Errorf("exit %d", code)
 			}
 			m.expect(t, append(told, "STOPPING=1\nSTATUS=stopping")...)
@@ -156,13 +156,13 @@ func TestWatchdogIsFed(t *testing.T) {
 	cmd := exec.Command("sh", "-c", `WATCHDOG_PID=$$ exec "$0"`, testbed.Binary(t))
 	cmd.Dir, cmd.Env = t.TempDir(), settings.environ()
 	began := time.Now()
-	s.sidecar = &sidecar{process: startProcess(t, cmd)}
+	s.sidecar = &sidecar{Process: testbed.Start(t, cmd)}
 	s.started(t)
 	testbed.Eventually(t, "the watchdog to be fed ten times", bound, func() bool { return len(m.feeds()) >= 10 })
 	if took := m.feeds()[9].Sub(began); took < 10*200*time.Millisecond {
 		t.Errorf("fed ten times within %s", took)
 	}
-	_, _ = s.stop(t, syscall.SIGTERM)
+	_, _ = s.Stop(t, syscall.SIGTERM)
 }
 
 // TestWatchdogOfAnother is for another process.
@@ -255,7 +255,7 @@ func TestBrokenNotifySocket(t *testing.T) {
 			s.becomes(t, "up drain 0%")
 			s.polls(t, 10, map[string]string{"jicofo_health": "ok", "prosody": "ok", "status_file": "ok"})
 			testbed.Eventually(t, "the log to tell", bound, func() bool { return len(s.logged("service manager cannot be told")) > 0 })
-			if code, took := s.stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
+			if code, took := s.Stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
 				t.Errorf("exit %d after %s", code, took)
 			}
 			if told := s.logged("service manager cannot be told", "level", "WARN", "socket", socket); len(told) != 1 {

@@ -36,10 +36,10 @@ func startPrometheusWith(t *testing.T, config string, arguments ...string) strin
 	folder := t.TempDir()
 	file := write(t, folder, "prometheus.yml", config)
 	arguments = append([]string{"--config.file=" + file, "--storage.tsdb.path=" + folder + "/data", "--web.listen-address=127.0.0.1:0"}, arguments...)
-	p := startProcess(t, exec.Command(path, arguments...))
+	p := testbed.Start(t, exec.Command(path, arguments...))
 	address := ""
 	testbed.Eventually(t, "Prometheus to listen", bound, func() bool {
-		if m := prometheusListens.FindStringSubmatch(contents(p.stderr)); m != nil {
+		if m := prometheusListens.FindStringSubmatch(p.Stderr()); m != nil {
 			address = m[1]
 		}
 		return address != ""

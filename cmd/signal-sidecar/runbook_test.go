@@ -17,7 +17,7 @@ import (
 // HAProxy in front of it.
 func TestRunbook(t *testing.T) {
 	t.Parallel()
-	runbook := contents("../../docs/runbook.md")
+	runbook := testbed.Contents("../../docs/runbook.md")
 	s := startShard(t, nil)
 	s.becomes(t, "up ready 100%")
 	s.jicofo("code 503")
@@ -55,7 +55,7 @@ func TestRunbook(t *testing.T) {
 	})
 	t.Run("commands", func(t *testing.T) {
 		folder := t.TempDir()
-		testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
+		testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(testbed.Contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
 		_, port, _ := strings.Cut(s.http, ":")
 		for _, command := range regexp.MustCompile(`(?m)^signal-sidecar ([^#\n]+)`).FindAllStringSubmatch(runbook, -1) {
 			if r := runIn(t, folder, vars{"HTTP_PORT": port}, strings.Fields(command[1])...); r.code != 0 {
@@ -88,8 +88,8 @@ func TestRunbook(t *testing.T) {
 // TestRunbookReasons has a line for each reason that can take a shard down.
 func TestRunbookReasons(t *testing.T) {
 	t.Parallel()
-	runbook := contents("../../docs/runbook.md")
-	for _, code := range regexp.MustCompile(`"(jicofo_\w+|prosody_\w+|dampening|status_file_unreadable|status_unknown)"`).FindAllStringSubmatch(contents("../../health/reason.go"), -1) {
+	runbook := testbed.Contents("../../docs/runbook.md")
+	for _, code := range regexp.MustCompile(`"(jicofo_\w+|prosody_\w+|dampening|status_file_unreadable|status_unknown)"`).FindAllStringSubmatch(testbed.Contents("../../health/reason.go"), -1) {
 		if !regexp.MustCompile("[`| ]" + code[1] + "[`,| ]").MatchString(runbook) {
 			t.Errorf("the runbook does not tell what to do about %s", code[1])
 		}

@@ -13,7 +13,7 @@ import (
 
 // simulation is a running signal-sidecar simulate.
 type simulation struct {
-	*process
+	*testbed.Process
 	jicofo, prosody, control string // host:port
 }
 
@@ -24,9 +24,9 @@ func startSimulation(t *testing.T) *simulation {
 	}
 	cmd := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", s.jicofo, "--prosody-addr", s.prosody, "--control-addr", s.control)
 	cmd.Dir, cmd.Env = t.TempDir(), vars{}.environ()
-	s.process = startProcess(t, cmd)
+	s.Process = testbed.Start(t, cmd)
 	testbed.Eventually(t, "the simulated node", bound, func() bool {
-		return strings.Contains(contents(s.stdout), "http://"+s.control+"/") || s.hasEnded()
+		return strings.Contains(s.Stdout(), "http://"+s.control+"/") || s.Ended()
 	})
 	return s
 }
@@ -56,7 +56,7 @@ func TestSimulate(t *testing.T) {
 	s.becomes(t, "down ready 100%")
 	n.command(t, "/jicofo", "recover")
 	s.becomes(t, "up ready 100%")
-	if code, took := n.stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
+	if code, took := n.Stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
 		t.Errorf("exit %d after %s", code, took)
 	}
 }

@@ -19,18 +19,7 @@ func TestStalledLog(t *testing.T) {
 		"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": http, "TCP_PORT": agent, "LOG_LEVEL": "debug",
 	}).environ()
 	cmd.Stdout = fullPipe(t)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	testbed.Must(t, cmd.Start())
-	p := &process{cmd: cmd, ended: make(chan struct{})}
-	go func() {
-		defer close(p.ended)
-		_ = cmd.Wait()
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-p.ended
-	})
-	n.sidecar = &sidecar{process: p, http: "127.0.0.1:" + http, agent: "127.0.0.1:" + agent}
+	n.sidecar = &sidecar{Process: testbed.Start(t, cmd), http: "127.0.0.1:" + http, agent: "127.0.0.1:" + agent}
 	for range 20 {
 		n.say(t, "drain")
 		n.becomes(t, "up drain 0%")
@@ -39,7 +28,7 @@ func TestStalledLog(t *testing.T) {
 	}
 	n.prosody("code 500")
 	n.becomes(t, "down ready 100%")
-	if code, took := p.stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
+	if code, took := n.Stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
 		t.Errorf("exit %d after %s", code, took)
 	}
 }

@@ -308,35 +308,38 @@ func TestStatusBadUse(t *testing.T) {
 	}
 }
 
+// watcher is a running signal-sidecar status --watch.
+type watcher struct{ *testbed.Process }
+
 // watch runs signal-sidecar status --watch until it is stopped.
-func watch(t *testing.T, url string, args ...string) *process {
+func watch(t *testing.T, url string, args ...string) watcher {
 	t.Helper()
 	cmd := exec.Command(testbed.Binary(t), append([]string{"status", "--watch", "--url", url}, args...)...)
 	cmd.Dir, cmd.Env = t.TempDir(), vars{}.environ()
-	return startProcess(t, cmd)
+	return watcher{testbed.Start(t, cmd)}
 }
 
 // hasSaid waits until the output is that, of which each line is a pattern.
-func (p *process) hasSaid(t *testing.T, lines ...string) {
+func (w watcher) hasSaid(t *testing.T, lines ...string) {
 	t.Helper()
 	pattern := regexp.MustCompile("^" + strings.Join(lines, "\n") + "\n$")
 	defer func() {
 		if t.Failed() {
-			t.Logf("it has said\n%swant\n%s", contents(p.stdout), strings.Join(lines, "\n"))
+			t.Logf("it has said\n%swant\n%s", w.Stdout(), strings.Join(lines, "\n"))
 		}
 	}()
-	testbed.Eventually(t, "the output of --watch", bound, func() bool { return pattern.MatchString(contents(p.stdout)) })
+	testbed.Eventually(t, "the output of --watch", bound, func() bool { return pattern.MatchString(w.Stdout()) })
 }
 
 // endsWith stops a watch, which must say nothing of it, at once.
-func (p *process) endsWith(t *testing.T, s syscall.Signal, want int) {
+func (w watcher) endsWith(t *testing.T, s syscall.Signal, want int) {
 	t.Helper()
-	said := contents(p.stdout)
-	if code, took := p.stop(t, s); code != want || took > statusTime/2 {
+	said := w.Stdout()
+	if code, took := w.Stop(t, s); code != want || took > statusTime/2 {
 		t.Errorf("after %s: exit %d in %s, want %d", s, code, took, want)
 	}
-	if contents(p.stdout) != said || contents(p.stderr) != "" {
-		t.Errorf("after %s it said %q more, and %q", s, strings.TrimPrefix(contents(p.stdout), said), contents(p.stderr))
+	if w.Stdout() != said || w.Stderr() != "" {
+		t.Errorf("after %s it said %q more, and %q", s, strings.TrimPrefix(w.Stdout(), said), w.Stderr())
 	}
 }
 
@@ -355,7 +358,7 @@ func TestStatusWatch(t *testing.T) {
 		{func() { s.start(t) }, []string{"up ready 100%"}},
 		{func() { s.say(t, "drain") }, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
 		{func() { s.say(t, "unhealthy") }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
-		{func() { _, _ = s.stop(t, syscall.SIGTERM) }, []string{"unknown: .*connection refused"}},
+		{func() { _, _ = s.Stop(t, syscall.SIGTERM) }, []string{"unknown: .*connection refused"}},
 		{func() { s.start(t) }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
 	} {
 		step.do()
@@ -444,10 +447,10 @@ func TestStatusWatchPrintsChangesOnly(t *testing.T) {
 	w := watch(t, server.URL, "--json")
 	testbed.Eventually(t, "all answers once more", bound, func() bool { return int(asked.Load()) > len(answers) })
 	w.hasSaid(t, regexp.QuoteMeta(answers[0]), regexp.QuoteMeta(answers[4]))
-	if problems := contents(w.stderr); strings.Count(problems, "\n") != 1 || !strings.HasPrefix(problems, "signal-sidecar: unknown: ") {
+	if problems := w.Stderr(); strings.Count(problems, "\n") != 1 || !strings.HasPrefix(problems, "signal-sidecar: unknown: ") {
 		t.Errorf("standard error is %q", problems)
 	}
-	if code, _ := w.stop(t, syscall.SIGINT); code != saysDown {
+	if code, _ := w.Stop(t, syscall.SIGINT); code != saysDown {
 		t.Errorf("exit %d", code)
 	}
 }

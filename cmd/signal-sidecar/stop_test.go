@@ -45,13 +45,13 @@ func TestStop(t *testing.T) {
 				t.Fatalf("processes of the sidecar: %v", marked(mark))
 			}
 
-			code, took := shard.stop(t, s)
+			code, took := shard.Stop(t, s)
 			t.Logf("stopped in %s", took)
 			if code != 0 || took > stopTime {
 				t.Errorf("exit %d after %s", code, took)
 			}
-			if n := len(shard.logged("signal-sidecar stopped")); n != 1 || contents(shard.stderr) != "" {
-				t.Errorf("%d lines say that it stopped; standard error %q", n, contents(shard.stderr))
+			if n := len(shard.logged("signal-sidecar stopped")); n != 1 || shard.Stderr() != "" {
+				t.Errorf("%d lines say that it stopped; standard error %q", n, shard.Stderr())
 			}
 			for _, reply := range waiting {
 				if said := heard(t, reply); said != "" {
@@ -106,7 +106,7 @@ func TestStopWithVerdict(t *testing.T) {
 	s := startShard(t, nil)
 	s.becomes(t, "up ready 100%")
 	holdAlive(t, s.http)
-	code, took := s.stop(t, syscall.SIGTERM)
+	code, took := s.Stop(t, syscall.SIGTERM)
 	t.Logf("stopped in %s", took)
 	if code != 0 || took > stopTime {
 		t.Errorf("exit %d after %s", code, took)
@@ -114,7 +114,7 @@ func TestStopWithVerdict(t *testing.T) {
 	if changes := s.logged("verdict changed"); len(changes) != 1 {
 		t.Errorf("verdicts on the way: %v", changes)
 	}
-	if left, _ := filepath.Glob(s.cmd.Dir + "/*"); len(left) > 0 {
+	if left, _ := filepath.Glob(s.Cmd.Dir + "/*"); len(left) > 0 {
 		t.Errorf("left behind in the working directory: %v", left)
 	}
 }

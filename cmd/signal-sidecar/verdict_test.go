@@ -155,8 +155,8 @@ func TestCensus(t *testing.T) {
 		expect(http.StatusOK, good)
 	}
 	// Up to 32 MiB are read of a census that is too large.
-	t.Logf("peak memory %d MiB", s.peakMemory(t)>>20)
-	if peak := s.peakMemory(t); peak > 200<<20 {
+	t.Logf("peak memory %d MiB", s.PeakMemory(t)>>20)
+	if peak := s.PeakMemory(t); peak > 200<<20 {
 		t.Errorf("the sidecar took %d MiB", peak>>20)
 	}
 }

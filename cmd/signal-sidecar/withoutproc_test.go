@@ -18,7 +18,7 @@ func TestWithoutProc(t *testing.T) {
 	cmd := exec.Command(testbed.Component(t, "unshare"), "--mount", "sh", "-c", "mount -t tmpfs tmpfs /proc && exec "+testbed.Binary(t))
 	cmd.Dir = t.TempDir()
 	cmd.Env = s.settings.with(vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}).environ()
-	s.sidecar = &sidecar{process: startProcess(t, cmd)}
+	s.sidecar = &sidecar{Process: testbed.Start(t, cmd)}
 	s.started(t)
 	s.becomes(t, "up ready 100%")
 	if health, cpu := s.metric("signal_health"), s.metric("process_cpu_seconds_total"); health != "1" || cpu != "" {
