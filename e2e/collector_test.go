@@ -23,7 +23,7 @@ func TestCollectorAcceptsDeployed(t *testing.T) {
 	path := tool(t, "E2E_OTELCOL")
 	for name, files := range collectorFiles {
 		cmd := exec.Command(path, append([]string{"validate"}, files...)...)
-		cmd.Env = vars{}.environ()
+		cmd.Env = vars{}.Environ()
 		if out := output(t, cmd); out != "" {
 			t.Errorf("%s: %s", name, out)
 		}
@@ -34,7 +34,7 @@ func TestCollectorAcceptsDeployed(t *testing.T) {
 	} {
 		cmd := exec.Command(path, append([]string{"validate"}, collectorFiles["tail sampling"]...)...)
 		cmd.Args = append(cmd.Args, "--config", change)
-		cmd.Env = vars{}.environ()
+		cmd.Env = vars{}.Environ()
 		if out, err := cmd.CombinedOutput(); err == nil {
 			t.Errorf("%s is accepted: %s", what, out)
 		}
@@ -51,7 +51,7 @@ func startCollector(t *testing.T, to string, arguments ...string) string {
 	cmd := exec.Command(path, arguments...)
 	cmd.Env = vars{
 		"OTLP_GRPC": freeAddress(t), "OTLP_HTTP": address, "METRICS_PORT": port, "JAEGER_OTLP": to, "JAEGER_INSECURE": "true",
-	}.environ()
+	}.Environ()
 	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "the Collector", bound, func() bool {
 		if p.Ended() {

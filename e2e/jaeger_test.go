@@ -32,7 +32,7 @@ func startJaeger(t *testing.T) *jaeger {
 	cmd.Dir = t.TempDir()
 	cmd.Env = vars{
 		"COLLECTOR_OTLP_ENABLED": "true", "COLLECTOR_OTLP_GRPC_HOST_PORT": j.otlp, "COLLECTOR_OTLP_HTTP_HOST_PORT": freeAddress(t),
-	}.environ()
+	}.Environ()
 	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "Jaeger to answer", bound, func() bool {
 		if p.Ended() {

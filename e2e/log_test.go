@@ -10,7 +10,7 @@ import (
 // TestLogOfIncident looks for what leads from a line of the log to the traces of the incident.
 func TestLogOfIncident(t *testing.T) {
 	r := startReceiver(t, "grpc", freeAddress(t))
-	s := startShard(t, pushingTo(r.address, "grpc").with(vars{"DRAIN_GRACE_INTERVAL": "60"}))
+	s := startShard(t, pushingTo(r.address, "grpc").With(vars{"DRAIN_GRACE_INTERVAL": "60"}))
 	s.jicofo("code 503")
 	s.becomes(t, "up drain 0%")
 	id := s.incident(t)

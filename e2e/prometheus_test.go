@@ -25,7 +25,7 @@ func startPrometheus(t *testing.T, features, target string) *prometheus {
 		"global: {scrape_interval: 300ms}\nscrape_configs: [{job_name: signal-sidecar, static_configs: [{targets: [%q]}]}]\n", target), 0o644))
 	cmd := exec.Command(path, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(folder, "data"),
 		"--web.listen-address="+address, "--enable-feature="+features)
-	cmd.Dir, cmd.Env = folder, vars{}.environ()
+	cmd.Dir, cmd.Env = folder, vars{}.Environ()
 	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "Prometheus to be ready", bound, func() bool {
 		if p.Ended() {

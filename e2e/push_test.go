@@ -20,7 +20,7 @@ func TestPush(t *testing.T) {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
 			r := startReceiver(t, protocol, freeAddress(t))
-			s := startShard(t, pushingTo(r.address, protocol).with(vars{
+			s := startShard(t, pushingTo(r.address, protocol).With(vars{
 				"OTEL_RESOURCE_ATTRIBUTES":   "jitsi.shard=shard-7",
 				"OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=jitsi,authorization=Bearer%20secret",
 			}))

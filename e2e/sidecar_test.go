@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -18,24 +17,7 @@ import (
 )
 
 // vars are environment variables.
-type vars map[string]string
-
-// with returns the variables with others on top.
-func (v vars) with(others vars) vars {
-	all := maps.Clone(v)
-	maps.Copy(all, others)
-	return all
-}
-
-// environ is the whole environment of a process: what the system needs, and the variables.
-func (v vars) environ() []string {
-	all := make([]string, 0, len(v)+2)
-	all = append(all, "PATH="+os.Getenv("PATH"), "HOME=/nonexistent")
-	for name, value := range v {
-		all = append(all, name+"="+value)
-	}
-	return all
-}
+type vars = testbed.Vars
 
 // quick makes the sidecar fast, its verdicts those of the moment, and what it pushes prompt.
 var quick = vars{
@@ -62,9 +44,9 @@ func startShard(t *testing.T, settings vars) *shard {
 	s.say(t, "ready")
 	cmd := exec.Command(testbed.Binary(t))
 	cmd.Dir = t.TempDir()
-	cmd.Env = quick.with(vars{
+	cmd.Env = quick.With(vars{
 		"JICOFO_ORIG": node.Jicofo.Origin(), "PROSODY_ORIG": node.Prosody.Origin(), "STATUS_PATH": s.statusPath,
-	}).with(settings).environ()
+	}).With(settings).Environ()
 	s.Process = testbed.Start(t, cmd)
 	testbed.Eventually(t, "the sidecar to open its ports", bound, func() bool {
 		if s.Ended() {

@@ -53,7 +53,7 @@ func TestDisabledSDKPushesNothing(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
 		address := freeAddress(t)
-		checkSilence(t, pushingTo(address, protocol).with(vars{"OTEL_SDK_DISABLED": "true"}), address)
+		checkSilence(t, pushingTo(address, protocol).With(vars{"OTEL_SDK_DISABLED": "true"}), address)
 	}
 }
 

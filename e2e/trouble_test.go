@@ -74,7 +74,7 @@ func TestBackendInTrouble(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address := freeAddress(t)
 			r := startReceiver(t, test.protocol, address)
-			s := startShard(t, pushingTo(address, test.protocol).with(hurried))
+			s := startShard(t, pushingTo(address, test.protocol).With(hurried))
 			testbed.Eventually(t, "spans to arrive", bound, func() bool { return r.traces.SpanCount() > 0 })
 
 			r.stop()

@@ -73,19 +73,19 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 	host := "127.0.0." + n
 	at := func(port string) string { return host + ":" + s.ports[port] }
 	simulate := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", at("8888"), "--prosody-addr", at("5280"), "--control-addr", at("8899"))
-	simulate.Env = vars{}.environ()
+	simulate.Env = vars{}.Environ()
 	testbed.Start(t, simulate)
 
 	sidecar := exec.Command(testbed.Binary(t))
 	sidecar.Dir = t.TempDir()
-	sidecar.Env = s.environment("sidecar" + n).with(vars{
+	sidecar.Env = s.environment("sidecar" + n).With(vars{
 		"HTTP_ADDR": host, "TCP_ADDR": host, "HTTP_PORT": s.ports["6000"], "TCP_PORT": s.ports["6060"], "TCP_HOLD_PORT": s.ports["6061"],
 		"JICOFO_ORIG": "http://" + at("8888"), "PROSODY_ORIG": "http://" + at("5280"),
 		"STATUS_PATH":                        filepath.Join(s.statuses, "shard"+n),
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": traces,
 		"OTEL_BSP_SCHEDULE_DELAY":            "100",
 		"DRAIN_GRACE_INTERVAL":               "15", "HEALTH_DAMPENING_INTERVAL": "2", // for a short test
-	}).environ()
+	}).Environ()
 	testbed.Start(t, sidecar)
 	s.publish("shard"+n, host)
 	testbed.Eventually(t, "shard "+n, bound, func() bool {
@@ -114,7 +114,7 @@ func (s *stack) startHAProxy(t *testing.T) {
 	}
 	moved["STATS_SOCKET"] = filepath.Join(folder, "stats")
 	cmd := exec.Command(program(t, "haproxy"), "-db", "-f", "../deploy/haproxy/haproxy.cfg")
-	cmd.Env = moved.environ()
+	cmd.Env = moved.Environ()
 	testbed.Start(t, cmd)
 	s.publish("haproxy", "127.0.0.1")
 }

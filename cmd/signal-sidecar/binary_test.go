@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -19,27 +18,7 @@ import (
 func TestMain(m *testing.M) { testbed.Main(m) }
 
 // vars are environment variables.
-type vars map[string]string
-
-// environ is the whole environment of a process: what the system needs, and the variables.
-func (v vars) environ() []string {
-	all := append(make([]string, 0, len(v)+2), "PATH="+os.Getenv("PATH"), "HOME=/nonexistent")
-	for name, value := range v {
-		all = append(all, name+"="+value)
-	}
-	return all
-}
-
-// with returns the variables with others on top.
-func (v vars) with(others vars) vars {
-	all := vars{}
-	for _, part := range []vars{v, others} {
-		for name, value := range part {
-			all[name] = value
-		}
-	}
-	return all
-}
+type vars = testbed.Vars
 
 // result is how a command ended.
 type result struct {
@@ -74,7 +53,7 @@ func runWithin(t *testing.T, limit time.Duration, folder string, v vars, path st
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Dir, cmd.Env = folder, v.environ()
+	cmd.Dir, cmd.Env = folder, v.Environ()
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
@@ -98,7 +77,7 @@ func startSidecar(t *testing.T, v vars, args ...string) *sidecar {
 	t.Helper()
 	loopback := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}
 	cmd := exec.Command(testbed.Binary(t), args...)
-	cmd.Dir, cmd.Env = t.TempDir(), loopback.with(v).environ()
+	cmd.Dir, cmd.Env = t.TempDir(), loopback.With(v).Environ()
 	s := &sidecar{Process: testbed.Start(t, cmd)}
 	s.started(t)
 	return s

@@ -32,7 +32,7 @@ func startDemo(t *testing.T, v vars) *demo {
 	t.Helper()
 	temp := t.TempDir()
 	cmd := exec.Command(testbed.Binary(t), "demo")
-	cmd.Dir, cmd.Env = t.TempDir(), v.with(vars{"TMPDIR": temp}).environ()
+	cmd.Dir, cmd.Env = t.TempDir(), v.With(vars{"TMPDIR": temp}).Environ()
 	d := &demo{sidecar: &sidecar{Process: testbed.Start(t, cmd)}, temp: temp}
 	testbed.Eventually(t, "the guide", bound, func() bool {
 		return strings.Contains(d.Stdout(), "End with Ctrl-C") || d.Ended()

@@ -15,7 +15,7 @@ func TestWithoutDescriptors(t *testing.T) {
 	s := newShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "1", "POLLING_INTERVAL": "3600"})
 	cmd := exec.Command("sh", "-c", "ulimit -n 48; exec "+testbed.Binary(t))
 	cmd.Dir = t.TempDir()
-	cmd.Env = s.settings.with(vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}).environ()
+	cmd.Env = s.settings.With(vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}).Environ()
 	s.sidecar = &sidecar{Process: testbed.Start(t, cmd)}
 	s.started(t)
 	s.becomes(t, "up ready 100%")

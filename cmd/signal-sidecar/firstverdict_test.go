@@ -104,7 +104,7 @@ func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	taken := occupy(t)
 	for _, name := range []string{"HTTP_PORT", "TCP_PORT", "TCP_HOLD_PORT"} {
-		v := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}.with(vars{name: taken})
+		v := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}.With(vars{name: taken})
 		r := run(t, v)
 		if r.code != 1 || len(r.problems()) != 1 || !strings.Contains(r.stderr, name) || !strings.Contains(r.stderr, ":"+taken+":") ||
 			!strings.Contains(r.stderr, "address already in use") {

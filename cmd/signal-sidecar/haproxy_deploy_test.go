@@ -28,12 +28,12 @@ func TestHAProxyAcceptsDeployed(t *testing.T) {
 	path := testbed.Component(t, "haproxy")
 	for name, files := range deployed {
 		check := exec.Command(path, append([]string{"-c"}, files...)...)
-		check.Env = vars{}.environ()
+		check.Env = vars{}.Environ()
 		if out, err := check.CombinedOutput(); err != nil || string(out) != "Configuration file is valid\n" {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 		check = exec.Command(path, append([]string{"-c"}, files...)...)
-		check.Env = vars{"SHARD1": "shard1.invalid", "SHARD_TLS": "no-ssl"}.environ()
+		check.Env = vars{"SHARD1": "shard1.invalid", "SHARD_TLS": "no-ssl"}.Environ()
 		if out, err := check.CombinedOutput(); err != nil {
 			t.Errorf("%s with an unknown name: %v\n%s", name, err, out)
 		}
@@ -73,7 +73,7 @@ func startFrontier(t *testing.T, files []string) *frontier {
 		settings["SHARD"+name[5:]] = address
 	}
 	cmd := exec.Command(path, append(slices.Clone(files), "-db")...)
-	cmd.Env = settings.environ()
+	cmd.Env = settings.Environ()
 	f.haproxy = &haproxy{Process: testbed.Start(t, cmd), stats: stats}
 	testbed.Eventually(t, "HAProxy's statistics", bound, func() bool {
 		_, err := f.ask("show info")
@@ -90,9 +90,9 @@ func startShardAt(t *testing.T, host, prosodyPort string, settings vars) *shard 
 	testbed.Must(t, err)
 	t.Cleanup(func() { _ = node.Close() })
 	s := &shard{node: node, statusPath: filepath.Join(t.TempDir(), "shard-status")}
-	s.settings = quick.with(vars{
+	s.settings = quick.With(vars{
 		"JICOFO_ORIG": node.Jicofo.Origin(), "PROSODY_ORIG": node.Prosody.Origin(), "STATUS_PATH": s.statusPath,
-	}).with(settings)
+	}).With(settings)
 	s.say(t, "ready")
 	s.start(t)
 	return s

@@ -152,9 +152,9 @@ func TestWatchdogIsFed(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "notify")
 	m := newManager(t, socket)
 	s := newShard(t, vars{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": "400000"})
-	settings := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}.with(s.settings)
+	settings := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}.With(s.settings)
 	cmd := exec.Command("sh", "-c", `WATCHDOG_PID=$$ exec "$0"`, testbed.Binary(t))
-	cmd.Dir, cmd.Env = t.TempDir(), settings.environ()
+	cmd.Dir, cmd.Env = t.TempDir(), settings.Environ()
 	began := time.Now()
 	s.sidecar = &sidecar{Process: testbed.Start(t, cmd)}
 	s.started(t)

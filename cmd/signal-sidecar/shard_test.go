@@ -39,9 +39,9 @@ func newShard(t *testing.T, settings vars) *shard {
 	}
 	t.Cleanup(func() { _ = node.Close() })
 	s := &shard{node: node, statusPath: filepath.Join(t.TempDir(), "shard-status")}
-	s.settings = quick.with(vars{
+	s.settings = quick.With(vars{
 		"JICOFO_ORIG": node.Jicofo.Origin(), "PROSODY_ORIG": node.Prosody.Origin(), "STATUS_PATH": s.statusPath,
-	}).with(settings)
+	}).With(settings)
 	s.say(t, "ready")
 	return s
 }

@@ -23,7 +23,7 @@ func startSimulation(t *testing.T) *simulation {
 		jicofo: "127.0.0.1:" + lastingPort(t), prosody: "127.0.0.1:" + lastingPort(t), control: "127.0.0.1:" + lastingPort(t),
 	}
 	cmd := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", s.jicofo, "--prosody-addr", s.prosody, "--control-addr", s.control)
-	cmd.Dir, cmd.Env = t.TempDir(), vars{}.environ()
+	cmd.Dir, cmd.Env = t.TempDir(), vars{}.Environ()
 	s.Process = testbed.Start(t, cmd)
 	testbed.Eventually(t, "the simulated node", bound, func() bool {
 		return strings.Contains(s.Stdout(), "http://"+s.control+"/") || s.Ended()
@@ -48,7 +48,7 @@ func TestSimulate(t *testing.T) {
 	n := startSimulation(t)
 	folder := t.TempDir()
 	status := write(t, folder, "shard-status", "ready\n")
-	s := &shard{sidecar: startSidecar(t, quick.with(vars{
+	s := &shard{sidecar: startSidecar(t, quick.With(vars{
 		"JICOFO_ORIG": "http://" + n.jicofo, "PROSODY_ORIG": "http://" + n.prosody, "STATUS_PATH": status,
 	}))}
 	s.becomes(t, "up ready 100%")

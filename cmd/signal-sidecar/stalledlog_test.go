@@ -15,9 +15,9 @@ func TestStalledLog(t *testing.T) {
 	t.Parallel()
 	n, http, agent := newShard(t, nil), lastingPort(t), lastingPort(t)
 	cmd := exec.Command(testbed.Binary(t))
-	cmd.Dir, cmd.Env = t.TempDir(), n.settings.with(vars{
+	cmd.Dir, cmd.Env = t.TempDir(), n.settings.With(vars{
 		"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": http, "TCP_PORT": agent, "LOG_LEVEL": "debug",
-	}).environ()
+	}).Environ()
 	cmd.Stdout = fullPipe(t)
 	n.sidecar = &sidecar{Process: testbed.Start(t, cmd), http: "127.0.0.1:" + http, agent: "127.0.0.1:" + agent}
 	for range 20 {

@@ -96,7 +96,7 @@ func TestStatus(t *testing.T) {
 // TestStatusWithDescription: what HAProxy is told is what a person is shown.
 func TestStatusWithDescription(t *testing.T) {
 	t.Parallel()
-	s := startShard(t, lasting.with(vars{"AGENT_DESCRIPTION": "true"}))
+	s := startShard(t, lasting.With(vars{"AGENT_DESCRIPTION": "true"}))
 	s.becomes(t, "up ready 100%")
 	s.jicofo("code 503")
 	s.becomes(t, "up drain 0% #jicofo_overloaded: jicofo answered 503")
@@ -117,7 +117,7 @@ func TestStatusBeforeTheVerdict(t *testing.T) {
 // TestStatusJSON passes on what the sidecar answers; where there is no answer, only standard error tells of it.
 func TestStatusJSON(t *testing.T) {
 	t.Parallel()
-	s := startShard(t, lasting.with(vars{"POLLING_INTERVAL": "3600"}))
+	s := startShard(t, lasting.With(vars{"POLLING_INTERVAL": "3600"}))
 	s.becomes(t, "up ready 100%")
 	for _, step := range []struct {
 		word, state string
@@ -257,9 +257,9 @@ func TestStatusFindsTheSidecar(t *testing.T) {
 			s := startShard(t, where)
 			s.becomes(t, "up ready 100%")
 			wantStatus(t, "by the environment", where, nil, saysUp, "up ready 100%")
-			wantStatus(t, "by flags", nil, where.flags(), saysUp, "up ready 100%")
+			wantStatus(t, "by flags", nil, asFlags(where), saysUp, "up ready 100%")
 			folder := t.TempDir()
-			write(t, folder, ".env", where.file())
+			write(t, folder, ".env", asFile(where))
 			if r := runIn(t, folder, nil, "status"); r.code != saysUp || r.stdout != "up ready 100%\n" {
 				t.Errorf("by .env: %+v", r)
 			}
@@ -315,7 +315,7 @@ type watcher struct{ *testbed.Process }
 func watch(t *testing.T, url string, args ...string) watcher {
 	t.Helper()
 	cmd := exec.Command(testbed.Binary(t), append([]string{"status", "--watch", "--url", url}, args...)...)
-	cmd.Dir, cmd.Env = t.TempDir(), vars{}.environ()
+	cmd.Dir, cmd.Env = t.TempDir(), vars{}.Environ()
 	return watcher{testbed.Start(t, cmd)}
 }
 
@@ -346,7 +346,7 @@ func (w watcher) endsWith(t *testing.T, s syscall.Signal, want int) {
 // TestStatusWatch follows a shard from before its sidecar is there until after it is gone; each change is one block.
 func TestStatusWatch(t *testing.T) {
 	t.Parallel()
-	s := newShard(t, lasting.with(vars{"HTTP_PORT": lastingPort(t)}))
+	s := newShard(t, lasting.With(vars{"HTTP_PORT": lastingPort(t)}))
 	url := "http://127.0.0.1:" + s.settings["HTTP_PORT"]
 	w := watch(t, url)
 	said := []string{"unknown: .*connection refused"}

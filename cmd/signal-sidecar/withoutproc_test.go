@@ -17,7 +17,7 @@ func TestWithoutProc(t *testing.T) {
 	s := newShard(t, nil)
 	cmd := exec.Command(testbed.Component(t, "unshare"), "--mount", "sh", "-c", "mount -t tmpfs tmpfs /proc && exec "+testbed.Binary(t))
 	cmd.Dir = t.TempDir()
-	cmd.Env = s.settings.with(vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}).environ()
+	cmd.Env = s.settings.With(vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}).Environ()
 	s.sidecar = &sidecar{Process: testbed.Start(t, cmd)}
 	s.started(t)
 	s.becomes(t, "up ready 100%")
