@@ -57,7 +57,7 @@ func startCollector(t *testing.T, to string, arguments ...string) string {
 		if p.Ended() {
 			t.Fatal("the Collector ended instead of running")
 		}
-		code, _ := get("http://" + metrics + "/metrics")
+		code, _ := testbed.Get("http://" + metrics + "/metrics")
 		return code == http.StatusOK
 	})
 	return "http://" + address + "/v1/traces"
@@ -77,7 +77,7 @@ func TestTailSampling(t *testing.T) {
 	s.jicofo("healthy")
 	s.becomes(t, "up ready 100%")
 	failing := s.probes("jicofo_health", "http_error")
-	s.say(t, "drain")
+	s.Say(t, "drain")
 	s.becomes(t, "up drain 0%")
 	s.awaitProbes(t, 20, "ok")
 	all := s.probes("prosody", "ok")

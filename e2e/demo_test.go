@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"io"
 	"net/http"
 	"os/exec"
 	"regexp"
@@ -41,7 +40,7 @@ func startDemo(t *testing.T, settings vars, command ...string) *demo {
 		*into = m[1]
 	}
 	testbed.Eventually(t, "the node to be up", bound, func() bool {
-		code, _ := get(d.origin + "/signal/health")
+		code, _ := testbed.Get(d.origin + "/signal/health")
 		return code == http.StatusOK
 	})
 	return d
@@ -50,10 +49,5 @@ func startDemo(t *testing.T, settings vars, command ...string) *demo {
 // command does what the guide says: curl -d TEXT CONTROL/PATH.
 func (d *demo) command(t *testing.T, path, text string) {
 	t.Helper()
-	res, err := web.Post(d.control+path, "application/x-www-form-urlencoded", strings.NewReader(text))
-	testbed.Must(t, err)
-	defer res.Body.Close()
-	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
-		t.Fatalf("%s %s: %d %s", path, text, res.StatusCode, body)
-	}
+	testbed.Post(t, d.control+path, text)
 }

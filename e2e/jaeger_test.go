@@ -38,7 +38,7 @@ func startJaeger(t *testing.T) *jaeger {
 		if p.Ended() {
 			t.Fatal("Jaeger ended instead of running")
 		}
-		code, _ := get(j.api + "/api/services")
+		code, _ := testbed.Get(j.api + "/api/services")
 		return code == http.StatusOK
 	})
 	return j
@@ -107,6 +107,6 @@ func (j *jaeger) traces(t *testing.T, tags map[string]string) []jaegerTrace {
 
 // has reports whether there is a trace.
 func (j *jaeger) has(id string) bool {
-	code, _ := get(j.api + "/api/traces/" + id)
+	code, _ := testbed.Get(j.api + "/api/traces/" + id)
 	return code == http.StatusOK
 }

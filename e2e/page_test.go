@@ -116,7 +116,7 @@ func TestPageWithoutScript(t *testing.T) {
 	d := startDemo(t, vars{"DRAIN_GRACE_INTERVAL": "110"})
 	d.command(t, "/jicofo", "code 503")
 	testbed.Eventually(t, "the node to drain", bound, func() bool {
-		_, body := get(d.origin + "/signal/report")
+		_, body := testbed.Get(d.origin + "/signal/report")
 		return strings.Contains(body, `"up drain 0%"`)
 	})
 	b := openBrowser(t)

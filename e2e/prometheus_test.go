@@ -31,7 +31,7 @@ func startPrometheus(t *testing.T, features, target string) *prometheus {
 		if p.Ended() {
 			t.Fatal("Prometheus ended instead of running")
 		}
-		code, _ := get("http://" + address + "/-/ready")
+		code, _ := testbed.Get("http://" + address + "/-/ready")
 		return code == http.StatusOK
 	})
 	return &prometheus{"http://" + address + "/api/v1"}

@@ -90,10 +90,10 @@ func TestBackendInTrouble(t *testing.T) {
 
 			r = startReceiver(t, test.protocol, address)
 			testbed.Eventually(t, "spans to arrive again", bound, func() bool { return r.traces.SpanCount() > 0 })
-			testbed.Eventually(t, "the log to tell the end", bound, func() bool { return len(s.logged("telemetry export works again", "signal", "traces")) > 0 })
+			testbed.Eventually(t, "the log to tell the end", bound, func() bool { return len(s.Logged("telemetry export works again", "signal", "traces")) > 0 })
 			s.awaitProbes(t, 100, "ok")
 			for _, message := range []string{"telemetry export began to fail", "telemetry export works again"} {
-				if n := len(s.logged(message, "signal", "traces")); n != 1 {
+				if n := len(s.Logged(message, "signal", "traces")); n != 1 {
 					t.Errorf("%d lines %q of traces, want 1", n, message)
 				}
 			}
@@ -113,7 +113,7 @@ func checkAgent(t *testing.T, s *shard) {
 	const patience = time.Second // on a busy machine; it is some 100 µs else
 	for range 10 {
 		for word, line := range map[string]string{"drain": "up drain 0%", "maint": "up maint 0%", "ready": "up ready 100%"} {
-			s.say(t, word)
+			s.Say(t, word)
 			s.becomes(t, line)
 			for range 10 {
 				said, took := s.ask(t)
@@ -126,7 +126,7 @@ func checkAgent(t *testing.T, s *shard) {
 			}
 		}
 	}
-	s.say(t, "ready")
+	s.Say(t, "ready")
 	s.becomes(t, "up ready 100%")
 }
 

@@ -89,7 +89,7 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 	testbed.Start(t, sidecar)
 	s.publish("shard"+n, host)
 	testbed.Eventually(t, "shard "+n, bound, func() bool {
-		code, _ := get("http://" + at("6000") + "/signal/health")
+		code, _ := testbed.Get("http://" + at("6000") + "/signal/health")
 		return code == http.StatusOK
 	})
 }

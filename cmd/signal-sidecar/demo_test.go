@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"io"
 	"net"
 	"net/http"
 	"os/exec"
@@ -33,11 +32,11 @@ func startDemo(t *testing.T, v vars) *demo {
 	temp := t.TempDir()
 	cmd := exec.Command(testbed.Binary(t), "demo")
 	cmd.Dir, cmd.Env = t.TempDir(), v.With(vars{"TMPDIR": temp}).Environ()
-	d := &demo{sidecar: &sidecar{Process: testbed.Start(t, cmd)}, temp: temp}
+	d := &demo{sidecar: &sidecar{&testbed.Sidecar{Process: testbed.Start(t, cmd)}}, temp: temp}
 	testbed.Eventually(t, "the guide", bound, func() bool {
 		return strings.Contains(d.Stdout(), "End with Ctrl-C") || d.Ended()
 	})
-	for into, pattern := range map[*string]*regexp.Regexp{&d.agent: guideAgent, &d.http: guideHTTP, &d.control: guideControl, &d.statusPath: guideStatus} {
+	for into, pattern := range map[*string]*regexp.Regexp{&d.Agent: guideAgent, &d.HTTP: guideHTTP, &d.control: guideControl, &d.statusPath: guideStatus} {
 		m := pattern.FindStringSubmatch(d.Stdout())
 		if m == nil {
 			t.Fatalf("the guide does not say %s:\n%s", pattern, d.Stdout())
@@ -50,12 +49,7 @@ func startDemo(t *testing.T, v vars) *demo {
 // command sends the node a command, as the guide has it.
 func (d *demo) command(t *testing.T, path, text string) {
 	t.Helper()
-	res, err := client.Post("http://"+d.control+path, "application/x-www-form-urlencoded", strings.NewReader(text))
-	testbed.Must(t, err)
-	defer res.Body.Close()
-	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
-		t.Errorf("%s %s: %d %s", path, text, res.StatusCode, body)
-	}
+	testbed.Post(t, "http://"+d.control+path, text)
 }
 
 // end interrupts the demo, which must clean up.
@@ -79,16 +73,16 @@ func TestDemo(t *testing.T) {
 			continue // commands
 		}
 		testbed.Eventually(t, url+" to answer", bound, func() bool {
-			code, _ := get(url)
+			code, _ := testbed.Get(url)
 			return code == http.StatusOK
 		})
 	}
 	if !strings.HasPrefix(d.statusPath, d.temp) {
 		t.Errorf("the status file is %s", d.statusPath)
 	}
-	replaceFile(t, d.statusPath, "drain\n")
+	testbed.ReplaceFile(t, d.statusPath, "drain\n")
 	d.becomes(t, "up drain 0%")
-	replaceFile(t, d.statusPath, "ready\n")
+	testbed.ReplaceFile(t, d.statusPath, "ready\n")
 	d.becomes(t, "up ready 100%")
 	for _, step := range []struct{ path, text, line string }{
 		{"/jicofo", "code 503", "down ready 100%"},
@@ -119,7 +113,7 @@ func TestDemoTakesFreePorts(t *testing.T) {
 	}
 	d := startDemo(t, nil)
 	d.becomes(t, "up ready 100%")
-	for _, address := range []string{d.http, d.agent, d.control} {
+	for _, address := range []string{d.HTTP, d.Agent, d.control} {
 		host, port, _ := net.SplitHostPort(address)
 		if host != "127.0.0.1" || port == "6000" || port == "6060" || port == "0" {
 			t.Errorf("the demo is at %s", address)
@@ -140,8 +134,8 @@ func TestDemoTakesGivenPorts(t *testing.T) {
 	if said := heard(t, wait(t, "127.0.0.1:"+held)); said != "up ready 100%\n" {
 		t.Errorf("the held port says %q", said)
 	}
-	if d.http != "127.0.0.1:"+http || d.agent != "127.0.0.1:"+agent {
-		t.Errorf("asked for ports %s and %s, got %s and %s", http, agent, d.http, d.agent)
+	if d.HTTP != "127.0.0.1:"+http || d.Agent != "127.0.0.1:"+agent {
+		t.Errorf("asked for ports %s and %s, got %s and %s", http, agent, d.HTTP, d.Agent)
 	}
 	d.becomes(t, "up ready 100%")
 	d.end(t)

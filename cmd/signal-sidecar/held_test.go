@@ -36,7 +36,7 @@ func connections(pid int, port string) (n int) {
 
 // heldConnections counts the connections to the held agent port that the sidecar has open.
 func (s *sidecar) heldConnections() int {
-	_, port, _ := net.SplitHostPort(s.held)
+	_, port, _ := net.SplitHostPort(s.Held)
 	return connections(s.Cmd.Process.Pid, port)
 }
 
@@ -44,7 +44,7 @@ func (s *sidecar) heldConnections() int {
 func (s *sidecar) holds(t *testing.T, n int) {
 	t.Helper()
 	testbed.Eventually(t, fmt.Sprint(n, " connections to be held"), bound, func() bool {
-		return s.metric("signal_agent_held") == fmt.Sprint(n)
+		return s.Metric("signal_agent_held") == fmt.Sprint(n)
 	})
 }
 
@@ -55,19 +55,19 @@ func TestHeldPort(t *testing.T) {
 	s.becomes(t, "up ready 100%")
 	var replies []<-chan string
 	testbed.Eventually(t, "a connection to be held", bound, func() bool {
-		replies = append(replies, wait(t, s.held))
-		return s.metric("signal_agent_held") != "0"
+		replies = append(replies, wait(t, s.Held))
+		return s.Metric("signal_agent_held") != "0"
 	})
-	s.say(t, "drain")
+	s.Say(t, "drain")
 	s.becomes(t, "up drain 0%")
-	for _, reply := range append(replies, wait(t, s.held)) {
+	for _, reply := range append(replies, wait(t, s.Held)) {
 		if said := heard(t, reply); said != "up ready 100%\n" && said != "up drain 0%\n" {
 			t.Errorf("the held agent says %q", said)
 		}
 	}
-	testbed.Eventually(t, "the held port to say drain", bound, func() bool { return heard(t, wait(t, s.held)) == "up drain 0%\n" })
+	testbed.Eventually(t, "the held port to say drain", bound, func() bool { return heard(t, wait(t, s.Held)) == "up drain 0%\n" })
 	testbed.Eventually(t, "no connection to be left", bound, func() bool { return s.heldConnections() == 0 })
-	if notices := s.logged("setting is not in force as given"); len(notices) > 0 {
+	if notices := s.Logged("setting is not in force as given"); len(notices) > 0 {
 		t.Errorf("notices: %v", notices)
 	}
 }
@@ -79,8 +79,8 @@ func TestHeldPortAtStop(t *testing.T) {
 	s.becomes(t, "up ready 100%")
 	var replies []<-chan string
 	testbed.Eventually(t, "a connection to be held", bound, func() bool {
-		replies = append(replies, wait(t, s.held))
-		return s.metric("signal_agent_held") != "0"
+		replies = append(replies, wait(t, s.Held))
+		return s.Metric("signal_agent_held") != "0"
 	})
 	if code, _ := s.Stop(t, os.Interrupt); code != 0 {
 		t.Errorf("exit %d", code)
@@ -97,10 +97,10 @@ func TestHeldPortIsOff(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, nil)
 	s.becomes(t, "up ready 100%")
-	if s.held != "" {
-		t.Errorf("the held port is %s", s.held)
+	if s.Held != "" {
+		t.Errorf("the held port is %s", s.Held)
 	}
-	if value := s.metric("signal_agent_held"); value != "" {
+	if value := s.Metric("signal_agent_held"); value != "" {
 		t.Errorf("signal_agent_held is %s", value)
 	}
 }

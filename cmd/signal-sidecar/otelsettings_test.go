@@ -65,7 +65,7 @@ func TestOpenTelemetrySecrets(t *testing.T) {
 		"LOG_LEVEL": "debug", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://user:" + secret + "@127.0.0.1:9",
 		"OTEL_EXPORTER_OTLP_HEADERS": "authorization=" + secret, "OTEL_BSP_SCHEDULE_DELAY": "10",
 	})
-	testbed.Eventually(t, "an export to fail", bound, func() bool { return len(s.logged("telemetry export began to fail")) > 0 })
+	testbed.Eventually(t, "an export to fail", bound, func() bool { return len(s.Logged("telemetry export began to fail")) > 0 })
 	if out := s.Stdout() + s.Stderr(); strings.Contains(out, secret) {
 		t.Errorf("logged the secret:\n%s", out)
 	}

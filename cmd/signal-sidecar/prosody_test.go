@@ -56,7 +56,7 @@ func startProsody(t *testing.T) (p *testbed.Process, origin string) {
 	p = testbed.Start(t, cmd)
 	origin = "http://127.0.0.1:" + port
 	testbed.Eventually(t, "prosody to answer", bound, func() bool {
-		code, _ := get(origin + "/http-bind")
+		code, _ := testbed.Get(origin + "/http-bind")
 		return code == http.StatusOK
 	})
 	return p, origin

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
@@ -34,12 +33,7 @@ func startSimulation(t *testing.T) *simulation {
 // command sends the node a command.
 func (s *simulation) command(t *testing.T, path, text string) {
 	t.Helper()
-	res, err := client.Post("http://"+s.control+path, "application/x-www-form-urlencoded", strings.NewReader(text))
-	testbed.Must(t, err)
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		t.Errorf("%s %s: %d", path, text, res.StatusCode)
-	}
+	testbed.Post(t, "http://"+s.control+path, text)
 }
 
 // TestSimulate has a sidecar of its own process watch a simulated node, whose jicofo dies and comes back on the same port.
@@ -48,9 +42,9 @@ func TestSimulate(t *testing.T) {
 	n := startSimulation(t)
 	folder := t.TempDir()
 	status := write(t, folder, "shard-status", "ready\n")
-	s := &shard{sidecar: startSidecar(t, quick.With(vars{
+	s := startSidecar(t, testbed.Quick.With(vars{
 		"JICOFO_ORIG": "http://" + n.jicofo, "PROSODY_ORIG": "http://" + n.prosody, "STATUS_PATH": status,
-	}))}
+	}))
 	s.becomes(t, "up ready 100%")
 	n.command(t, "/jicofo", "crash")
 	s.becomes(t, "down ready 100%")

@@ -19,11 +19,11 @@ func TestStalledLog(t *testing.T) {
 		"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": http, "TCP_PORT": agent, "LOG_LEVEL": "debug",
 	}).Environ()
 	cmd.Stdout = fullPipe(t)
-	n.sidecar = &sidecar{Process: testbed.Start(t, cmd), http: "127.0.0.1:" + http, agent: "127.0.0.1:" + agent}
+	n.sidecar = &sidecar{&testbed.Sidecar{Process: testbed.Start(t, cmd), HTTP: "127.0.0.1:" + http, Agent: "127.0.0.1:" + agent}}
 	for range 20 {
-		n.say(t, "drain")
+		n.Say(t, "drain")
 		n.becomes(t, "up drain 0%")
-		n.say(t, "ready")
+		n.Say(t, "ready")
 		n.becomes(t, "up ready 100%")
 	}
 	n.prosody("code 500")

@@ -60,7 +60,7 @@ func becomes(line string) string {
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, lasting)
-	url := []string{"--url", "http://" + s.http}
+	url := []string{"--url", "http://" + s.HTTP}
 	for _, step := range []struct {
 		name  string
 		do    func()
@@ -69,12 +69,12 @@ func TestStatus(t *testing.T) {
 		lines []string
 	}{
 		{"up", func() {}, "up ready 100%", saysUp, []string{"up ready 100%"}},
-		{"drain", func() { s.say(t, "drain") }, "up drain 0%", saysUp, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
-		{"maint", func() { s.say(t, "maint") }, "up maint 0%", saysUp, []string{"up maint 0%", because("the status file says maint", "status_maint")}},
-		{"unknown word", func() { s.say(t, "\x1b[31m?") }, "up drain 100%", saysUp, []string{
+		{"drain", func() { s.Say(t, "drain") }, "up drain 0%", saysUp, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
+		{"maint", func() { s.Say(t, "maint") }, "up maint 0%", saysUp, []string{"up maint 0%", because("the status file says maint", "status_maint")}},
+		{"unknown word", func() { s.Say(t, "\x1b[31m?") }, "up drain 100%", saysUp, []string{
 			"up drain 100%", because(`the status file says "\\x1b\[31m\?", which is no known word`, "status_unknown"),
 		}},
-		{"up again", func() { s.say(t, "ready") }, "up ready 100%", saysUp, []string{"up ready 100%"}},
+		{"up again", func() { s.Say(t, "ready") }, "up ready 100%", saysUp, []string{"up ready 100%"}},
 		{"in grace", func() { s.jicofo("code 503") }, "up drain 0%", saysUp, []string{
 			`up drain 0%  \(damped by flap mitigation\)`, because("jicofo answered 503", "jicofo_overloaded"), becomes("down ready 100%"), incident,
 		}},
@@ -88,7 +88,7 @@ func TestStatus(t *testing.T) {
 	}
 	s.jicofo("healthy")
 	s.prosody("healthy")
-	testbed.Eventually(t, "the damped return", bound, func() bool { return len(s.logged("verdict changed", "damped", "true", "to", "down ready 100%")) == 1 })
+	testbed.Eventually(t, "the damped return", bound, func() bool { return len(s.Logged("verdict changed", "damped", "true", "to", "down ready 100%")) == 1 })
 	wantStatus(t, "damped", nil, url, saysDown,
 		`down ready 100%  \(damped by flap mitigation\)`, because("healthy again, but not yet for 10m0s", "dampening"), becomes("up ready 100%"), incident)
 }
@@ -100,7 +100,7 @@ func TestStatusWithDescription(t *testing.T) {
 	s.becomes(t, "up ready 100%")
 	s.jicofo("code 503")
 	s.becomes(t, "up drain 0% #jicofo_overloaded: jicofo answered 503")
-	wantStatus(t, "in grace", nil, []string{"--url", "http://" + s.http}, saysUp,
+	wantStatus(t, "in grace", nil, []string{"--url", "http://" + s.HTTP}, saysUp,
 		`up drain 0% #jicofo_overloaded: jicofo answered 503  \(damped by flap mitigation\)`, because("jicofo answered 503", "jicofo_overloaded"),
 		becomes("down ready 100% #jicofo_overloaded: jicofo answered 503"), incident)
 }
@@ -111,7 +111,7 @@ func TestStatusBeforeTheVerdict(t *testing.T) {
 	s := newShard(t, vars{"PROBE_TIMEOUT": "60"})
 	s.jicofo("hang")
 	s.start(t)
-	wantStatus(t, "before the first verdict", nil, []string{"--url", "http://" + s.http}, saysUnknown, "unknown: no verdict yet")
+	wantStatus(t, "before the first verdict", nil, []string{"--url", "http://" + s.HTTP}, saysUnknown, "unknown: no verdict yet")
 }
 
 // TestStatusJSON passes on what the sidecar answers; where there is no answer, only standard error tells of it.
@@ -123,13 +123,13 @@ func TestStatusJSON(t *testing.T) {
 		word, state string
 		code        int
 	}{{"ready", "ready", saysUp}, {"maint", "maint", saysUp}, {"unhealthy", "down", saysDown}} {
-		s.say(t, step.word)
+		s.Say(t, step.word)
 		testbed.Eventually(t, step.state, bound, func() bool {
-			_, body := get("http://" + s.http + "/signal/explain")
+			_, body := testbed.Get("http://" + s.HTTP + "/signal/explain")
 			return strings.Contains(body, `"state":"`+step.state+`"`)
 		})
-		_, body := get("http://" + s.http + "/signal/explain")
-		r := run(t, nil, "status", "--json", "--url", "http://"+s.http)
+		_, body := testbed.Get("http://" + s.HTTP + "/signal/explain")
+		r := run(t, nil, "status", "--json", "--url", "http://"+s.HTTP)
 		if r.code != step.code || r.stdout != body+"\n" || r.stderr != "" {
 			t.Errorf("%s: exit %d, standard error %q, and\n%swant exit %d and\n%s", step.word, r.code, r.stderr, r.stdout, step.code, body)
 		}
@@ -202,7 +202,7 @@ func TestStatusWithoutASidecar(t *testing.T) {
 	t.Run("not HTTP", func(t *testing.T) {
 		t.Parallel()
 		s := startShard(t, nil)
-		wantUnknown(t, "http://"+s.agent, "malformed HTTP")
+		wantUnknown(t, "http://"+s.Agent, "malformed HTTP")
 	})
 	t.Run("no such host", func(t *testing.T) {
 		t.Parallel()
@@ -211,7 +211,7 @@ func TestStatusWithoutASidecar(t *testing.T) {
 	t.Run("no TLS", func(t *testing.T) {
 		t.Parallel()
 		s := startShard(t, nil)
-		wantUnknown(t, "https://"+s.http, "HTTP response to HTTPS client")
+		wantUnknown(t, "https://"+s.HTTP, "HTTP response to HTTPS client")
 	})
 }
 
@@ -272,10 +272,10 @@ func TestStatusURL(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, nil)
 	s.becomes(t, "up ready 100%")
-	behind := httptest.NewServer(http.StripPrefix("/shard", http.RedirectHandler("http://"+s.http+"/signal/explain", http.StatusFound)))
+	behind := httptest.NewServer(http.StripPrefix("/shard", http.RedirectHandler("http://"+s.HTTP+"/signal/explain", http.StatusFound)))
 	t.Cleanup(behind.Close)
 	foreign := vars{"URL": "http://127.0.0.1:1", "JSON": "true", "WATCH": "true", "http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
-	for _, url := range []string{"http://" + s.http, "http://" + s.http + "/", "HTTP://" + s.http, behind.URL + "/shard", behind.URL + "/shard/"} {
+	for _, url := range []string{"http://" + s.HTTP, "http://" + s.HTTP + "/", "HTTP://" + s.HTTP, behind.URL + "/shard", behind.URL + "/shard/"} {
 		wantStatus(t, url, foreign, []string{"--url=" + url}, saysUp, "up ready 100%")
 	}
 }
@@ -356,8 +356,8 @@ func TestStatusWatch(t *testing.T) {
 		lines []string
 	}{
 		{func() { s.start(t) }, []string{"up ready 100%"}},
-		{func() { s.say(t, "drain") }, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
-		{func() { s.say(t, "unhealthy") }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
+		{func() { s.Say(t, "drain") }, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
+		{func() { s.Say(t, "unhealthy") }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
 		{func() { _, _ = s.Stop(t, syscall.SIGTERM) }, []string{"unknown: .*connection refused"}},
 		{func() { s.start(t) }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
 	} {

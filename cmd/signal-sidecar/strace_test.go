@@ -36,7 +36,7 @@ func TestSystemCallsOfAReply(t *testing.T) {
 	for range checkers {
 		all.Go(func() {
 			for range checks {
-				if said, err := ask(s.agent); said != "up ready 100%\n" || err != nil {
+				if said, err := testbed.Ask(s.Agent); said != "up ready 100%\n" || err != nil {
 					t.Errorf("the agent says %q, %v", said, err)
 					return
 				}
