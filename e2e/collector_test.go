@@ -46,11 +46,11 @@ func TestCollectorAcceptsDeployed(t *testing.T) {
 func startCollector(t *testing.T, to string, arguments ...string) string {
 	t.Helper()
 	path := tool(t, "E2E_OTELCOL")
-	address, metrics := freeAddress(t), freeAddress(t)
+	address, metrics := testbed.LastingAddress(t), testbed.LastingAddress(t)
 	_, port, _ := strings.Cut(metrics, ":")
 	cmd := exec.Command(path, arguments...)
 	cmd.Env = vars{
-		"OTLP_GRPC": freeAddress(t), "OTLP_HTTP": address, "METRICS_PORT": port, "JAEGER_OTLP": to, "JAEGER_INSECURE": "true",
+		"OTLP_GRPC": testbed.LastingAddress(t), "OTLP_HTTP": address, "METRICS_PORT": port, "JAEGER_OTLP": to, "JAEGER_INSECURE": "true",
 	}.Environ()
 	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "the Collector", bound, func() bool {
@@ -66,7 +66,7 @@ func startCollector(t *testing.T, to string, arguments ...string) string {
 // TestTailSampling has the Collector keep the traces of an incident and of an operator's change, and few of the quiet polls.
 func TestTailSampling(t *testing.T) {
 	t.Parallel()
-	r := startReceiver(t, "grpc", freeAddress(t))
+	r := startReceiver(t, "grpc", testbed.LastingAddress(t))
 	files := append(collectorFiles["tail sampling"], "--config", "yaml:processors::tail_sampling::decision_wait: 1s")
 	s := startShard(t, vars{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": startCollector(t, r.address, files...)})
 	s.awaitProbes(t, 200, "ok")

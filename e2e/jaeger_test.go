@@ -20,18 +20,18 @@ type jaeger struct {
 
 func startJaeger(t *testing.T) *jaeger {
 	t.Helper()
-	query := freeAddress(t)
-	j := &jaeger{otlp: freeAddress(t), api: "http://" + query}
+	query := testbed.LastingAddress(t)
+	j := &jaeger{otlp: testbed.LastingAddress(t), api: "http://" + query}
 	cmd := exec.Command(jaegerPath(t), "--log-level=warn", "--query.http-server.host-port="+query)
 	for _, unused := range []string{
 		"query.grpc-server.", "admin.http.", "collector.http-server.", "collector.grpc-server.", "http-server.",
 		"processor.jaeger-binary.server-", "processor.jaeger-compact.server-", "processor.zipkin-compact.server-",
 	} {
-		cmd.Args = append(cmd.Args, "--"+unused+"host-port="+freeAddress(t))
+		cmd.Args = append(cmd.Args, "--"+unused+"host-port="+testbed.LastingAddress(t))
 	}
 	cmd.Dir = t.TempDir()
 	cmd.Env = vars{
-		"COLLECTOR_OTLP_ENABLED": "true", "COLLECTOR_OTLP_GRPC_HOST_PORT": j.otlp, "COLLECTOR_OTLP_HTTP_HOST_PORT": freeAddress(t),
+		"COLLECTOR_OTLP_ENABLED": "true", "COLLECTOR_OTLP_GRPC_HOST_PORT": j.otlp, "COLLECTOR_OTLP_HTTP_HOST_PORT": testbed.LastingAddress(t),
 	}.Environ()
 	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "Jaeger to answer", bound, func() bool {

@@ -9,7 +9,7 @@ import (
 
 // TestLogOfIncident looks for what leads from a line of the log to the traces of the incident.
 func TestLogOfIncident(t *testing.T) {
-	r := startReceiver(t, "grpc", freeAddress(t))
+	r := startReceiver(t, "grpc", testbed.LastingAddress(t))
 	s := startShard(t, pushingTo(r.address, "grpc").With(vars{"DRAIN_GRACE_INTERVAL": "60"}))
 	s.jicofo("code 503")
 	s.becomes(t, "up drain 0%")

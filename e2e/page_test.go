@@ -184,7 +184,7 @@ func TestPageEverywhere(t *testing.T) {
 
 // TestPageTellsThatItIsStale: without its server it says so, and it is live again when there is one.
 func TestPageTellsThatItIsStale(t *testing.T) {
-	address := freeAddress(t)
+	address := testbed.LastingAddress(t)
 	_, port, _ := net.SplitHostPort(address)
 	d := startDemo(t, vars{"HTTP_PORT": port})
 	b := openBrowser(t)

@@ -19,7 +19,7 @@ type prometheus struct{ api string }
 func startPrometheus(t *testing.T, features, target string) *prometheus {
 	t.Helper()
 	path := testbed.Component(t, "prometheus")
-	folder, address := t.TempDir(), freeAddress(t)
+	folder, address := t.TempDir(), testbed.LastingAddress(t)
 	config := filepath.Join(folder, "prometheus.yml")
 	testbed.Must(t, os.WriteFile(config, fmt.Appendf(nil,
 		"global: {scrape_interval: 300ms}\nscrape_configs: [{job_name: signal-sidecar, static_configs: [{targets: [%q]}]}]\n", target), 0o644))

@@ -19,7 +19,7 @@ func TestPush(t *testing.T) {
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			r := startReceiver(t, protocol, freeAddress(t))
+			r := startReceiver(t, protocol, testbed.LastingAddress(t))
 			s := startShard(t, pushingTo(r.address, protocol).With(vars{
 				"OTEL_RESOURCE_ATTRIBUTES":   "jitsi.shard=shard-7",
 				"OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=jitsi,authorization=Bearer%20secret",

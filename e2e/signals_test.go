@@ -3,6 +3,8 @@ package e2e
 import (
 	"syscall"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestSignals chooses by OTEL_* what is pushed.
@@ -25,7 +27,7 @@ func TestSignals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := startReceiver(t, "http/protobuf", freeAddress(t))
+			r := startReceiver(t, "http/protobuf", testbed.LastingAddress(t))
 			s := startShard(t, test.settings("http://"+r.address))
 			s.awaitProbes(t, 20, "ok")
 			s.Stop(t, syscall.SIGTERM) // which hands out what is left

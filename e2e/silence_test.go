@@ -52,7 +52,7 @@ func checkSilence(t *testing.T, settings vars, addresses ...string) {
 func TestDisabledSDKPushesNothing(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
-		address := freeAddress(t)
+		address := testbed.LastingAddress(t)
 		checkSilence(t, pushingTo(address, protocol).With(vars{"OTEL_SDK_DISABLED": "true"}), address)
 	}
 }

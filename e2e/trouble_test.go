@@ -72,7 +72,7 @@ func TestBackendInTrouble(t *testing.T) {
 		"503 answers": {refusing, "http/protobuf", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			address := freeAddress(t)
+			address := testbed.LastingAddress(t)
 			r := startReceiver(t, test.protocol, address)
 			s := startShard(t, pushingTo(address, test.protocol).With(hurried))
 			testbed.Eventually(t, "spans to arrive", bound, func() bool { return r.traces.SpanCount() > 0 })
@@ -136,7 +136,7 @@ func TestStopWithMuteBackend(t *testing.T) {
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			address := freeAddress(t)
+			address := testbed.LastingAddress(t)
 			mute(t, address)
 			s := startShard(t, pushingTo(address, protocol)) // with all the patience that OpenTelemetry has
 			s.awaitProbes(t, 20, "ok")

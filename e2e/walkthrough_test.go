@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -39,7 +38,7 @@ func startStack(t *testing.T) *stack {
 	testbed.Must(t, err)
 	s := &stack{project: project, ports: map[string]string{}, places: map[string]string{}, statuses: t.TempDir()}
 	for _, port := range inContainers {
-		_, s.ports[port], _ = net.SplitHostPort(freeAddress(t))
+		s.ports[port] = testbed.LastingPort(t)
 	}
 	testbed.Must(t, os.CopyFS(s.statuses, os.DirFS("../deploy/compose/status")))
 	j := startJaeger(t)

@@ -54,7 +54,7 @@ func startObservedFleet(t *testing.T) *fleet {
 		service := strings.TrimPrefix((*s).Prosody.Origin(), "http://")
 		agents = append(agents, agentOf{name, service, (*s).Held, name, ""})
 	}
-	metrics := "127.0.0.1:" + lastingPort(t)
+	metrics := testbed.LastingAddress(t)
 	startHAProxyWith(t, haproxyOptions{metrics: metrics, timeoutCheck: "10s"}, agents...)
 	rules, err := filepath.Abs("../../deploy/prometheus/rules")
 	testbed.Must(t, err)

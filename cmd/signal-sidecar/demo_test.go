@@ -125,8 +125,8 @@ func TestDemoTakesFreePorts(t *testing.T) {
 // TestDemoTakesGivenPorts has ports that are free.
 func TestDemoTakesGivenPorts(t *testing.T) {
 	t.Parallel()
-	http, agent := lastingPort(t), lastingPort(t)
-	held := lastingPort(t)
+	http, agent := testbed.LastingPort(t), testbed.LastingPort(t)
+	held := testbed.LastingPort(t)
 	d := startDemo(t, vars{"HTTP_PORT": http, "TCP_PORT": agent, "TCP_HOLD_PORT": held})
 	if guide := d.Stdout(); !strings.Contains(guide, "and when it changes     curl -s telnet://127.0.0.1:"+held+" </dev/null\n") {
 		t.Errorf("the guide does not say where the held port is:\n%s", guide)

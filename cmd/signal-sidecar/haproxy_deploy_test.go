@@ -56,8 +56,8 @@ func startFrontier(t *testing.T, files []string) *frontier {
 	folder, err := os.MkdirTemp("", "haproxy-") // t.TempDir is too long for a socket
 	testbed.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	prosody, agent, held := lastingPort(t), lastingPort(t), lastingPort(t)
-	users, metrics := "127.0.0.1:"+lastingPort(t), "127.0.0.1:"+lastingPort(t)
+	prosody, agent, held := testbed.LastingPort(t), testbed.LastingPort(t), testbed.LastingPort(t)
+	users, metrics := testbed.LastingAddress(t), testbed.LastingAddress(t)
 	stats := filepath.Join(folder, "stats")
 	settings := vars{
 		"SHARD_PORT": prosody, "SHARD_TLS": "no-ssl", "AGENT_PORT": agent, "AGENT_INTER": "200ms",

@@ -24,7 +24,7 @@ func startFleet(t *testing.T, settings vars) (h *haproxy, first, second *shard) 
 	testbed.Component(t, "haproxy")
 	var shards [2]*shard
 	for i := range shards {
-		shards[i] = startShard(t, settings.With(vars{"TCP_PORT": lastingPort(t), "HTTP_PORT": lastingPort(t)}))
+		shards[i] = startShard(t, settings.With(vars{"TCP_PORT": testbed.LastingPort(t), "HTTP_PORT": testbed.LastingPort(t)}))
 	}
 	service := func(s *shard) string { return strings.TrimPrefix(s.Prosody.Origin(), "http://") }
 	h = startHAProxy(t,

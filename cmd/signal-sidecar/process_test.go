@@ -1,12 +1,9 @@
 package main_test
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
@@ -21,31 +18,6 @@ func marked(text string) (pids []string) {
 		}
 	}
 	return pids
-}
-
-var lastingPorts = struct {
-	sync.Mutex
-	taken map[int]bool
-}{taken: map[int]bool{}}
-
-// lastingPort returns a free port of 127.0.0.1 that stays free while nobody listens: it lies below the ranges from which
-// systems choose ports for connections, and from which package signalnode does.
-func lastingPort(t *testing.T) string {
-	t.Helper()
-	lastingPorts.Lock()
-	defer lastingPorts.Unlock()
-	for range 100 {
-		port := 10000 + rand.IntN(9000)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil || lastingPorts.taken[port] {
-			continue
-		}
-		_ = l.Close()
-		lastingPorts.taken[port] = true
-		return fmt.Sprint(port)
-	}
-	t.Fatal("no free port to be had")
-	return ""
 }
 
 // occupy listens on a port for the length of the test, and returns the port.

@@ -35,7 +35,7 @@ VirtualHost "localhost"
 func startProsody(t *testing.T) (p *testbed.Process, origin string) {
 	t.Helper()
 	path := testbed.Component(t, "prosody")
-	port := lastingPort(t)
+	port := testbed.LastingPort(t)
 	folder, err := os.MkdirTemp("", "prosody-") // those of t.TempDir are root's alone
 	testbed.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })

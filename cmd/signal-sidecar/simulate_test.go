@@ -19,7 +19,7 @@ type simulation struct {
 func startSimulation(t *testing.T) *simulation {
 	t.Helper()
 	s := &simulation{
-		jicofo: "127.0.0.1:" + lastingPort(t), prosody: "127.0.0.1:" + lastingPort(t), control: "127.0.0.1:" + lastingPort(t),
+		jicofo: testbed.LastingAddress(t), prosody: testbed.LastingAddress(t), control: testbed.LastingAddress(t),
 	}
 	cmd := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", s.jicofo, "--prosody-addr", s.prosody, "--control-addr", s.control)
 	cmd.Dir, cmd.Env = t.TempDir(), vars{}.Environ()

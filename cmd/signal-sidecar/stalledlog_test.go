@@ -13,7 +13,7 @@ import (
 // TestStalledLog: when nobody reads the log, the verdict is still followed, and the process ends when it is told to.
 func TestStalledLog(t *testing.T) {
 	t.Parallel()
-	n, http, agent := newShard(t, nil), lastingPort(t), lastingPort(t)
+	n, http, agent := newShard(t, nil), testbed.LastingPort(t), testbed.LastingPort(t)
 	cmd := exec.Command(testbed.Binary(t))
 	cmd.Dir, cmd.Env = t.TempDir(), n.settings.With(vars{
 		"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": http, "TCP_PORT": agent, "LOG_LEVEL": "debug",

@@ -193,7 +193,7 @@ func TestStatusWithoutASidecar(t *testing.T) {
 	}
 	t.Run("nobody", func(t *testing.T) {
 		t.Parallel()
-		wantUnknown(t, "http://127.0.0.1:"+lastingPort(t), "connection refused")
+		wantUnknown(t, "http://127.0.0.1:"+testbed.LastingPort(t), "connection refused")
 	})
 	t.Run("a port that never answers", func(t *testing.T) {
 		t.Parallel()
@@ -251,7 +251,7 @@ func TestStatusFindsTheSidecar(t *testing.T) {
 			} else {
 				_ = l.Close()
 			}
-			where := vars{"HTTP_ADDR": c.address, "HTTP_PORT": lastingPort(t)}
+			where := vars{"HTTP_ADDR": c.address, "HTTP_PORT": testbed.LastingPort(t)}
 			wantStatus(t, "nobody there", where, nil, saysUnknown,
 				"unknown: .*http://"+regexp.QuoteMeta(net.JoinHostPort(c.asked, where["HTTP_PORT"]))+"/signal/explain.*")
 			s := startShard(t, where)
@@ -346,7 +346,7 @@ func (w watcher) endsWith(t *testing.T, s syscall.Signal, want int) {
 // TestStatusWatch follows a shard from before its sidecar is there until after it is gone; each change is one block.
 func TestStatusWatch(t *testing.T) {
 	t.Parallel()
-	s := newShard(t, lasting.With(vars{"HTTP_PORT": lastingPort(t)}))
+	s := newShard(t, lasting.With(vars{"HTTP_PORT": testbed.LastingPort(t)}))
 	url := "http://127.0.0.1:" + s.settings["HTTP_PORT"]
 	w := watch(t, url)
 	said := []string{"unknown: .*connection refused"}
