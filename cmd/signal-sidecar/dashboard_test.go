@@ -58,7 +58,8 @@ func startObservedFleet(t *testing.T) *fleet {
 	startHAProxyWith(t, haproxyOptions{metrics: metrics, timeoutCheck: "10s"}, agents...)
 	rules, err := filepath.Abs("../../deploy/prometheus/rules")
 	testbed.Must(t, err)
-	f.prometheus = startPrometheusWith(t, fmt.Sprintf(fleetConfig, rules+"/*.yml", f.first.HTTP, f.second.HTTP, metrics), "--enable-feature=exemplar-storage")
+	config := fmt.Sprintf(fleetConfig, rules+"/*.yml", f.first.HTTP, f.second.HTTP, metrics)
+	f.prometheus = testbed.StartPrometheus(t, config, "--enable-feature=exemplar-storage")
 	f.fail(t)
 	return f
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -20,32 +19,6 @@ scrape_configs:
   - job_name: sidecar
     static_configs: [{targets: [%q]}]
 `
-
-var prometheusListens = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
-
-// startPrometheus has Prometheus scrape the target, and returns the address of its API.
-func startPrometheus(t *testing.T, target string) string {
-	t.Helper()
-	return startPrometheusWith(t, fmt.Sprintf(prometheusConfig, target))
-}
-
-// startPrometheusWith has Prometheus run with the configuration and further arguments.
-func startPrometheusWith(t *testing.T, config string, arguments ...string) string {
-	t.Helper()
-	path := testbed.Component(t, "prometheus")
-	folder := t.TempDir()
-	file := write(t, folder, "prometheus.yml", config)
-	arguments = append([]string{"--config.file=" + file, "--storage.tsdb.path=" + folder + "/data", "--web.listen-address=127.0.0.1:0"}, arguments...)
-	p := testbed.Start(t, exec.Command(path, arguments...))
-	address := ""
-	testbed.Eventually(t, "Prometheus to listen", bound, func() bool {
-		if m := prometheusListens.FindStringSubmatch(p.Stderr()); m != nil {
-			address = m[1]
-		}
-		return address != ""
-	})
-	return address
-}
 
 // query returns the values of the query's series by labels, which include the name of the metric.
 func query(address, q string) map[string]string {
@@ -78,7 +51,7 @@ func TestPrometheus(t *testing.T) {
 	s := startShard(t, vars{"CENSUS_POLL": "true"})
 	s.SetRooms([]signalnode.Room{{Name: "a", Participants: 3}, {Name: "b", Participants: 4}})
 	s.SetLoad(7, 2)
-	prometheus := startPrometheus(t, s.HTTP)
+	prometheus := testbed.StartPrometheus(t, fmt.Sprintf(prometheusConfig, s.HTTP))
 	expect := func(q string, series map[string]string) {
 		t.Helper()
 		var got map[string]string
