@@ -22,6 +22,13 @@ type Process struct {
 // failed. Standard output goes to a file, unless the command says where.
 func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
+	p, err := start(t, cmd)
+	Must(t, err)
+	return p
+}
+
+func start(t testing.TB, cmd *exec.Cmd) (*Process, error) {
+	t.Helper()
 	folder := t.TempDir()
 	p := &Process{Cmd: cmd, stdout: filepath.Join(folder, "stdout"), stderr: filepath.Join(folder, "stderr"), ended: make(chan struct{})}
 	stdout, err := os.Create(p.stdout)
@@ -34,8 +41,13 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 		cmd.Stdout = stdout
 	}
 	cmd.Stderr = stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // should the tests panic
-	Must(t, cmd.Start())
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = new(syscall.SysProcAttr)
+	}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL // should the tests panic
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
 	go func() {
 		defer close(p.ended)
 		_ = cmd.Wait()
@@ -47,7 +59,7 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 			t.Logf("%s: %s\nstandard output:\n%s\nstandard error:\n%s", cmd, cmd.ProcessState, tail(p.Stdout()), tail(p.Stderr()))
 		}
 	})
-	return p
+	return p, nil
 }
 
 // tail is the end of a text, for the log of a failed test.
