@@ -68,7 +68,7 @@ func render(t *testing.T, catalog string, settings vars) (path string) {
 // check it.
 func TestConsulTemplate(t *testing.T) {
 	t.Parallel()
-	haproxy := program(t, "haproxy")
+	haproxy := testbed.Component(t, "haproxy")
 	catalog := startCatalog(t, map[string][]map[string]any{
 		"dc1": {
 			registered("dc1", "10.1.0.1", metas("prod-1", map[string]string{"signal_sidecar_http_ip": "10.1.0.101", "signal_sidecar_agent_port": "26060"})),

@@ -112,7 +112,7 @@ func (s *stack) startHAProxy(t *testing.T) {
 		}
 	}
 	moved["STATS_SOCKET"] = filepath.Join(folder, "stats")
-	cmd := exec.Command(program(t, "haproxy"), "-db", "-f", "../deploy/haproxy/haproxy.cfg")
+	cmd := exec.Command(testbed.Component(t, "haproxy"), "-db", "-f", "../deploy/haproxy/haproxy.cfg")
 	cmd.Env = moved.Environ()
 	testbed.Start(t, cmd)
 	s.publish("haproxy", "127.0.0.1")
