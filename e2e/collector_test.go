@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
@@ -22,7 +23,7 @@ func TestCollectorAcceptsDeployed(t *testing.T) {
 	path := tool(t, "E2E_OTELCOL")
 	for name, files := range collectorFiles {
 		cmd := exec.Command(path, append([]string{"validate"}, files...)...)
-		cmd.Env = vars{}.environ()
+		cmd.Env = vars{}.Environ()
 		if out := output(t, cmd); out != "" {
 			t.Errorf("%s: %s", name, out)
 		}
@@ -33,7 +34,7 @@ func TestCollectorAcceptsDeployed(t *testing.T) {
 	} {
 		cmd := exec.Command(path, append([]string{"validate"}, collectorFiles["tail sampling"]...)...)
 		cmd.Args = append(cmd.Args, "--config", change)
-		cmd.Env = vars{}.environ()
+		cmd.Env = vars{}.Environ()
 		if out, err := cmd.CombinedOutput(); err == nil {
 			t.Errorf("%s is accepted: %s", what, out)
 		}
@@ -45,18 +46,18 @@ func TestCollectorAcceptsDeployed(t *testing.T) {
 func startCollector(t *testing.T, to string, arguments ...string) string {
 	t.Helper()
 	path := tool(t, "E2E_OTELCOL")
-	address, metrics := freeAddress(t), freeAddress(t)
+	address, metrics := testbed.LastingAddress(t), testbed.LastingAddress(t)
 	_, port, _ := strings.Cut(metrics, ":")
 	cmd := exec.Command(path, arguments...)
 	cmd.Env = vars{
-		"OTLP_GRPC": freeAddress(t), "OTLP_HTTP": address, "METRICS_PORT": port, "JAEGER_OTLP": to, "JAEGER_INSECURE": "true",
-	}.environ()
-	p := startProcess(t, cmd)
+		"OTLP_GRPC": testbed.LastingAddress(t), "OTLP_HTTP": address, "METRICS_PORT": port, "JAEGER_OTLP": to, "JAEGER_INSECURE": "true",
+	}.Environ()
+	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "the Collector", bound, func() bool {
-		if p.hasEnded() {
+		if p.Ended() {
 			t.Fatal("the Collector ended instead of running")
 		}
-		code, _ := get("http://" + metrics + "/metrics")
+		code, _ := testbed.Get("http://" + metrics + "/metrics")
 		return code == http.StatusOK
 	})
 	return "http://" + address + "/v1/traces"
@@ -65,7 +66,7 @@ func startCollector(t *testing.T, to string, arguments ...string) string {
 // TestTailSampling has the Collector keep the traces of an incident and of an operator's change, and few of the quiet polls.
 func TestTailSampling(t *testing.T) {
 	t.Parallel()
-	r := startReceiver(t, "grpc", freeAddress(t))
+	r := startReceiver(t, "grpc", testbed.LastingAddress(t))
 	files := append(collectorFiles["tail sampling"], "--config", "yaml:processors::tail_sampling::decision_wait: 1s")
 	s := startShard(t, vars{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": startCollector(t, r.address, files...)})
 	s.awaitProbes(t, 200, "ok")
@@ -76,11 +77,11 @@ func TestTailSampling(t *testing.T) {
 	s.jicofo("healthy")
 	s.becomes(t, "up ready 100%")
 	failing := s.probes("jicofo_health", "http_error")
-	s.say(t, "drain")
+	s.Say(t, "drain")
 	s.becomes(t, "up drain 0%")
 	s.awaitProbes(t, 20, "ok")
 	all := s.probes("prosody", "ok")
-	s.stop(t)
+	s.Stop(t, syscall.SIGTERM)
 
 	// count is how many of the spans that came have the name, and are of the incident.
 	count := func(name, incident string) (n int) {

@@ -59,7 +59,7 @@ func render(t *testing.T, catalog string, settings vars) (path string) {
 	path = filepath.Join(t.TempDir(), "shards.cfg")
 	cmd := exec.Command(tool(t, "E2E_CONSUL_TEMPLATE"), "-once", "-consul-addr", catalog,
 		"-template", "../deploy/consul-template/haproxy.cfg.ctmpl:"+path)
-	cmd.Env = vars{"ENVIRONMENT": "prod", "DATACENTER": "dc1"}.with(settings).environ()
+	cmd.Env = vars{"ENVIRONMENT": "prod", "DATACENTER": "dc1"}.With(settings).Environ()
 	output(t, cmd)
 	return path
 }
@@ -68,7 +68,7 @@ func render(t *testing.T, catalog string, settings vars) (path string) {
 // check it.
 func TestConsulTemplate(t *testing.T) {
 	t.Parallel()
-	haproxy := program(t, "haproxy")
+	haproxy := testbed.Component(t, "haproxy")
 	catalog := startCatalog(t, map[string][]map[string]any{
 		"dc1": {
 			registered("dc1", "10.1.0.1", metas("prod-1", map[string]string{"signal_sidecar_http_ip": "10.1.0.101", "signal_sidecar_agent_port": "26060"})),
@@ -121,7 +121,7 @@ func TestConsulTemplate(t *testing.T) {
 				t.Errorf("rendered %q\nwant %q", got, tt.want)
 			}
 			check := exec.Command(haproxy, "-c", "-f", "../deploy/haproxy/haproxy.cfg", "-f", path)
-			check.Env = vars{"SHARDS": "consul"}.environ()
+			check.Env = vars{"SHARDS": "consul"}.Environ()
 			if out := output(t, check); out != "Configuration file is valid\n" {
 				t.Errorf("%s", out)
 			}

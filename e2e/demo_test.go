@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"io"
 	"net/http"
 	"os/exec"
 	"regexp"
@@ -13,7 +12,7 @@ import (
 
 // demo is the running demo, and where it is.
 type demo struct {
-	*process
+	*testbed.Process
 	origin, control, statusPath string
 }
 
@@ -29,10 +28,10 @@ func startDemo(t *testing.T, settings vars, command ...string) *demo {
 	command = append(command, testbed.Binary(t), "demo")
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = t.TempDir()
-	cmd.Env = vars{"HTTP_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.2", "LOG_LEVEL": "error", "TMPDIR": t.TempDir()}.with(settings).environ()
-	d := &demo{process: startProcess(t, cmd)}
-	testbed.Eventually(t, "the demo's guide", bound, func() bool { return strings.Contains(contents(d.output), "End with Ctrl-C") || d.hasEnded() })
-	guide := contents(d.output)
+	cmd.Env = vars{"HTTP_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.2", "LOG_LEVEL": "error", "TMPDIR": t.TempDir()}.With(settings).Environ()
+	d := &demo{Process: testbed.Start(t, cmd)}
+	testbed.Eventually(t, "the demo's guide", bound, func() bool { return strings.Contains(d.Stdout(), "End with Ctrl-C") || d.Ended() })
+	guide := d.Stdout()
 	for into, pattern := range map[*string]*regexp.Regexp{&d.origin: guideOrigin, &d.control: guideControl, &d.statusPath: guideStatus} {
 		m := pattern.FindStringSubmatch(guide)
 		if m == nil {
@@ -41,7 +40,7 @@ func startDemo(t *testing.T, settings vars, command ...string) *demo {
 		*into = m[1]
 	}
 	testbed.Eventually(t, "the node to be up", bound, func() bool {
-		code, _ := get(d.origin + "/signal/health")
+		code, _ := testbed.Get(d.origin + "/signal/health")
 		return code == http.StatusOK
 	})
 	return d
@@ -50,10 +49,5 @@ func startDemo(t *testing.T, settings vars, command ...string) *demo {
 // command does what the guide says: curl -d TEXT CONTROL/PATH.
 func (d *demo) command(t *testing.T, path, text string) {
 	t.Helper()
-	res, err := web.Post(d.control+path, "application/x-www-form-urlencoded", strings.NewReader(text))
-	testbed.Must(t, err)
-	defer res.Body.Close()
-	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
-		t.Fatalf("%s %s: %d %s", path, text, res.StatusCode, body)
-	}
+	testbed.Post(t, d.control+path, text)
 }

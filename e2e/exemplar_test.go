@@ -10,7 +10,7 @@ import (
 func TestExemplars(t *testing.T) {
 	j := startJaeger(t)
 	s := startShard(t, j.settings())
-	p := startPrometheus(t, "exemplar-storage", s.http)
+	p := startPrometheus(t, "exemplar-storage", s.HTTP)
 	const series = `signal_probe_duration_seconds_bucket{probe="jicofo_health"}`
 	testbed.Eventually(t, "an exemplar whose trace Jaeger has", bound, func() bool {
 		for _, trace := range p.exemplars(t, series) {
@@ -28,7 +28,7 @@ func TestExemplars(t *testing.T) {
 // With native histograms Prometheus asks for protobuf, and is given them.
 func TestNativeHistograms(t *testing.T) {
 	s := startShard(t, nil)
-	p := startPrometheus(t, "exemplar-storage,native-histograms", s.http)
+	p := startPrometheus(t, "exemplar-storage,native-histograms", s.HTTP)
 	var found []sample
 	testbed.Eventually(t, "the histogram", bound, func() bool {
 		found = p.query(t, `signal_probe_duration_seconds{probe="jicofo_health"}`)

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ var collectors = []string{"poll jicofo", "poll prosody", "poll status_file"}
 // TestIncidentInJaeger looks up an incident that followed a quiet time.
 func TestIncidentInJaeger(t *testing.T) {
 	j := startJaeger(t)
-	s := startShard(t, j.settings().with(vars{
+	s := startShard(t, j.settings().With(vars{
 		"TRACE_KEEP": "incidents", "POLLING_INTERVAL": "0.04", "DRAIN_GRACE_INTERVAL": "0.5", "OTEL_BSP_MAX_QUEUE_SIZE": "128", "JICOFO_DUMP": "/bin/sleep 0.2",
 	}))
 	s.awaitProbes(t, kept+160, "ok") // the first verdict is a change too, with polls after it
@@ -187,12 +188,12 @@ func (i incident) checkMinuteBefore(t *testing.T) {
 // TestAllInJaeger exports every poll.
 func TestAllInJaeger(t *testing.T) {
 	j := startJaeger(t)
-	s := startShard(t, j.settings().with(vars{"TRACE_KEEP": "all"}))
+	s := startShard(t, j.settings().With(vars{"TRACE_KEEP": "all"}))
 	s.awaitProbes(t, 50, "ok")
 	want := map[string]int{
 		"poll jicofo": s.probes("jicofo_health", "ok"), "poll prosody": s.probes("prosody", "ok"), "poll status_file": s.probes("status_file", "ok"),
 	}
-	s.stop(t)
+	s.Stop(t, syscall.SIGTERM)
 	got := map[string]int{}
 	for _, trace := range j.traces(t, nil) {
 		got[trace.root().OperationName]++

@@ -20,25 +20,25 @@ type jaeger struct {
 
 func startJaeger(t *testing.T) *jaeger {
 	t.Helper()
-	query := freeAddress(t)
-	j := &jaeger{otlp: freeAddress(t), api: "http://" + query}
+	query := testbed.LastingAddress(t)
+	j := &jaeger{otlp: testbed.LastingAddress(t), api: "http://" + query}
 	cmd := exec.Command(jaegerPath(t), "--log-level=warn", "--query.http-server.host-port="+query)
 	for _, unused := range []string{
 		"query.grpc-server.", "admin.http.", "collector.http-server.", "collector.grpc-server.", "http-server.",
 		"processor.jaeger-binary.server-", "processor.jaeger-compact.server-", "processor.zipkin-compact.server-",
 	} {
-		cmd.Args = append(cmd.Args, "--"+unused+"host-port="+freeAddress(t))
+		cmd.Args = append(cmd.Args, "--"+unused+"host-port="+testbed.LastingAddress(t))
 	}
 	cmd.Dir = t.TempDir()
 	cmd.Env = vars{
-		"COLLECTOR_OTLP_ENABLED": "true", "COLLECTOR_OTLP_GRPC_HOST_PORT": j.otlp, "COLLECTOR_OTLP_HTTP_HOST_PORT": freeAddress(t),
-	}.environ()
-	p := startProcess(t, cmd)
+		"COLLECTOR_OTLP_ENABLED": "true", "COLLECTOR_OTLP_GRPC_HOST_PORT": j.otlp, "COLLECTOR_OTLP_HTTP_HOST_PORT": testbed.LastingAddress(t),
+	}.Environ()
+	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "Jaeger to answer", bound, func() bool {
-		if p.hasEnded() {
+		if p.Ended() {
 			t.Fatal("Jaeger ended instead of running")
 		}
-		code, _ := get(j.api + "/api/services")
+		code, _ := testbed.Get(j.api + "/api/services")
 		return code == http.StatusOK
 	})
 	return j
@@ -107,6 +107,6 @@ func (j *jaeger) traces(t *testing.T, tags map[string]string) []jaegerTrace {
 
 // has reports whether there is a trace.
 func (j *jaeger) has(id string) bool {
-	code, _ := get(j.api + "/api/traces/" + id)
+	code, _ := testbed.Get(j.api + "/api/traces/" + id)
 	return code == http.StatusOK
 }

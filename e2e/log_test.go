@@ -9,8 +9,8 @@ import (
 
 // TestLogOfIncident looks for what leads from a line of the log to the traces of the incident.
 func TestLogOfIncident(t *testing.T) {
-	r := startReceiver(t, "grpc", freeAddress(t))
-	s := startShard(t, pushingTo(r.address, "grpc").with(vars{"DRAIN_GRACE_INTERVAL": "60"}))
+	r := startReceiver(t, "grpc", testbed.LastingAddress(t))
+	s := startShard(t, pushingTo(r.address, "grpc").With(vars{"DRAIN_GRACE_INTERVAL": "60"}))
 	s.jicofo("code 503")
 	s.becomes(t, "up drain 0%")
 	id := s.incident(t)
@@ -18,13 +18,13 @@ func TestLogOfIncident(t *testing.T) {
 		t.Fatal("/signal/explain names no incident")
 	}
 	s.jicofo("code 500")
-	testbed.Eventually(t, "a probe to fail differently", bound, func() bool { return len(s.logged("probe fails differently", "probe", "jicofo_health")) > 0 })
+	testbed.Eventually(t, "a probe to fail differently", bound, func() bool { return len(s.Logged("probe fails differently", "probe", "jicofo_health")) > 0 })
 	s.jicofo("healthy")
 	s.becomes(t, "up ready 100%")
 	if got := s.incident(t); got != "" {
 		t.Errorf("/signal/explain names incident %s after its end", got)
 	}
-	testbed.Eventually(t, "the probe to work again", bound, func() bool { return len(s.logged("probe works again", "probe", "jicofo_health")) > 0 })
+	testbed.Eventually(t, "the probe to work again", bound, func() bool { return len(s.Logged("probe works again", "probe", "jicofo_health")) > 0 })
 
 	for _, line := range [][]string{
 		{"probe began to fail", "probe", "jicofo_health"},
@@ -34,7 +34,7 @@ func TestLogOfIncident(t *testing.T) {
 		{"verdict changed", "from", "up drain 0%"},
 	} {
 		t.Run(fmt.Sprint(line), func(t *testing.T) {
-			found := s.logged(line[0], line[1:]...)
+			found := s.Logged(line[0], line[1:]...)
 			if len(found) != 1 {
 				t.Fatalf("%d such lines", len(found))
 			}

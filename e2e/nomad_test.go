@@ -67,7 +67,7 @@ func TestNomadJob(t *testing.T) {
 		}
 	}
 	check := exec.Command(testbed.Binary(t), "check-config")
-	check.Dir, check.Env = t.TempDir(), settings.environ()
+	check.Dir, check.Env = t.TempDir(), settings.Environ()
 	effective := output(t, check)
 	for name := range task.Env {
 		if settings[name] != "" && !strings.Contains(effective, name+" ") {

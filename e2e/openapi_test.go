@@ -25,7 +25,7 @@ type description struct {
 // describes asks a sidecar for its description, which must be valid OpenAPI.
 func describes(t *testing.T, s *shard) description {
 	t.Helper()
-	code, text := get("http://" + s.http + "/openapi.json")
+	code, text := testbed.Get("http://" + s.HTTP + "/openapi.json")
 	if code != http.StatusOK {
 		t.Fatalf("%d %s", code, text)
 	}
@@ -54,9 +54,9 @@ func describes(t *testing.T, s *shard) description {
 func (d description) check(t *testing.T, s *shard, when string) {
 	t.Helper()
 	for _, path := range d.paths {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.http+path, nil)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.HTTP+path, nil)
 		testbed.Must(t, err)
-		response, err := web.Do(request)
+		response, err := testbed.Client.Do(request)
 		testbed.Must(t, err)
 		body, err := io.ReadAll(response.Body)
 		response.Body.Close()
@@ -79,8 +79,8 @@ func report(t *testing.T, what string, problems []*errors.ValidationError) {
 
 // behave makes both services behave.
 func (s *shard) behave(b signalnode.Behavior) {
-	s.node.Jicofo.Set("", b)
-	s.node.Prosody.Set("", b)
+	s.Jicofo.Set("", b)
+	s.Prosody.Set("", b)
 }
 
 // TestOpenAPI takes a sidecar's description, and everything that it answers while jicofo, prosody and the status file fail in
@@ -99,7 +99,7 @@ func TestOpenAPI(t *testing.T) {
 		s.behave(signalnode.Behavior{})
 		s.becomes(t, "up ready 100%")
 	}
-	s.say(t, "drain")
+	s.Say(t, "drain")
 	s.becomes(t, "up drain 0% #status_drain: the status file says drain")
 	d.check(t, s, "drained")
 }

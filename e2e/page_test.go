@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -115,7 +116,7 @@ func TestPageWithoutScript(t *testing.T) {
 	d := startDemo(t, vars{"DRAIN_GRACE_INTERVAL": "110"})
 	d.command(t, "/jicofo", "code 503")
 	testbed.Eventually(t, "the node to drain", bound, func() bool {
-		_, body := get(d.origin + "/signal/report")
+		_, body := testbed.Get(d.origin + "/signal/report")
 		return strings.Contains(body, `"up drain 0%"`)
 	})
 	b := openBrowser(t)
@@ -183,13 +184,13 @@ func TestPageEverywhere(t *testing.T) {
 
 // TestPageTellsThatItIsStale: without its server it says so, and it is live again when there is one.
 func TestPageTellsThatItIsStale(t *testing.T) {
-	address := freeAddress(t)
+	address := testbed.LastingAddress(t)
 	_, port, _ := net.SplitHostPort(address)
 	d := startDemo(t, vars{"HTTP_PORT": port})
 	b := openBrowser(t)
 	b.goTo(t, d.origin+"/")
 	b.awaitText(t, "#live", "live")
-	d.stop(t)
+	d.Stop(t, syscall.SIGTERM)
 	b.awaitText(t, "#live", "Not live")
 	if state := evaluate[string](t, b, "document.body.dataset.live"); state != "stale" {
 		t.Errorf("the page is %q", state)

@@ -2,11 +2,7 @@ package e2e
 
 import (
 	"fmt"
-	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,24 +12,14 @@ import (
 // prometheus is a running Prometheus that scrapes one sidecar; api is the URL of its API.
 type prometheus struct{ api string }
 
+const prometheusConfig = `
+global: {scrape_interval: 300ms}
+scrape_configs: [{job_name: signal-sidecar, static_configs: [{targets: [%q]}]}]
+`
+
 func startPrometheus(t *testing.T, features, target string) *prometheus {
 	t.Helper()
-	path := testbed.Component(t, "prometheus")
-	folder, address := t.TempDir(), freeAddress(t)
-	config := filepath.Join(folder, "prometheus.yml")
-	testbed.Must(t, os.WriteFile(config, fmt.Appendf(nil,
-		"global: {scrape_interval: 300ms}\nscrape_configs: [{job_name: signal-sidecar, static_configs: [{targets: [%q]}]}]\n", target), 0o644))
-	cmd := exec.Command(path, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(folder, "data"),
-		"--web.listen-address="+address, "--enable-feature="+features)
-	cmd.Dir, cmd.Env = folder, vars{}.environ()
-	p := startProcess(t, cmd)
-	testbed.Eventually(t, "Prometheus to be ready", bound, func() bool {
-		if p.hasEnded() {
-			t.Fatal("Prometheus ended instead of running")
-		}
-		code, _ := get("http://" + address + "/-/ready")
-		return code == http.StatusOK
-	})
+	address := testbed.StartPrometheus(t, fmt.Sprintf(prometheusConfig, target), "--enable-feature="+features)
 	return &prometheus{"http://" + address + "/api/v1"}
 }
 

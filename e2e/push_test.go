@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"syscall"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
@@ -18,8 +19,8 @@ func TestPush(t *testing.T) {
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			r := startReceiver(t, protocol, freeAddress(t))
-			s := startShard(t, pushingTo(r.address, protocol).with(vars{
+			r := startReceiver(t, protocol, testbed.LastingAddress(t))
+			s := startShard(t, pushingTo(r.address, protocol).With(vars{
 				"OTEL_RESOURCE_ATTRIBUTES":   "jitsi.shard=shard-7",
 				"OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=jitsi,authorization=Bearer%20secret",
 			}))
@@ -91,7 +92,7 @@ func checkPollTrace(t *testing.T, r *receiver) {
 func checkResource(t *testing.T, s *shard, resource map[string]any) {
 	t.Helper()
 	for key, want := range map[string]string{
-		"service.name": "signal-sidecar", "jitsi.shard": "shard-7", "process.pid": fmt.Sprint(s.cmd.Process.Pid),
+		"service.name": "signal-sidecar", "jitsi.shard": "shard-7", "process.pid": fmt.Sprint(s.Cmd.Process.Pid),
 		"process.runtime.name": "go", "process.executable.name": "signal-sidecar", "telemetry.sdk.language": "go",
 	} {
 		if got := fmt.Sprint(resource[key]); got != want {
@@ -127,7 +128,7 @@ func checkTraceOf(t *testing.T, r *receiver, l record) {
 func checkFlush(t *testing.T, s *shard, r *receiver) {
 	t.Helper()
 	before := s.probes("jicofo_health", "ok")
-	if code, _ := s.stop(t); code != 0 {
+	if code, _ := s.Stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	spans := 0

@@ -1,109 +1,51 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"maps"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
+	"github.com/signal-sidecar/signal-sidecar/testbed/node"
 )
 
 // vars are environment variables.
-type vars map[string]string
-
-// with returns the variables with others on top.
-func (v vars) with(others vars) vars {
-	all := maps.Clone(v)
-	maps.Copy(all, others)
-	return all
-}
-
-// environ is the whole environment of a process: what the system needs, and the variables.
-func (v vars) environ() []string {
-	all := make([]string, 0, len(v)+2)
-	all = append(all, "PATH="+os.Getenv("PATH"), "HOME=/nonexistent")
-	for name, value := range v {
-		all = append(all, name+"="+value)
-	}
-	return all
-}
+type vars = testbed.Vars
 
 // quick makes the sidecar fast, its verdicts those of the moment, and what it pushes prompt.
-var quick = vars{
-	"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0",
-	"POLLING_INTERVAL": "0.05", "PROBE_TIMEOUT": "10", "HEALTH_DAMPENING_INTERVAL": "0", "DRAIN_GRACE_INTERVAL": "0",
-	"OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_BLRP_SCHEDULE_DELAY": "50", "OTEL_METRIC_EXPORT_INTERVAL": "200",
-}
+var quick = testbed.Quick.With(vars{
+	"POLLING_INTERVAL": "0.05", "OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_BLRP_SCHEDULE_DELAY": "50", "OTEL_METRIC_EXPORT_INTERVAL": "200",
+})
 
 // shard is a simulated signal node, its status file, and the running binary beside it.
 type shard struct {
-	*process
-	node        *signalnode.Node
-	statusPath  string
-	http, agent string // addresses
+	*node.Node
+	*testbed.Sidecar
 }
 
 // startShard returns once the sidecar has its first verdict.
 func startShard(t *testing.T, settings vars) *shard {
 	t.Helper()
-	node, err := signalnode.Start()
-	testbed.Must(t, err)
-	t.Cleanup(func() { _ = node.Close() })
-	s := &shard{node: node, statusPath: filepath.Join(t.TempDir(), "shard-status")}
-	s.say(t, "ready")
-	cmd := exec.Command(testbed.Binary(t))
-	cmd.Dir = t.TempDir()
-	cmd.Env = quick.with(vars{
-		"JICOFO_ORIG": node.Jicofo.Origin(), "PROSODY_ORIG": node.Prosody.Origin(), "STATUS_PATH": s.statusPath,
-	}).with(settings).environ()
-	s.process = startProcess(t, cmd)
-	testbed.Eventually(t, "the sidecar to open its ports", bound, func() bool {
-		if s.hasEnded() {
-			t.Fatal("the sidecar ended instead of running")
-		}
-		started := s.logged("signal-sidecar started")
-		if len(started) == 0 {
-			return false
-		}
-		s.http, s.agent = fmt.Sprint(started[0]["http"]), fmt.Sprint(started[0]["agent"])
-		return true
-	})
+	n := node.Start(t)
+	s := &shard{n, testbed.StartSidecar(t, quick.With(n.Settings()).With(settings))}
 	s.becomes(t, "up ready 100%")
 	return s
 }
 
-// say puts a word into the status file, by rename.
-func (s *shard) say(t *testing.T, word string) {
-	t.Helper()
-	testbed.Must(t, os.WriteFile(s.statusPath+".new", []byte(word+"\n"), 0o644))
-	testbed.Must(t, os.Rename(s.statusPath+".new", s.statusPath))
-}
-
 // jicofo makes jicofo behave.
 func (s *shard) jicofo(behavior string) {
-	s.node.Jicofo.Set("", signalnode.MustParseBehavior(behavior))
+	s.Jicofo.Set("", signalnode.MustParseBehavior(behavior))
 }
 
 // ask is one agent check: the reply without its line end, and how long it took.
 func (s *shard) ask(t *testing.T) (line string, took time.Duration) {
 	t.Helper()
 	began := time.Now()
-	conn, err := net.DialTimeout("tcp", s.agent, bound)
+	said, err := testbed.Ask(s.Agent)
 	testbed.Must(t, err)
-	defer conn.Close()
-	testbed.Must(t, conn.SetDeadline(began.Add(bound)))
-	said, err := io.ReadAll(conn)
-	testbed.Must(t, err)
-	return strings.TrimSuffix(string(said), "\n"), time.Since(began)
+	return strings.TrimSuffix(said, "\n"), time.Since(began)
 }
 
 // becomes waits until the agent says the line.
@@ -115,20 +57,16 @@ func (s *shard) becomes(t *testing.T, line string) {
 	})
 }
 
-// metric is the value of a series in /metrics, such as signal_probe_success{probe="prosody"}; 0 without it.
-func (s *shard) metric(series string) (value float64) {
-	_, text := get("http://" + s.http + "/metrics")
-	for line := range strings.Lines(text) {
-		if number, ok := strings.CutPrefix(line, series+" "); ok {
-			_, _ = fmt.Sscan(number, &value)
-		}
-	}
-	return value
+// count is the value of a counter in /metrics, 0 without it.
+func (s *shard) count(series string) int {
+	var value float64
+	_, _ = fmt.Sscan(s.Metric(series), &value)
+	return int(value)
 }
 
 // probes is how often a probe has run with an outcome.
 func (s *shard) probes(probe, outcome string) int {
-	return int(s.metric(fmt.Sprintf("signal_probe_results_total{outcome=%q,probe=%q}", outcome, probe)))
+	return s.count(fmt.Sprintf("signal_probe_results_total{outcome=%q,probe=%q}", outcome, probe))
 }
 
 // awaitProbes waits until jicofo's health has been probed so many times more, with the outcome.
@@ -142,41 +80,13 @@ func (s *shard) awaitProbes(t *testing.T, n int, outcome string) {
 
 // items is what became of so many items of a signal (traces, metrics, logs).
 func (s *shard) items(signal, result string) int {
-	return int(s.metric(fmt.Sprintf("signal_otlp_items_total{result=%q,signal=%q}", result, signal)))
+	return s.count(fmt.Sprintf("signal_otlp_items_total{result=%q,signal=%q}", result, signal))
 }
 
 // incident is the identity of the incident under way, "" for none.
 func (s *shard) incident(t *testing.T) string {
 	t.Helper()
 	var explanation struct{ Incident string }
-	getJSON(t, "http://"+s.http+"/signal/explain", nil, &explanation)
+	getJSON(t, "http://"+s.HTTP+"/signal/explain", nil, &explanation)
 	return explanation.Incident
-}
-
-// entry is a line of the log.
-type entry map[string]any
-
-// log is what was logged so far.
-func (s *shard) log() (all []entry) {
-	for line := range strings.Lines(contents(s.output)) {
-		var e entry
-		if json.Unmarshal([]byte(line), &e) == nil {
-			all = append(all, e)
-		}
-	}
-	return all
-}
-
-// logged returns the lines with the message and the attributes, given as names and values.
-func (s *shard) logged(message string, attributes ...string) (found []entry) {
-	for _, e := range s.log() {
-		fits := e["msg"] == message
-		for i := 0; fits && i < len(attributes); i += 2 {
-			fits = fmt.Sprint(e[attributes[i]]) == attributes[i+1]
-		}
-		if fits {
-			found = append(found, e)
-		}
-	}
-	return found
 }

@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"syscall"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestSignals chooses by OTEL_* what is pushed.
@@ -24,10 +27,10 @@ func TestSignals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := startReceiver(t, "http/protobuf", freeAddress(t))
+			r := startReceiver(t, "http/protobuf", testbed.LastingAddress(t))
 			s := startShard(t, test.settings("http://"+r.address))
 			s.awaitProbes(t, 20, "ok")
-			s.stop(t) // which hands out what is left
+			s.Stop(t, syscall.SIGTERM) // which hands out what is left
 			got := 0
 			for signal, n := range map[int]int{traces: r.traces.SpanCount(), metrics: r.metrics.DataPointCount(), logs: r.logs.LogRecordCount()} {
 				if n > 0 {

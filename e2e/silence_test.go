@@ -4,6 +4,7 @@ import (
 	"net"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
@@ -38,7 +39,7 @@ func checkSilence(t *testing.T, settings vars, addresses ...string) {
 	}
 	s := startShard(t, settings)
 	s.awaitProbes(t, 20, "ok")
-	if code, _ := s.stop(t); code != 0 {
+	if code, _ := s.Stop(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	for i, n := range counts {
@@ -51,8 +52,8 @@ func checkSilence(t *testing.T, settings vars, addresses ...string) {
 func TestDisabledSDKPushesNothing(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
-		address := freeAddress(t)
-		checkSilence(t, pushingTo(address, protocol).with(vars{"OTEL_SDK_DISABLED": "true"}), address)
+		address := testbed.LastingAddress(t)
+		checkSilence(t, pushingTo(address, protocol).With(vars{"OTEL_SDK_DISABLED": "true"}), address)
 	}
 }
 

@@ -18,16 +18,6 @@ func tool(t *testing.T, variable string) string {
 	return path
 }
 
-// program is the path of an installed one.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		testbed.Missing(t, name+" (apt-get install "+name+")")
-	}
-	return path
-}
-
 // output runs a command to its end, which must be a good one, and returns what it printed.
 func output(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,9 +72,9 @@ func TestBackendInTrouble(t *testing.T) {
 		"503 answers": {refusing, "http/protobuf", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			address := freeAddress(t)
+			address := testbed.LastingAddress(t)
 			r := startReceiver(t, test.protocol, address)
-			s := startShard(t, pushingTo(address, test.protocol).with(hurried))
+			s := startShard(t, pushingTo(address, test.protocol).With(hurried))
 			testbed.Eventually(t, "spans to arrive", bound, func() bool { return r.traces.SpanCount() > 0 })
 
 			r.stop()
@@ -89,17 +90,17 @@ func TestBackendInTrouble(t *testing.T) {
 
 			r = startReceiver(t, test.protocol, address)
 			testbed.Eventually(t, "spans to arrive again", bound, func() bool { return r.traces.SpanCount() > 0 })
-			testbed.Eventually(t, "the log to tell the end", bound, func() bool { return len(s.logged("telemetry export works again", "signal", "traces")) > 0 })
+			testbed.Eventually(t, "the log to tell the end", bound, func() bool { return len(s.Logged("telemetry export works again", "signal", "traces")) > 0 })
 			s.awaitProbes(t, 100, "ok")
 			for _, message := range []string{"telemetry export began to fail", "telemetry export works again"} {
-				if n := len(s.logged(message, "signal", "traces")); n != 1 {
+				if n := len(s.Logged(message, "signal", "traces")); n != 1 {
 					t.Errorf("%d lines %q of traces, want 1", n, message)
 				}
 			}
-			if mib := s.peakMemory(t); mib >= 100 {
+			if mib := s.PeakMemory(t) >> 20; mib >= 100 {
 				t.Errorf("the sidecar took %d MiB", mib)
 			}
-			if code, _ := s.stop(t); code != 0 {
+			if code, _ := s.Stop(t, syscall.SIGTERM); code != 0 {
 				t.Errorf("exit code %d", code)
 			}
 		})
@@ -112,7 +113,7 @@ func checkAgent(t *testing.T, s *shard) {
 	const patience = time.Second // on a busy machine; it is some 100 µs else
 	for range 10 {
 		for word, line := range map[string]string{"drain": "up drain 0%", "maint": "up maint 0%", "ready": "up ready 100%"} {
-			s.say(t, word)
+			s.Say(t, word)
 			s.becomes(t, line)
 			for range 10 {
 				said, took := s.ask(t)
@@ -125,7 +126,7 @@ func checkAgent(t *testing.T, s *shard) {
 			}
 		}
 	}
-	s.say(t, "ready")
+	s.Say(t, "ready")
 	s.becomes(t, "up ready 100%")
 }
 
@@ -135,11 +136,11 @@ func TestStopWithMuteBackend(t *testing.T) {
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			address := freeAddress(t)
+			address := testbed.LastingAddress(t)
 			mute(t, address)
 			s := startShard(t, pushingTo(address, protocol)) // with all the patience that OpenTelemetry has
 			s.awaitProbes(t, 20, "ok")
-			if code, took := s.stop(t); code != 0 || took > 4*time.Second {
+			if code, took := s.Stop(t, syscall.SIGTERM); code != 0 || took > 4*time.Second {
 				t.Errorf("exit code %d after %s", code, took)
 			}
 		})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -39,7 +38,7 @@ func startStack(t *testing.T) *stack {
 	testbed.Must(t, err)
 	s := &stack{project: project, ports: map[string]string{}, places: map[string]string{}, statuses: t.TempDir()}
 	for _, port := range inContainers {
-		_, s.ports[port], _ = net.SplitHostPort(freeAddress(t))
+		s.ports[port] = testbed.LastingPort(t)
 	}
 	testbed.Must(t, os.CopyFS(s.statuses, os.DirFS("../deploy/compose/status")))
 	j := startJaeger(t)
@@ -73,23 +72,23 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 	host := "127.0.0." + n
 	at := func(port string) string { return host + ":" + s.ports[port] }
 	simulate := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", at("8888"), "--prosody-addr", at("5280"), "--control-addr", at("8899"))
-	simulate.Env = vars{}.environ()
-	startProcess(t, simulate)
+	simulate.Env = vars{}.Environ()
+	testbed.Start(t, simulate)
 
 	sidecar := exec.Command(testbed.Binary(t))
 	sidecar.Dir = t.TempDir()
-	sidecar.Env = s.environment("sidecar" + n).with(vars{
+	sidecar.Env = s.environment("sidecar" + n).With(vars{
 		"HTTP_ADDR": host, "TCP_ADDR": host, "HTTP_PORT": s.ports["6000"], "TCP_PORT": s.ports["6060"], "TCP_HOLD_PORT": s.ports["6061"],
 		"JICOFO_ORIG": "http://" + at("8888"), "PROSODY_ORIG": "http://" + at("5280"),
 		"STATUS_PATH":                        filepath.Join(s.statuses, "shard"+n),
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": traces,
 		"OTEL_BSP_SCHEDULE_DELAY":            "100",
 		"DRAIN_GRACE_INTERVAL":               "15", "HEALTH_DAMPENING_INTERVAL": "2", // for a short test
-	}).environ()
-	startProcess(t, sidecar)
+	}).Environ()
+	testbed.Start(t, sidecar)
 	s.publish("shard"+n, host)
 	testbed.Eventually(t, "shard "+n, bound, func() bool {
-		code, _ := get("http://" + at("6000") + "/signal/health")
+		code, _ := testbed.Get("http://" + at("6000") + "/signal/health")
 		return code == http.StatusOK
 	})
 }
@@ -113,9 +112,9 @@ func (s *stack) startHAProxy(t *testing.T) {
 		}
 	}
 	moved["STATS_SOCKET"] = filepath.Join(folder, "stats")
-	cmd := exec.Command(program(t, "haproxy"), "-db", "-f", "../deploy/haproxy/haproxy.cfg")
-	cmd.Env = moved.environ()
-	startProcess(t, cmd)
+	cmd := exec.Command(testbed.Component(t, "haproxy"), "-db", "-f", "../deploy/haproxy/haproxy.cfg")
+	cmd.Env = moved.Environ()
+	testbed.Start(t, cmd)
 	s.publish("haproxy", "127.0.0.1")
 }
 
@@ -128,7 +127,7 @@ var (
 // commands are those of the README's walk, in their order.
 func commands(t *testing.T) (all []string) {
 	t.Helper()
-	for _, block := range walkBlock.FindAllStringSubmatch(walk.FindString(contents("../README.md")), -1) {
+	for _, block := range walkBlock.FindAllStringSubmatch(walk.FindString(testbed.Contents("../README.md")), -1) {
 		all = append(all, strings.Split(strings.TrimSpace(block[1]), "\n")...)
 	}
 	return all
@@ -214,7 +213,7 @@ func TestWalkThroughNamesWhatIsPublished(t *testing.T) {
 			published[p.Published] = true
 		}
 	}
-	named := localAddress.FindAllStringSubmatch(walk.FindString(contents("../README.md")), -1)
+	named := localAddress.FindAllStringSubmatch(walk.FindString(testbed.Contents("../README.md")), -1)
 	if len(named) < 10 {
 		t.Fatalf("the README's walk names %q", named)
 	}

@@ -78,13 +78,13 @@ const maxMemory = 100 << 20 // bytes
 func TestBadInputFromJicofo(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"PROBE_TIMEOUT": "0.6", "POLLING_INTERVAL": "0.05"})
-	s.suffer(t, s.node.Jicofo, jicofoInputs, "prosody")
+	s.suffer(t, s.Jicofo, jicofoInputs, "prosody")
 }
 
 func TestBadInputFromProsody(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"PROBE_TIMEOUT": "0.6", "POLLING_INTERVAL": "0.05"})
-	s.suffer(t, s.node.Prosody, prosodyInputs, "jicofo_health")
+	s.suffer(t, s.Prosody, prosodyInputs, "jicofo_health")
 }
 
 // suffer goes through the inputs, while the probe of the other service goes on.
@@ -93,7 +93,7 @@ func (s *shard) suffer(t *testing.T, service *signalnode.Service, inputs []badIn
 	for i, in := range inputs {
 		s.becomes(t, "up ready 100%")
 		s.changes(t, 2*i+1)
-		before := len(s.log())
+		before := len(s.Log())
 		service.Set(in.path, signalnode.MustParseBehavior(in.behavior))
 		s.becomes(t, "down ready 100%")
 		s.polls(t, 3, in.outcomes)
@@ -102,8 +102,8 @@ func (s *shard) suffer(t *testing.T, service *signalnode.Service, inputs []badIn
 		service.Set("", signalnode.Behavior{})
 	}
 	s.becomes(t, "up ready 100%")
-	t.Logf("peak memory %d MiB", s.peakMemory(t)>>20)
-	if peak := s.peakMemory(t); peak > maxMemory {
+	t.Logf("peak memory %d MiB", s.PeakMemory(t)>>20)
+	if peak := s.PeakMemory(t); peak > maxMemory {
 		t.Errorf("the sidecar took %d MiB", peak>>20)
 	}
 }
@@ -114,7 +114,7 @@ func (s *shard) expectReasons(t *testing.T, name string, since int, outcomes map
 	t.Helper()
 	told := map[string]int{}
 	changes := 0
-	for _, e := range s.log()[since:] {
+	for _, e := range s.Log()[since:] {
 		switch e["msg"] {
 		case "probe began to fail", "probe fails differently":
 			probe := fmt.Sprint(e["probe"])
@@ -149,7 +149,7 @@ func (s *shard) expectReasons(t *testing.T, name string, since int, outcomes map
 func TestBadStatusFile(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, nil)
-	path := s.statusPath
+	path := s.StatusPath
 	for i, in := range []struct {
 		name, line, outcome string
 		put                 func(path string) error
@@ -172,7 +172,7 @@ func TestBadStatusFile(t *testing.T) {
 		testbed.Must(t, in.put(path+".new"))
 		s.becomes(t, "up ready 100%")
 		s.changes(t, 2*i+1)
-		before := len(s.log())
+		before := len(s.Log())
 		exchange(t, path+".new", path)
 		s.becomes(t, in.line)
 		s.polls(t, 3, map[string]string{"status_file": in.outcome, "jicofo_health": "ok", "prosody": "ok"})
@@ -181,7 +181,7 @@ func TestBadStatusFile(t *testing.T) {
 		testbed.Must(t, os.Remove(path+".new"))
 	}
 	s.becomes(t, "up ready 100%")
-	if peak := s.peakMemory(t); peak > maxMemory {
+	if peak := s.PeakMemory(t); peak > maxMemory {
 		t.Errorf("the sidecar took %d MiB", peak>>20)
 	}
 }
@@ -205,10 +205,10 @@ func TestRedirectsAreFollowed(t *testing.T) {
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	s := newShard(t, vars{"POLLING_INTERVAL": "60"})
-	s.node.Prosody.Set("/http-bind", signalnode.MustParseBehavior("reset 2"))
+	s.Prosody.Set("/http-bind", signalnode.MustParseBehavior("reset 2"))
 	s.start(t)
 	s.becomes(t, "up ready 100%")
-	if got := s.metric(`signal_probe_attempts_total{probe="prosody"}`); got != "3" {
+	if got := s.Metric(`signal_probe_attempts_total{probe="prosody"}`); got != "3" {
 		t.Errorf("%s attempts at prosody, want 3", got)
 	}
 }

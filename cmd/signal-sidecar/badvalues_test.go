@@ -60,12 +60,12 @@ func TestBadValues(t *testing.T) {
 			var origin string
 			switch turn++; turn % 3 {
 			case 0:
-				environment, origin = taken.with(vars{name: value}), "environment"
+				environment, origin = taken.With(vars{name: value}), "environment"
 			case 1:
 				args, origin = append(args, flagOf(name)+"="+value), "flag"
 			default:
 				origin = write(t, folder, "bad.env", fmt.Sprintf("%s=\"%s\"\n", name, strings.ReplaceAll(value, "\n", `\n`)))
-				environment = taken.with(vars{"ENV_FILE": origin, name: ""})
+				environment = taken.With(vars{"ENV_FILE": origin, name: ""})
 			}
 			expectProblems(t, runIn(t, folder, environment, args...), fmt.Sprintf("%s=%q (%s): must be ", name, value, origin))
 		}

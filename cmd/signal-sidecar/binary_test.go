@@ -3,10 +3,7 @@ package main_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -19,27 +16,7 @@ import (
 func TestMain(m *testing.M) { testbed.Main(m) }
 
 // vars are environment variables.
-type vars map[string]string
-
-// environ is the whole environment of a process: what the system needs, and the variables.
-func (v vars) environ() []string {
-	all := append(make([]string, 0, len(v)+2), "PATH="+os.Getenv("PATH"), "HOME=/nonexistent")
-	for name, value := range v {
-		all = append(all, name+"="+value)
-	}
-	return all
-}
-
-// with returns the variables with others on top.
-func (v vars) with(others vars) vars {
-	all := vars{}
-	for _, part := range []vars{v, others} {
-		for name, value := range part {
-			all[name] = value
-		}
-	}
-	return all
-}
+type vars = testbed.Vars
 
 // result is how a command ended.
 type result struct {
@@ -74,7 +51,7 @@ func runWithin(t *testing.T, limit time.Duration, folder string, v vars, path st
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Dir, cmd.Env = folder, v.environ()
+	cmd.Dir, cmd.Env = folder, v.Environ()
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
@@ -83,68 +60,4 @@ func runWithin(t *testing.T, limit time.Duration, folder string, v vars, path st
 		t.Fatalf("%s: %v\n%s%s", cmd, err, out.String(), errOut.String())
 	}
 	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
-}
-
-// sidecar is the running binary.
-type sidecar struct {
-	*process
-	http, agent string // addresses
-	held        string // address of the held agent port, "" without it
-}
-
-// startSidecar runs the binary on free ports of loopback, unless the variables say otherwise, and returns once its ports
-// are open.
-func startSidecar(t *testing.T, v vars, args ...string) *sidecar {
-	t.Helper()
-	loopback := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}
-	cmd := exec.Command(testbed.Binary(t), args...)
-	cmd.Dir, cmd.Env = t.TempDir(), loopback.with(v).environ()
-	s := &sidecar{process: startProcess(t, cmd)}
-	s.started(t)
-	return s
-}
-
-// started waits until the ports are open, and learns where they are.
-func (s *sidecar) started(t *testing.T) {
-	t.Helper()
-	testbed.Eventually(t, "the sidecar to open its ports", bound, func() bool {
-		if s.hasEnded() {
-			t.Fatal("the sidecar ended instead of running")
-		}
-		started := s.logged("signal-sidecar started")
-		if len(started) == 0 {
-			return false
-		}
-		s.http, s.agent = fmt.Sprint(started[0]["http"]), fmt.Sprint(started[0]["agent"])
-		s.held, _ = started[0]["agent_hold"].(string)
-		return true
-	})
-}
-
-// entry is a line of the log.
-type entry map[string]any
-
-// log is what was logged so far.
-func (s *sidecar) log() (all []entry) {
-	for line := range strings.Lines(contents(s.stdout)) {
-		var e entry
-		if json.Unmarshal([]byte(line), &e) == nil {
-			all = append(all, e)
-		}
-	}
-	return all
-}
-
-// logged returns the lines with the message and the attributes, given as names and values.
-func (s *sidecar) logged(message string, attributes ...string) (found []entry) {
-	for _, e := range s.log() {
-		fits := e["msg"] == message
-		for i := 0; fits && i < len(attributes); i += 2 {
-			fits = fmt.Sprint(e[attributes[i]]) == attributes[i+1]
-		}
-		if fits {
-			found = append(found, e)
-		}
-	}
-	return found
 }

@@ -51,14 +51,15 @@ func startObservedFleet(t *testing.T) *fleet {
 			"CENSUS_POLL": "true", "TCP_HOLD_PORT": "0", "RECORD_PATH": filepath.Join(t.TempDir(), "recording"),
 			"OTEL_EXPORTER_OTLP_ENDPOINT": sink.URL, "OTEL_METRIC_EXPORT_INTERVAL": "200", "OTEL_BSP_SCHEDULE_DELAY": "100",
 		})
-		service := strings.TrimPrefix((*s).node.Prosody.Origin(), "http://")
-		agents = append(agents, agentOf{name, service, (*s).held, name, ""})
+		service := strings.TrimPrefix((*s).Prosody.Origin(), "http://")
+		agents = append(agents, agentOf{name, service, (*s).Held, name, ""})
 	}
-	metrics := "127.0.0.1:" + lastingPort(t)
+	metrics := testbed.LastingAddress(t)
 	startHAProxyWith(t, haproxyOptions{metrics: metrics, timeoutCheck: "10s"}, agents...)
 	rules, err := filepath.Abs("../../deploy/prometheus/rules")
 	testbed.Must(t, err)
-	f.prometheus = startPrometheusWith(t, fmt.Sprintf(fleetConfig, rules+"/*.yml", f.first.http, f.second.http, metrics), "--enable-feature=exemplar-storage")
+	config := fmt.Sprintf(fleetConfig, rules+"/*.yml", f.first.HTTP, f.second.HTTP, metrics)
+	f.prometheus = testbed.StartPrometheus(t, config, "--enable-feature=exemplar-storage")
 	f.fail(t)
 	return f
 }
@@ -67,7 +68,7 @@ func startObservedFleet(t *testing.T) *fleet {
 func (f *fleet) fail(t *testing.T) {
 	t.Helper()
 	for _, s := range []*shard{f.first, f.second} {
-		s.node.SetLoad(10, 3)
+		s.SetLoad(10, 3)
 		s.becomes(t, "up ready 100%")
 		testbed.Eventually(t, "a scrape", bound, func() bool { return len(query(f.prometheus, `shard:signal_haproxy_state:bool{state="UP"} == 1`)) == 2 })
 		s.jicofo("code 503")
@@ -97,7 +98,7 @@ func TestDashboardHasData(t *testing.T) {
 			})
 			if target.Exemplar {
 				testbed.Eventually(t, fmt.Sprintf("an exemplar in panel %q: %s", p.Title, expression), bound, func() bool {
-					_, body := get("http://" + f.prometheus + "/api/v1/query_exemplars?" + lately(url.Values{"query": {expression}}).Encode())
+					_, body := testbed.Get("http://" + f.prometheus + "/api/v1/query_exemplars?" + lately(url.Values{"query": {expression}}).Encode())
 					return strings.Contains(body, `"trace_id":"`)
 				})
 			}
@@ -128,7 +129,7 @@ func (f *fleet) checkVariable(t *testing.T, name, definition string) {
 	if m == nil {
 		t.Fatalf("variable %s: %s", name, definition)
 	}
-	_, body := get("http://" + f.prometheus + "/api/v1/label/" + m[2] + "/values?" + url.Values{"match[]": {m[1]}}.Encode())
+	_, body := testbed.Get("http://" + f.prometheus + "/api/v1/label/" + m[2] + "/values?" + url.Values{"match[]": {m[1]}}.Encode())
 	var answer struct{ Data []string }
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || len(answer.Data) == 0 {
 		t.Errorf("variable %s has no values: %s", name, body)
@@ -144,7 +145,7 @@ func lately(v url.Values) url.Values {
 
 // shows reports whether an answer has a number in it.
 func (f *fleet) shows(path string, question url.Values) bool {
-	_, body := get("http://" + f.prometheus + path + "?" + question.Encode())
+	_, body := testbed.Get("http://" + f.prometheus + path + "?" + question.Encode())
 	var answer struct {
 		Data struct {
 			Result []struct {
@@ -205,7 +206,7 @@ func TestRulesAreEvaluated(t *testing.T) {
 		}
 	}
 	testbed.Eventually(t, "all rules to be evaluated", bound, func() bool {
-		_, body := get("http://" + f.prometheus + "/api/v1/rules")
+		_, body := testbed.Get("http://" + f.prometheus + "/api/v1/rules")
 		return json.Unmarshal([]byte(body), &answer) == nil && len(answer.Data.Groups) > 0 && !strings.Contains(body, `"health":"unknown"`)
 	})
 	kinds := map[string]int{}
@@ -227,7 +228,7 @@ func TestRulesAreEvaluated(t *testing.T) {
 		return len(query(f.prometheus, `ALERTS{alertname="SignalShardDown",alertstate="pending",environment="test",region="here",shard="second"}`)) == 1
 	})
 	testbed.Eventually(t, "the alert to tell the reason", bound, func() bool {
-		_, body := get("http://" + f.prometheus + "/api/v1/alerts")
+		_, body := testbed.Get("http://" + f.prometheus + "/api/v1/alerts")
 		return strings.Contains(body, "second (test, here) has been down for a minute, and HAProxy moves its users elsewhere. Reasons: jicofo_overloaded.")
 	})
 	f.checkAgreement(t)
@@ -245,7 +246,7 @@ func (f *fleet) checkAgreement(t *testing.T) {
 		{"drain", "code 500", "DOWN"}, {"ready", "healthy", "UP"}, {"nonsense", "healthy", "DRAIN"},
 	} {
 		f.first.jicofo(step.jicofo)
-		f.first.say(t, step.word)
+		f.first.Say(t, step.word)
 		testbed.Eventually(t, fmt.Sprintf("both sides to say %s for %s with jicofo %s", step.state, step.word, step.jicofo), bound, func() bool {
 			ours := query(f.prometheus, fmt.Sprintf(`shard:signal_haproxy_state:bool{shard="first",state=%q} == 1`, step.state))
 			both := query(f.prometheus, theirs+` and on (shard, state) (shard:signal_haproxy_state:bool{shard="first"} == 1)`)

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"io"
 	"net"
 	"net/http"
 	"os/exec"
@@ -32,15 +31,15 @@ func startDemo(t *testing.T, v vars) *demo {
 	t.Helper()
 	temp := t.TempDir()
 	cmd := exec.Command(testbed.Binary(t), "demo")
-	cmd.Dir, cmd.Env = t.TempDir(), v.with(vars{"TMPDIR": temp}).environ()
-	d := &demo{sidecar: &sidecar{process: startProcess(t, cmd)}, temp: temp}
+	cmd.Dir, cmd.Env = t.TempDir(), v.With(vars{"TMPDIR": temp}).Environ()
+	d := &demo{sidecar: &sidecar{&testbed.Sidecar{Process: testbed.Start(t, cmd)}}, temp: temp}
 	testbed.Eventually(t, "the guide", bound, func() bool {
-		return strings.Contains(contents(d.stdout), "End with Ctrl-C") || d.hasEnded()
+		return strings.Contains(d.Stdout(), "End with Ctrl-C") || d.Ended()
 	})
-	for into, pattern := range map[*string]*regexp.Regexp{&d.agent: guideAgent, &d.http: guideHTTP, &d.control: guideControl, &d.statusPath: guideStatus} {
-		m := pattern.FindStringSubmatch(contents(d.stdout))
+	for into, pattern := range map[*string]*regexp.Regexp{&d.Agent: guideAgent, &d.HTTP: guideHTTP, &d.control: guideControl, &d.statusPath: guideStatus} {
+		m := pattern.FindStringSubmatch(d.Stdout())
 		if m == nil {
-			t.Fatalf("the guide does not say %s:\n%s", pattern, contents(d.stdout))
+			t.Fatalf("the guide does not say %s:\n%s", pattern, d.Stdout())
 		}
 		*into = m[1]
 	}
@@ -50,18 +49,13 @@ func startDemo(t *testing.T, v vars) *demo {
 // command sends the node a command, as the guide has it.
 func (d *demo) command(t *testing.T, path, text string) {
 	t.Helper()
-	res, err := client.Post("http://"+d.control+path, "application/x-www-form-urlencoded", strings.NewReader(text))
-	testbed.Must(t, err)
-	defer res.Body.Close()
-	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK {
-		t.Errorf("%s %s: %d %s", path, text, res.StatusCode, body)
-	}
+	testbed.Post(t, "http://"+d.control+path, text)
 }
 
 // end interrupts the demo, which must clean up.
 func (d *demo) end(t *testing.T) {
 	t.Helper()
-	if code, took := d.stop(t, syscall.SIGINT); code != 0 || took > stopTime {
+	if code, took := d.Stop(t, syscall.SIGINT); code != 0 || took > stopTime {
 		t.Errorf("exit %d after %s", code, took)
 	}
 	if left, _ := filepath.Glob(d.temp + "/*"); len(left) > 0 {
@@ -74,21 +68,21 @@ func TestDemo(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t, vars{"HTTP_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.1", "DRAIN_GRACE_INTERVAL": "0", "HEALTH_DAMPENING_INTERVAL": "0"})
 	d.becomes(t, "up ready 100%")
-	for _, url := range guideURL.FindAllString(contents(d.stdout), -1) {
+	for _, url := range guideURL.FindAllString(d.Stdout(), -1) {
 		if strings.HasSuffix(url, "/jicofo") || strings.HasSuffix(url, "/prosody") || strings.HasSuffix(url, "/load") {
 			continue // commands
 		}
 		testbed.Eventually(t, url+" to answer", bound, func() bool {
-			code, _ := get(url)
+			code, _ := testbed.Get(url)
 			return code == http.StatusOK
 		})
 	}
 	if !strings.HasPrefix(d.statusPath, d.temp) {
 		t.Errorf("the status file is %s", d.statusPath)
 	}
-	replaceFile(t, d.statusPath, "drain\n")
+	testbed.ReplaceFile(t, d.statusPath, "drain\n")
 	d.becomes(t, "up drain 0%")
-	replaceFile(t, d.statusPath, "ready\n")
+	testbed.ReplaceFile(t, d.statusPath, "ready\n")
 	d.becomes(t, "up ready 100%")
 	for _, step := range []struct{ path, text, line string }{
 		{"/jicofo", "code 503", "down ready 100%"},
@@ -103,7 +97,7 @@ func TestDemo(t *testing.T) {
 		d.command(t, step.path, step.text)
 		d.becomes(t, step.line)
 	}
-	if log := contents(d.stderr); !strings.Contains(log, `msg="verdict changed"`) {
+	if log := d.Stderr(); !strings.Contains(log, `msg="verdict changed"`) {
 		t.Errorf("the log shows no change of the verdict:\n%s", log)
 	}
 	d.end(t)
@@ -119,7 +113,7 @@ func TestDemoTakesFreePorts(t *testing.T) {
 	}
 	d := startDemo(t, nil)
 	d.becomes(t, "up ready 100%")
-	for _, address := range []string{d.http, d.agent, d.control} {
+	for _, address := range []string{d.HTTP, d.Agent, d.control} {
 		host, port, _ := net.SplitHostPort(address)
 		if host != "127.0.0.1" || port == "6000" || port == "6060" || port == "0" {
 			t.Errorf("the demo is at %s", address)
@@ -131,17 +125,17 @@ func TestDemoTakesFreePorts(t *testing.T) {
 // TestDemoTakesGivenPorts has ports that are free.
 func TestDemoTakesGivenPorts(t *testing.T) {
 	t.Parallel()
-	http, agent := lastingPort(t), lastingPort(t)
-	held := lastingPort(t)
+	http, agent := testbed.LastingPort(t), testbed.LastingPort(t)
+	held := testbed.LastingPort(t)
 	d := startDemo(t, vars{"HTTP_PORT": http, "TCP_PORT": agent, "TCP_HOLD_PORT": held})
-	if guide := contents(d.stdout); !strings.Contains(guide, "and when it changes     curl -s telnet://127.0.0.1:"+held+" </dev/null\n") {
+	if guide := d.Stdout(); !strings.Contains(guide, "and when it changes     curl -s telnet://127.0.0.1:"+held+" </dev/null\n") {
 		t.Errorf("the guide does not say where the held port is:\n%s", guide)
 	}
 	if said := heard(t, wait(t, "127.0.0.1:"+held)); said != "up ready 100%\n" {
 		t.Errorf("the held port says %q", said)
 	}
-	if d.http != "127.0.0.1:"+http || d.agent != "127.0.0.1:"+agent {
-		t.Errorf("asked for ports %s and %s, got %s and %s", http, agent, d.http, d.agent)
+	if d.HTTP != "127.0.0.1:"+http || d.Agent != "127.0.0.1:"+agent {
+		t.Errorf("asked for ports %s and %s, got %s and %s", http, agent, d.HTTP, d.Agent)
 	}
 	d.becomes(t, "up ready 100%")
 	d.end(t)

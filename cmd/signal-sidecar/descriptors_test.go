@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"fmt"
-	"os/exec"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
@@ -13,16 +12,12 @@ import (
 func TestWithoutDescriptors(t *testing.T) {
 	t.Parallel()
 	s := newShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "1", "POLLING_INTERVAL": "3600"})
-	cmd := exec.Command("sh", "-c", "ulimit -n 48; exec "+testbed.Binary(t))
-	cmd.Dir = t.TempDir()
-	cmd.Env = s.settings.with(vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}).environ()
-	s.sidecar = &sidecar{process: startProcess(t, cmd)}
-	s.started(t)
+	s.startBy(t, "sh", "-c", "ulimit -n 48; exec "+testbed.Binary(t))
 	s.becomes(t, "up ready 100%")
 	var replies []<-chan string
 	testbed.Eventually(t, "accepts to fail", bound, func() bool {
-		replies = append(replies, wait(t, s.held))
-		return len(s.logged("agent connections are not accepted")) > 0
+		replies = append(replies, wait(t, s.Held))
+		return len(s.Logged("agent connections are not accepted")) > 0
 	})
 	for _, reply := range replies {
 		if said := heard(t, reply); said != "up ready 100%\n" {
@@ -31,10 +26,10 @@ func TestWithoutDescriptors(t *testing.T) {
 	}
 	testbed.Eventually(t, "the held port to have no connection left", bound, func() bool { return s.heldConnections() == 0 })
 	s.becomes(t, "up ready 100%")
-	if said := heard(t, wait(t, s.held)); said != "up ready 100%\n" {
+	if said := heard(t, wait(t, s.Held)); said != "up ready 100%\n" {
 		t.Errorf("the held port says %q", said)
 	}
-	failed, again := s.logged("agent connections are not accepted"), s.logged("agent connections are accepted again")
+	failed, again := s.Logged("agent connections are not accepted"), s.Logged("agent connections are accepted again")
 	if len(failed) != len(again) {
 		t.Errorf("%d rows of failures, %d ends:\n%s", len(failed), len(again), fmt.Sprint(failed, again))
 	}

@@ -30,7 +30,7 @@ func newDumps(t *testing.T) dumps {
 	return dumps{script, folder + "/notes", folder + "/release"}
 }
 
-func (d dumps) count(line string) int { return strings.Count(contents(d.notes), line+"\n") }
+func (d dumps) count(line string) int { return strings.Count(testbed.Contents(d.notes), line+"\n") }
 
 // TestDumps turns each service unhealthy: its own script runs, once each time.
 func TestDumps(t *testing.T) {
@@ -49,19 +49,19 @@ func TestDumps(t *testing.T) {
 	s.jicofo("healthy")
 	s.becomes(t, "up ready 100%")
 
-	testbed.Must(t, s.node.Prosody.Crash())
+	testbed.Must(t, s.Prosody.Crash())
 	s.becomes(t, "down ready 100%")
 	testbed.Eventually(t, "prosody's dump", bound, func() bool { return d.count("prosody ends") == 1 })
-	testbed.Must(t, s.node.Prosody.Recover())
+	testbed.Must(t, s.Prosody.Recover())
 	s.becomes(t, "up ready 100%")
 
-	testbed.Must(t, s.node.Jicofo.Crash())
+	testbed.Must(t, s.Jicofo.Crash())
 	testbed.Eventually(t, "jicofo's second dump", bound, func() bool { return d.count("jicofo ends") == 2 })
-	if notes := contents(d.notes); strings.Count(notes, "\n") != 6 {
+	if notes := testbed.Contents(d.notes); strings.Count(notes, "\n") != 6 {
 		t.Errorf("dumps:\n%s", notes)
 	}
 	testbed.Eventually(t, "the log of the dumps", bound, func() bool {
-		return len(s.logged("dump started")) == 3 && len(s.logged("dump finished")) == 3
+		return len(s.Logged("dump started")) == 3 && len(s.Logged("dump finished")) == 3
 	})
 }
 
@@ -74,7 +74,7 @@ func TestDumpOfUnhealthyService(t *testing.T) {
 	s.start(t)
 	s.becomes(t, "down ready 100%")
 	s.polls(t, 3, map[string]string{"jicofo_health": "http_error"})
-	if n := len(s.logged("dump started")); n > 0 {
+	if n := len(s.Logged("dump started")); n > 0 {
 		t.Errorf("%d dumps of a service that was never healthy", n)
 	}
 }
@@ -93,17 +93,17 @@ func TestDumpsNeverOverlap(t *testing.T) {
 	}
 	testbed.Eventually(t, "the dump to begin", bound, func() bool { return d.count("jicofo begins") == 1 })
 	testbed.Eventually(t, "two dumps to be put off", bound, func() bool {
-		return len(s.logged("dump not started: the previous one is still running")) == 2
+		return len(s.Logged("dump not started: the previous one is still running")) == 2
 	})
 
-	code, took := s.stop(t, syscall.SIGTERM)
+	code, took := s.Stop(t, syscall.SIGTERM)
 	if code != 0 || took > stopTime {
 		t.Errorf("with a dump running: exit %d after %s", code, took)
 	}
 	testbed.Must(t, os.WriteFile(d.release, nil, 0o644))
 	testbed.Eventually(t, "the dump to end after the sidecar", bound, func() bool { return d.count("jicofo ends") == 1 })
 	if d.count("jicofo begins") != 1 {
-		t.Errorf("dumps:\n%s", contents(d.notes))
+		t.Errorf("dumps:\n%s", testbed.Contents(d.notes))
 	}
 }
 
@@ -124,11 +124,11 @@ func TestBadDumps(t *testing.T) {
 		s.jicofo("code 500")
 		s.becomes(t, "down ready 100%")
 		testbed.Eventually(t, command+" to fail, and the log to say so", bound, func() bool {
-			failed := s.logged("dump failed", "service", "jicofo", "level", "ERROR")
+			failed := s.Logged("dump failed", "service", "jicofo", "level", "ERROR")
 			return len(failed) == 1 && failed[0]["error"] != ""
 		})
 		s.jicofo("healthy")
 		s.becomes(t, "up ready 100%")
-		_, _ = s.stop(t, syscall.SIGTERM)
+		_, _ = s.Stop(t, syscall.SIGTERM)
 	}
 }

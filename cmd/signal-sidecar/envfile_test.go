@@ -84,9 +84,9 @@ func TestSecretsAreNotShown(t *testing.T) {
 	}
 	open := vars{"OTEL_SERVICE_NAME": "shard-17", "CONSUL_CACERT": "/etc/ca.pem"}
 	folder := t.TempDir()
-	write(t, folder, ".env", secrets.with(open).file())
+	write(t, folder, ".env", asFile(secrets.With(open)))
 	for origin, r := range map[string]result{
-		"environment": run(t, secrets.with(open), "check-config"),
+		"environment": run(t, secrets.With(open), "check-config"),
 		".env":        runIn(t, folder, nil, "check-config"),
 	} {
 		if r.code != 0 || strings.Contains(r.stdout+r.stderr, "hunter2") {

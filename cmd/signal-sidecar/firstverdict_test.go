@@ -14,7 +14,7 @@ import (
 func TestFirstReply(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"POLLING_INTERVAL": "60"})
-	if said, err := ask(s.agent); said != "up ready 100%\n" || err != nil {
+	if said, err := testbed.Ask(s.Agent); said != "up ready 100%\n" || err != nil {
 		t.Errorf("the first reply is %q, %v", said, err)
 	}
 	s.becomes(t, "up ready 100%")
@@ -60,17 +60,17 @@ func TestFirstVerdict(t *testing.T) {
 	s := newShard(t, vars{"PROBE_TIMEOUT": "60"})
 	s.jicofo("hang")
 	s.start(t)
-	reply := wait(t, s.agent)
+	reply := wait(t, s.Agent)
 	if code := s.healthCode(); code != http.StatusInternalServerError {
 		t.Errorf("/signal/health answers %d without a verdict", code)
 	}
-	if code, _ := get("http://" + s.http + "/signal/report"); code != http.StatusInternalServerError {
+	if code, _ := testbed.Get("http://" + s.HTTP + "/signal/report"); code != http.StatusInternalServerError {
 		t.Errorf("/signal/report answers %d without a verdict", code)
 	}
-	if code, body := get("http://" + s.http + "/health"); code != http.StatusOK || body != "OK" {
+	if code, body := testbed.Get("http://" + s.HTTP + "/health"); code != http.StatusOK || body != "OK" {
 		t.Errorf("/health answers %d %q without a verdict", code, body)
 	}
-	if code, body := get("http://" + s.http + "/"); code != http.StatusOK || !strings.Contains(body, "<h1>No verdict yet</h1>") {
+	if code, body := testbed.Get("http://" + s.HTTP + "/"); code != http.StatusOK || !strings.Contains(body, "<h1>No verdict yet</h1>") {
 		t.Errorf("the status page answers %d without a verdict:\n%s", code, body)
 	}
 	if r := s.report(t); r.Healthy || r.Status != "unknown" || r.AgentMessage != "" {
@@ -93,7 +93,7 @@ func TestFirstVerdictOfHangingJicofo(t *testing.T) {
 	s := newShard(t, vars{"PROBE_TIMEOUT": "1", "DRAIN_GRACE_INTERVAL": "60"})
 	s.jicofo("hang")
 	s.start(t)
-	if said := heard(t, wait(t, s.agent)); said != "down ready 100%\n" {
+	if said := heard(t, wait(t, s.Agent)); said != "down ready 100%\n" {
 		t.Errorf("the first reply is %q", said)
 	}
 	s.becomes(t, "down ready 100%") // no grace for a node that was never healthy
@@ -104,7 +104,7 @@ func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	taken := occupy(t)
 	for _, name := range []string{"HTTP_PORT", "TCP_PORT", "TCP_HOLD_PORT"} {
-		v := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}.with(vars{name: taken})
+		v := testbed.Loopback.With(vars{name: taken})
 		r := run(t, v)
 		if r.code != 1 || len(r.problems()) != 1 || !strings.Contains(r.stderr, name) || !strings.Contains(r.stderr, ":"+taken+":") ||
 			!strings.Contains(r.stderr, "address already in use") {

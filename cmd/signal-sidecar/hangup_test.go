@@ -13,13 +13,13 @@ func TestCrashIsSeenAtOnce(t *testing.T) {
 	s := startShard(t, vars{"POLLING_INTERVAL": "60", "RECOVERY_POLLING_INTERVAL": "0.1"})
 	s.becomes(t, "up ready 100%")
 	for range 3 {
-		testbed.Must(t, s.node.Jicofo.Crash())
+		testbed.Must(t, s.Jicofo.Crash())
 		s.becomes(t, "down ready 100%")
-		testbed.Must(t, s.node.Jicofo.Recover())
+		testbed.Must(t, s.Jicofo.Recover())
 		s.becomes(t, "up ready 100%")
-		testbed.Must(t, s.node.Prosody.Crash())
+		testbed.Must(t, s.Prosody.Crash())
 		s.becomes(t, "down ready 100%")
-		testbed.Must(t, s.node.Prosody.Recover())
+		testbed.Must(t, s.Prosody.Recover())
 		s.becomes(t, "up ready 100%")
 	}
 }

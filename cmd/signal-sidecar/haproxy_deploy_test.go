@@ -13,6 +13,7 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
+	"github.com/signal-sidecar/signal-sidecar/testbed/node"
 )
 
 // deployed are the ways to start HAProxy with the files in deploy/haproxy.
@@ -28,12 +29,12 @@ func TestHAProxyAcceptsDeployed(t *testing.T) {
 	path := testbed.Component(t, "haproxy")
 	for name, files := range deployed {
 		check := exec.Command(path, append([]string{"-c"}, files...)...)
-		check.Env = vars{}.environ()
+		check.Env = vars{}.Environ()
 		if out, err := check.CombinedOutput(); err != nil || string(out) != "Configuration file is valid\n" {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 		check = exec.Command(path, append([]string{"-c"}, files...)...)
-		check.Env = vars{"SHARD1": "shard1.invalid", "SHARD_TLS": "no-ssl"}.environ()
+		check.Env = vars{"SHARD1": "shard1.invalid", "SHARD_TLS": "no-ssl"}.Environ()
 		if out, err := check.CombinedOutput(); err != nil {
 			t.Errorf("%s with an unknown name: %v\n%s", name, err, out)
 		}
@@ -55,8 +56,8 @@ func startFrontier(t *testing.T, files []string) *frontier {
 	folder, err := os.MkdirTemp("", "haproxy-") // t.TempDir is too long for a socket
 	testbed.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	prosody, agent, held := lastingPort(t), lastingPort(t), lastingPort(t)
-	users, metrics := "127.0.0.1:"+lastingPort(t), "127.0.0.1:"+lastingPort(t)
+	prosody, agent, held := testbed.LastingPort(t), testbed.LastingPort(t), testbed.LastingPort(t)
+	users, metrics := testbed.LastingAddress(t), testbed.LastingAddress(t)
 	stats := filepath.Join(folder, "stats")
 	settings := vars{
 		"SHARD_PORT": prosody, "SHARD_TLS": "no-ssl", "AGENT_PORT": agent, "AGENT_INTER": "200ms",
@@ -73,11 +74,11 @@ func startFrontier(t *testing.T, files []string) *frontier {
 		settings["SHARD"+name[5:]] = address
 	}
 	cmd := exec.Command(path, append(slices.Clone(files), "-db")...)
-	cmd.Env = settings.environ()
-	f.haproxy = &haproxy{process: startProcess(t, cmd), stats: stats}
+	cmd.Env = settings.Environ()
+	f.haproxy = &haproxy{Process: testbed.Start(t, cmd), stats: stats}
 	testbed.Eventually(t, "HAProxy's statistics", bound, func() bool {
 		_, err := f.ask("show info")
-		return err == nil || f.hasEnded()
+		return err == nil || f.Ended()
 	})
 	f.view = f.sample(t)
 	return f
@@ -86,14 +87,7 @@ func startFrontier(t *testing.T, files []string) *frontier {
 // startShardAt is startShard with prosody at an address of its own.
 func startShardAt(t *testing.T, host, prosodyPort string, settings vars) *shard {
 	t.Helper()
-	node, err := signalnode.StartAt("", host+":"+prosodyPort)
-	testbed.Must(t, err)
-	t.Cleanup(func() { _ = node.Close() })
-	s := &shard{node: node, statusPath: filepath.Join(t.TempDir(), "shard-status")}
-	s.settings = quick.with(vars{
-		"JICOFO_ORIG": node.Jicofo.Origin(), "PROSODY_ORIG": node.Prosody.Origin(), "STATUS_PATH": s.statusPath,
-	}).with(settings)
-	s.say(t, "ready")
+	s := shardOf(node.StartAt(t, host+":"+prosodyPort), settings)
 	s.start(t)
 	return s
 }
@@ -112,7 +106,7 @@ func (f *frontier) visit(t *testing.T, room string) string {
 	req, err := http.NewRequest(http.MethodGet, f.users+"/http-bind?room="+room, nil)
 	testbed.Must(t, err)
 	req.Header.Set("X-Room", "forged") // what users say of it does not count
-	res, err := client.Do(req)
+	res, err := testbed.Client.Do(req)
 	testbed.Must(t, err)
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
@@ -150,12 +144,12 @@ func TestHAProxyAsDeployed(t *testing.T) {
 					t.Errorf("the room moved from %s to %s", home, again)
 				}
 			}
-			_, latest := f.shards[home].node.Prosody.Requests("")
+			_, latest := f.shards[home].Prosody.Requests("")
 			if !slices.ContainsFunc(latest, func(r signalnode.Request) bool { return r.Header.Get("X-Room") == "standup" }) {
 				t.Error("the shard was not told the room")
 			}
 
-			f.shards[home].say(t, "drain")
+			f.shards[home].Say(t, "drain")
 			f.sees(t, home, "DRAIN (agent)")
 			if again := f.visit(t, "standup"); again != home {
 				t.Errorf("the drain moved the room from %s to %s", home, again)
@@ -163,14 +157,14 @@ func TestHAProxyAsDeployed(t *testing.T) {
 			if rooms := f.newRooms(t, "second"); rooms[home] {
 				t.Errorf("new rooms came to %s, which is drained", home)
 			}
-			f.shards[home].say(t, "ready")
+			f.shards[home].Say(t, "ready")
 			f.sees(t, home, "no check")
 
 			checkDownEndsSessions(t, f, home)
-			if code, text := get(f.metrics + "/metrics"); code != http.StatusOK || !strings.Contains(text, "haproxy_server_status{") {
+			if code, text := testbed.Get(f.metrics + "/metrics"); code != http.StatusOK || !strings.Contains(text, "haproxy_server_status{") {
 				t.Errorf("HAProxy's metrics: %d", code)
 			}
-			if code, text := get(f.metrics + "/"); code != http.StatusOK || !strings.Contains(text, "Statistics Report") {
+			if code, text := testbed.Get(f.metrics + "/"); code != http.StatusOK || !strings.Contains(text, "Statistics Report") {
 				t.Errorf("HAProxy's page: %d", code)
 			}
 		})
@@ -179,11 +173,11 @@ func TestHAProxyAsDeployed(t *testing.T) {
 
 // checkDownEndsSessions crashes the jicofo of a shard while a user has a request open there.
 func checkDownEndsSessions(t *testing.T, f *frontier, home string) {
-	node := f.shards[home].node
-	node.Prosody.Set("/room-census", signalnode.MustParseBehavior("hang"))
+	shard := f.shards[home]
+	shard.Prosody.Set("/room-census", signalnode.MustParseBehavior("hang"))
 	ended := make(chan string, 1)
 	go func() {
-		res, err := client.Get(f.users + "/room-census?room=standup")
+		res, err := testbed.Client.Get(f.users + "/room-census?room=standup")
 		if err != nil {
 			ended <- err.Error()
 			return
@@ -192,13 +186,13 @@ func checkDownEndsSessions(t *testing.T, f *frontier, home string) {
 		_, err = io.ReadAll(res.Body)
 		ended <- fmt.Sprint(res.Status, err)
 	}()
-	testbed.Eventually(t, "the user's request", bound, func() bool { n, _ := node.Prosody.Requests("/room-census"); return n > 0 })
-	testbed.Must(t, node.Jicofo.Crash())
+	testbed.Eventually(t, "the user's request", bound, func() bool { n, _ := shard.Prosody.Requests("/room-census"); return n > 0 })
+	testbed.Must(t, shard.Jicofo.Crash())
 	f.sees(t, home, "DOWN (agent)")
 	testbed.Eventually(t, "the end of the user's session", bound/2, func() bool { return len(ended) > 0 })
 	if again := f.visit(t, "standup"); again == home {
 		t.Errorf("the room is still on %s, which is down", home)
 	}
-	testbed.Must(t, node.Jicofo.Recover())
+	testbed.Must(t, shard.Jicofo.Recover())
 	f.sees(t, home, "no check")
 }

@@ -18,14 +18,14 @@ const checkers = 4
 func heldShard(t *testing.T, settings vars) *shard {
 	t.Helper()
 	testbed.Component(t, "haproxy")
-	return startShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "1"}.with(settings))
+	return startShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "1"}.With(settings))
 }
 
 // startHeldHAProxy starts a HAProxy that asks the shard's held port, for a server with agent-send and one without.
 func (s *shard) startHeldHAProxy(t *testing.T, o haproxyOptions) *haproxy {
 	t.Helper()
-	service := strings.TrimPrefix(s.node.Prosody.Origin(), "http://")
-	return startHAProxyWith(t, o, agentOf{"sending", service, s.held, "shard", "100ms"}, agentOf{"silent", service, s.held, "", "100ms"})
+	service := strings.TrimPrefix(s.Prosody.Origin(), "http://")
+	return startHAProxyWith(t, o, agentOf{"sending", service, s.Held, "shard", "100ms"}, agentOf{"silent", service, s.Held, "", "100ms"})
 }
 
 func (h *haproxy) expectBoth(t *testing.T, status, weight string) {
@@ -44,15 +44,15 @@ func TestHAProxyFollowsHeldPort(t *testing.T) {
 		do             func()
 		status, weight string
 	}{
-		{func() { s.node.SetLoad(0, 0) }, "UP", "100"},
-		{func() { s.node.SetLoad(50, 1) }, "UP", "50"},
-		{func() { s.say(t, "drain") }, "DRAIN (agent)", "0"},
-		{func() { s.say(t, "ready") }, "UP", "50"},
-		{func() { s.say(t, "maint") }, "MAINT", "50"},
-		{func() { s.say(t, "drain") }, "DRAIN (agent)", "0"},
-		{func() { s.say(t, "ready"); s.node.SetLoad(0, 0) }, "UP", "100"},
-		{func() { testbed.Must(t, s.node.Jicofo.Crash()) }, "DOWN (agent)", "0"},
-		{func() { testbed.Must(t, s.node.Jicofo.Recover()) }, "UP", "100"},
+		{func() { s.SetLoad(0, 0) }, "UP", "100"},
+		{func() { s.SetLoad(50, 1) }, "UP", "50"},
+		{func() { s.Say(t, "drain") }, "DRAIN (agent)", "0"},
+		{func() { s.Say(t, "ready") }, "UP", "50"},
+		{func() { s.Say(t, "maint") }, "MAINT", "50"},
+		{func() { s.Say(t, "drain") }, "DRAIN (agent)", "0"},
+		{func() { s.Say(t, "ready"); s.SetLoad(0, 0) }, "UP", "100"},
+		{func() { testbed.Must(t, s.Jicofo.Crash()) }, "DOWN (agent)", "0"},
+		{func() { testbed.Must(t, s.Jicofo.Recover()) }, "UP", "100"},
 	} {
 		step.do()
 		h.expectBoth(t, step.status, step.weight)
@@ -70,7 +70,7 @@ func TestHAProxyWithoutTimeoutCheck(t *testing.T) {
 	for _, step := range []struct{ word, status, weight string }{
 		{"ready", "UP", "100"}, {"drain", "DRAIN (agent)", "0"}, {"maint", "MAINT", "0"}, {"ready", "UP", "100"},
 	} {
-		s.say(t, step.word)
+		s.Say(t, step.word)
 		h.expect(t, "sending", step.status, step.weight)
 		h.view.forget()
 		testbed.Eventually(t, "HAProxy to give up on a check", bound, func() bool {
@@ -79,10 +79,10 @@ func TestHAProxyWithoutTimeoutCheck(t *testing.T) {
 		h.view.settle(t)
 		h.view.expectNoChange(t, step.word+", given up")
 	}
-	if n, _ := strconv.Atoi(s.metric("signal_agent_held")); n > 100 {
+	if n, _ := strconv.Atoi(s.Metric("signal_agent_held")); n > 100 {
 		t.Errorf("%d connections are held for %d checkers", n, checkers)
 	}
-	h.signal(t, syscall.SIGKILL)
+	h.Signal(t, syscall.SIGKILL)
 	s.expectNobody(t)
 }
 
@@ -90,7 +90,7 @@ func TestHAProxyWithoutTimeoutCheck(t *testing.T) {
 func (s *shard) expectNobody(t *testing.T) {
 	t.Helper()
 	testbed.Eventually(t, "the sidecar to have no held connection left", bound, func() bool { return s.heldConnections() == 0 })
-	if held := s.metric("signal_agent_held"); held != "0" {
+	if held := s.Metric("signal_agent_held"); held != "0" {
 		t.Errorf("signal_agent_held is %s", held)
 	}
 }
@@ -102,20 +102,20 @@ func TestHAProxyGoneWhileHeld(t *testing.T) {
 	s := heldShard(t, nil)
 	h := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s"})
 	s.holds(t, checkers)
-	h.signal(t, syscall.SIGSTOP)
+	h.Signal(t, syscall.SIGSTOP)
 	s.expectNobody(t)
-	h.signal(t, syscall.SIGCONT)
+	h.Signal(t, syscall.SIGCONT)
 	s.holds(t, checkers)
-	s.say(t, "drain")
+	s.Say(t, "drain")
 	h.expectBoth(t, "DRAIN (agent)", "0")
 	s.holds(t, checkers)
-	h.signal(t, syscall.SIGKILL)
+	h.Signal(t, syscall.SIGKILL)
 	s.expectNobody(t)
 
 	again := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s"})
 	again.expectBoth(t, "DRAIN (agent)", "0")
 	s.holds(t, checkers)
-	again.signal(t, syscall.SIGTERM)
+	again.Signal(t, syscall.SIGTERM)
 	s.expectNobody(t)
 }
 
@@ -129,15 +129,15 @@ func TestHAProxyReloadedWhileHeld(t *testing.T) {
 		h := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s"})
 		for _, word := range []string{"DRAIN (agent)", "UP"} {
 			s.holds(t, checkers)
-			old := h.process
-			h.process = startProcess(t, exec.Command(old.cmd.Path, "-f", h.config, "-db", "-sf", fmt.Sprint(old.cmd.Process.Pid)))
-			old.exit(t)
+			old := h.Process
+			h.Process = testbed.Start(t, exec.Command(old.Cmd.Path, "-f", h.config, "-db", "-sf", fmt.Sprint(old.Cmd.Process.Pid)))
+			old.Exit(t)
 			s.holds(t, checkers)
-			s.say(t, map[string]string{"UP": "ready", "DRAIN (agent)": "drain"}[word])
+			s.Say(t, map[string]string{"UP": "ready", "DRAIN (agent)": "drain"}[word])
 			h.expectBoth(t, word, map[string]string{"UP": "100", "DRAIN (agent)": "0"}[word])
 		}
 		s.holds(t, checkers)
-		h.signal(t, syscall.SIGKILL)
+		h.Signal(t, syscall.SIGKILL)
 		s.expectNobody(t)
 	})
 	t.Run("SIGUSR2 to the master", func(t *testing.T) {
@@ -146,15 +146,15 @@ func TestHAProxyReloadedWhileHeld(t *testing.T) {
 		h := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s", arguments: []string{"-W"}})
 		for n := range 3 {
 			s.holds(t, checkers)
-			h.signal(t, syscall.SIGUSR2)
+			h.Signal(t, syscall.SIGUSR2)
 			testbed.Eventually(t, "the reloaded HAProxy", bound, func() bool {
-				return strings.Count(contents(h.stderr), "Former worker") > n
+				return strings.Count(h.Stderr(), "Former worker") > n
 			})
 		}
-		s.say(t, "drain")
+		s.Say(t, "drain")
 		h.expectBoth(t, "DRAIN (agent)", "0")
 		s.holds(t, checkers)
-		if code, _ := h.stop(t, syscall.SIGTERM); code != 0 && code != 143 {
+		if code, _ := h.Stop(t, syscall.SIGTERM); code != 0 && code != 143 {
 			t.Errorf("the master ended with %d", code)
 		}
 		s.expectNobody(t)

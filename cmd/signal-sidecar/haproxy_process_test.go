@@ -22,7 +22,7 @@ import (
 // haproxy is a running HAProxy with two backends, "checked" and "agent-only", of the same servers: in the one their
 // service is checked too, in the other only the agent speaks.
 type haproxy struct {
-	*process
+	*testbed.Process
 	config       string // path
 	stats, front string // paths of sockets
 	view         *view
@@ -76,9 +76,9 @@ func startHAProxyWith(t *testing.T, o haproxyOptions, servers ...agentOf) *hapro
 	h := &haproxy{stats: filepath.Join(folder, "stats"), front: filepath.Join(folder, "front")}
 	h.config = write(t, folder, "haproxy.cfg", h.configuration(o, servers))
 	if out, err := exec.Command(path, "-c", "-q", "-f", h.config).CombinedOutput(); err != nil {
-		t.Fatalf("haproxy -c: %v\n%s\n%s", err, out, contents(h.config))
+		t.Fatalf("haproxy -c: %v\n%s\n%s", err, out, testbed.Contents(h.config))
 	}
-	h.process = startProcess(t, exec.Command(path, append([]string{"-f", h.config, "-db"}, o.arguments...)...))
+	h.Process = testbed.Start(t, exec.Command(path, append([]string{"-f", h.config, "-db"}, o.arguments...)...))
 	testbed.Eventually(t, "HAProxy's statistics", bound, func() bool {
 		_, err := h.ask("show info")
 		return err == nil

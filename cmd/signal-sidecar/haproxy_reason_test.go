@@ -46,9 +46,9 @@ func (h *haproxy) shows(t *testing.T, s *shard, name, status, weight string, roo
 func TestHAProxyShowsReasons(t *testing.T) {
 	t.Parallel()
 	h, first, _ := startFleet(t, vars{"AGENT_DESCRIPTION": "true", "PARTICIPANT_MAX": "100"})
-	first.node.SetLoad(10, 1)
-	says := func(word string) func() { return func() { first.say(t, word) } }
-	loaded := func(participants int) func() { return func() { first.node.SetLoad(participants, 1) } }
+	first.SetLoad(10, 1)
+	says := func(word string) func() { return func() { first.Say(t, word) } }
+	loaded := func(participants int) func() { return func() { first.SetLoad(participants, 1) } }
 	for _, step := range []struct {
 		name           string
 		do             func()
@@ -66,17 +66,17 @@ func TestHAProxyShowsReasons(t *testing.T) {
 		{"drain while down", says("drain"), "DOWN (agent)", "0", health.ReasonJicofoOverloaded},
 		{"jicofo is back", func() { first.jicofo("healthy") }, "DRAIN (agent)", "0", health.ReasonStatusDrain},
 		{"ready", says("ready"), "UP", "100", "none"},
-		{"prosody sends garbage", func() { first.node.Prosody.Set("/http-bind", signalnode.MustParseBehavior("garbage")) }, "DOWN (agent)", "100", health.ReasonProsodyNoAnswer},
+		{"prosody sends garbage", func() { first.Prosody.Set("/http-bind", signalnode.MustParseBehavior("garbage")) }, "DOWN (agent)", "100", health.ReasonProsodyNoAnswer},
 		{"prosody is back", func() { first.prosody("healthy") }, "UP", "100", "none"},
 		{"unhealthy", says("unhealthy"), "DOWN (agent)", "0", health.ReasonStatusUnhealthy},
 		{"back from unhealthy", says("ready"), "UP", "100", "none"},
-		{"no file", func() { testbed.Must(t, os.Remove(first.statusPath)) }, "DOWN (agent)", "100", health.ReasonStatusFileMissing},
+		{"no file", func() { testbed.Must(t, os.Remove(first.StatusPath)) }, "DOWN (agent)", "100", health.ReasonStatusFileMissing},
 		{"a file again", says("ready"), "UP", "100", "none"},
 	} {
 		step.do()
 		h.shows(t, first, step.name, step.status, step.weight, step.root)
 	}
-	if log := contents(h.stdout) + contents(h.stderr); !strings.Contains(log, `info: "via agent : down (jicofo_overloaded: jicofo answered 503)"`) {
+	if log := h.Stdout() + h.Stderr(); !strings.Contains(log, `info: "via agent : down (jicofo_overloaded: jicofo answered 503)"`) {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
 }
@@ -95,9 +95,9 @@ func TestHAProxyIsSentNothingOdd(t *testing.T) {
 		"dräin → 日本", "\x1b[31mred\x1b[0m", strings.Repeat("x", 4096), strings.Repeat("\x00", 4096), strings.Repeat("\U0010ffff", 1000),
 		string(everyByte), string(everyByte[128:]), "",
 	} {
-		replaceFile(t, first.statusPath, content)
+		testbed.ReplaceFile(t, first.StatusPath, content)
 		h.shows(t, first, content, "DRAIN (agent)", "100", health.ReasonStatusUnknown)
-		first.say(t, []string{"maint", "ready", "unhealthy"}[i%3])
+		first.Say(t, []string{"maint", "ready", "unhealthy"}[i%3])
 		want := [][]string{{"MAINT", "100"}, {"UP", "100"}, {"DOWN (agent)", "0"}}[i%3]
 		h.expect(t, "first", want[0], want[1])
 	}

@@ -24,12 +24,12 @@ func startFleet(t *testing.T, settings vars) (h *haproxy, first, second *shard) 
 	testbed.Component(t, "haproxy")
 	var shards [2]*shard
 	for i := range shards {
-		shards[i] = startShard(t, settings.with(vars{"TCP_PORT": lastingPort(t), "HTTP_PORT": lastingPort(t)}))
+		shards[i] = startShard(t, settings.With(vars{"TCP_PORT": testbed.LastingPort(t), "HTTP_PORT": testbed.LastingPort(t)}))
 	}
-	service := func(s *shard) string { return strings.TrimPrefix(s.node.Prosody.Origin(), "http://") }
+	service := func(s *shard) string { return strings.TrimPrefix(s.Prosody.Origin(), "http://") }
 	h = startHAProxy(t,
-		agentOf{"first", service(shards[0]), shards[0].agent, "first", ""},
-		agentOf{"second", service(shards[1]), shards[1].agent, "", ""})
+		agentOf{"first", service(shards[0]), shards[0].Agent, "first", ""},
+		agentOf{"second", service(shards[1]), shards[1].Agent, "", ""})
 	return h, shards[0], shards[1]
 }
 
@@ -85,22 +85,22 @@ func TestHAProxyFollows(t *testing.T) {
 		operational, administrative int
 		users                       bool
 	}{
-		{"empty", func() { first.node.SetLoad(0, 0) }, "UP", "100", running, 0, true},
-		{"half full", func() { first.node.SetLoad(50, 1) }, "UP", "50", running, 0, true},
-		{"drain", func() { first.say(t, "drain") }, "DRAIN (agent)", "0", running, drain, false},
-		{"ready", func() { first.say(t, "ready") }, "UP", "50", running, 0, true},
-		{"maint", func() { first.say(t, "maint") }, "MAINT", "50", stopped, maint, false},
-		{"drain after maint", func() { first.say(t, "drain") }, "DRAIN (agent)", "0", running, drain, false},
+		{"empty", func() { first.SetLoad(0, 0) }, "UP", "100", running, 0, true},
+		{"half full", func() { first.SetLoad(50, 1) }, "UP", "50", running, 0, true},
+		{"drain", func() { first.Say(t, "drain") }, "DRAIN (agent)", "0", running, drain, false},
+		{"ready", func() { first.Say(t, "ready") }, "UP", "50", running, 0, true},
+		{"maint", func() { first.Say(t, "maint") }, "MAINT", "50", stopped, maint, false},
+		{"drain after maint", func() { first.Say(t, "drain") }, "DRAIN (agent)", "0", running, drain, false},
 		{"over the maximum", func() {
-			first.node.SetLoad(101, 1) // known before the word is ready: else it is up for a moment
-			testbed.Eventually(t, "the load to be seen", bound, func() bool { return first.metric("signal_jicofo_participants") == "101" })
-			first.say(t, "ready")
+			first.SetLoad(101, 1) // known before the word is ready: else it is up for a moment
+			testbed.Eventually(t, "the load to be seen", bound, func() bool { return first.Metric("signal_jicofo_participants") == "101" })
+			first.Say(t, "ready")
 		}, "DRAIN (agent)", "0", running, drain, false},
-		{"empty again", func() { first.node.SetLoad(0, 0) }, "UP", "100", running, 0, true},
-		{"jicofo dies", func() { testbed.Must(t, first.node.Jicofo.Crash()) }, "DOWN (agent)", "0", stopped, 0, false},
-		{"jicofo is back", func() { testbed.Must(t, first.node.Jicofo.Recover()) }, "UP", "100", running, 0, true},
-		{"unhealthy", func() { first.say(t, "unhealthy") }, "DOWN (agent)", "0", stopped, drain, false},
-		{"ready at last", func() { first.say(t, "ready") }, "UP", "100", running, 0, true},
+		{"empty again", func() { first.SetLoad(0, 0) }, "UP", "100", running, 0, true},
+		{"jicofo dies", func() { testbed.Must(t, first.Jicofo.Crash()) }, "DOWN (agent)", "0", stopped, 0, false},
+		{"jicofo is back", func() { testbed.Must(t, first.Jicofo.Recover()) }, "UP", "100", running, 0, true},
+		{"unhealthy", func() { first.Say(t, "unhealthy") }, "DOWN (agent)", "0", stopped, drain, false},
+		{"ready at last", func() { first.Say(t, "ready") }, "UP", "100", running, 0, true},
 	} {
 		step.do()
 		h.expect(t, "first", step.status, step.weight)
@@ -133,7 +133,7 @@ func TestHAProxyFollowsMitigation(t *testing.T) {
 	h.expect(t, "first", "DOWN (agent)", "100")
 	first.jicofo("healthy")
 	testbed.Eventually(t, "the damped return", bound, func() bool {
-		return len(first.logged("verdict changed", "to", "down ready 100%", "damped", "true")) == 1
+		return len(first.Logged("verdict changed", "to", "down ready 100%", "damped", "true")) == 1
 	})
 	h.expect(t, "first", "UP", "100")
 	for backend, up := range map[string]string{"checked": "UP 100", "agent-only": "no check 100"} {
@@ -155,7 +155,7 @@ func onTheWay(state string) bool { return strings.Contains(state, "/") }
 func TestHAProxyKeepsItsViewOverRestarts(t *testing.T) {
 	t.Parallel()
 	h, first, second := startFleet(t, vars{"WEIGHT_PARTICIPANTS": "true", "PARTICIPANT_MAX": "100"})
-	second.node.SetLoad(25, 1)
+	second.SetLoad(25, 1)
 	h.expect(t, "second", "UP", "75")
 	for _, state := range []struct {
 		name           string
@@ -163,11 +163,11 @@ func TestHAProxyKeepsItsViewOverRestarts(t *testing.T) {
 		status, weight string
 		signal         syscall.Signal
 	}{
-		{"up", func() { first.node.SetLoad(50, 1) }, "UP", "50", syscall.SIGKILL},
+		{"up", func() { first.SetLoad(50, 1) }, "UP", "50", syscall.SIGKILL},
 		{"up", func() {}, "UP", "50", syscall.SIGTERM},
-		{"drain", func() { first.say(t, "drain") }, "DRAIN (agent)", "0", syscall.SIGTERM},
-		{"maint", func() { first.say(t, "maint") }, "MAINT", "0", syscall.SIGKILL},
-		{"down", func() { first.say(t, "ready"); first.jicofo("code 500") }, "DOWN (agent)", "0", syscall.SIGTERM},
+		{"drain", func() { first.Say(t, "drain") }, "DRAIN (agent)", "0", syscall.SIGTERM},
+		{"maint", func() { first.Say(t, "maint") }, "MAINT", "0", syscall.SIGKILL},
+		{"down", func() { first.Say(t, "ready"); first.jicofo("code 500") }, "DOWN (agent)", "0", syscall.SIGTERM},
 		{"up again", func() { first.jicofo("healthy") }, "UP", "50", syscall.SIGTERM},
 	} {
 		state.enter()
@@ -176,19 +176,19 @@ func TestHAProxyKeepsItsViewOverRestarts(t *testing.T) {
 		when := state.name + ", " + state.signal.String()
 
 		for _, s := range []*shard{first, second} {
-			_, _ = s.stop(t, state.signal)
+			_, _ = s.Stop(t, state.signal)
 		}
 		h.await(t, "HAProxy to miss the agents", func(s server) bool { return s.agentStatus == "L4CON" })
 		h.view.settle(t)
 		h.view.expectNoChange(t, when+", stopped")
 
 		for _, s := range []*shard{first, second} {
-			s.node.Prosody.Set("/http-bind", slow)
+			s.Prosody.Set("/http-bind", slow)
 			s.start(t)
 		}
 		h.await(t, "HAProxy to hear the agents again", func(s server) bool { return s.agentStatus == "L7OK" || s.agentStatus == "L7STS" })
-		first.node.Prosody.Set("/http-bind", healthy)
-		second.node.Prosody.Set("/http-bind", healthy)
+		first.Prosody.Set("/http-bind", healthy)
+		second.Prosody.Set("/http-bind", healthy)
 		h.view.settle(t)
 		h.view.expectNoChange(t, when+", restarted")
 	}

@@ -12,9 +12,9 @@ import (
 )
 
 // connections counts those of a process's open sockets that are connections to a port of its own.
-func (p *process) connections(port string) (n int) {
+func connections(pid int, port string) (n int) {
 	open := map[string]bool{}
-	folder := fmt.Sprintf("/proc/%d", p.cmd.Process.Pid)
+	folder := fmt.Sprintf("/proc/%d", pid)
 	descriptors, _ := filepath.Glob(folder + "/fd/*")
 	for _, path := range descriptors {
 		target, _ := os.Readlink(path)
@@ -25,7 +25,7 @@ func (p *process) connections(port string) (n int) {
 	var number int
 	_, _ = fmt.Sscan(port, &number)
 	local, listening := fmt.Sprintf(":%04X", number), "0A"
-	for line := range strings.Lines(contents(folder+"/net/tcp") + contents(folder+"/net/tcp6")) {
+	for line := range strings.Lines(testbed.Contents(folder+"/net/tcp") + testbed.Contents(folder+"/net/tcp6")) {
 		f := strings.Fields(line)
 		if len(f) > 9 && strings.HasSuffix(f[1], local) && f[3] != listening && open[f[9]] {
 			n++
@@ -36,15 +36,15 @@ func (p *process) connections(port string) (n int) {
 
 // heldConnections counts the connections to the held agent port that the sidecar has open.
 func (s *sidecar) heldConnections() int {
-	_, port, _ := net.SplitHostPort(s.held)
-	return s.connections(port)
+	_, port, _ := net.SplitHostPort(s.Held)
+	return connections(s.Cmd.Process.Pid, port)
 }
 
 // holds waits until so many connections are held.
 func (s *sidecar) holds(t *testing.T, n int) {
 	t.Helper()
 	testbed.Eventually(t, fmt.Sprint(n, " connections to be held"), bound, func() bool {
-		return s.metric("signal_agent_held") == fmt.Sprint(n)
+		return s.Metric("signal_agent_held") == fmt.Sprint(n)
 	})
 }
 
@@ -55,19 +55,19 @@ func TestHeldPort(t *testing.T) {
 	s.becomes(t, "up ready 100%")
 	var replies []<-chan string
 	testbed.Eventually(t, "a connection to be held", bound, func() bool {
-		replies = append(replies, wait(t, s.held))
-		return s.metric("signal_agent_held") != "0"
+		replies = append(replies, wait(t, s.Held))
+		return s.Metric("signal_agent_held") != "0"
 	})
-	s.say(t, "drain")
+	s.Say(t, "drain")
 	s.becomes(t, "up drain 0%")
-	for _, reply := range append(replies, wait(t, s.held)) {
+	for _, reply := range append(replies, wait(t, s.Held)) {
 		if said := heard(t, reply); said != "up ready 100%\n" && said != "up drain 0%\n" {
 			t.Errorf("the held agent says %q", said)
 		}
 	}
-	testbed.Eventually(t, "the held port to say drain", bound, func() bool { return heard(t, wait(t, s.held)) == "up drain 0%\n" })
+	testbed.Eventually(t, "the held port to say drain", bound, func() bool { return heard(t, wait(t, s.Held)) == "up drain 0%\n" })
 	testbed.Eventually(t, "no connection to be left", bound, func() bool { return s.heldConnections() == 0 })
-	if notices := s.logged("setting is not in force as given"); len(notices) > 0 {
+	if notices := s.Logged("setting is not in force as given"); len(notices) > 0 {
 		t.Errorf("notices: %v", notices)
 	}
 }
@@ -79,10 +79,10 @@ func TestHeldPortAtStop(t *testing.T) {
 	s.becomes(t, "up ready 100%")
 	var replies []<-chan string
 	testbed.Eventually(t, "a connection to be held", bound, func() bool {
-		replies = append(replies, wait(t, s.held))
-		return s.metric("signal_agent_held") != "0"
+		replies = append(replies, wait(t, s.Held))
+		return s.Metric("signal_agent_held") != "0"
 	})
-	if code, _ := s.stop(t, os.Interrupt); code != 0 {
+	if code, _ := s.Stop(t, os.Interrupt); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 	for _, reply := range replies {
@@ -97,10 +97,10 @@ func TestHeldPortIsOff(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, nil)
 	s.becomes(t, "up ready 100%")
-	if s.held != "" {
-		t.Errorf("the held port is %s", s.held)
+	if s.Held != "" {
+		t.Errorf("the held port is %s", s.Held)
 	}
-	if value := s.metric("signal_agent_held"); value != "" {
+	if value := s.Metric("signal_agent_held"); value != "" {
 		t.Errorf("signal_agent_held is %s", value)
 	}
 }

@@ -46,9 +46,9 @@ func TestParticipantMaxAlias(t *testing.T) {
 	t.Run("in force", func(t *testing.T) {
 		t.Parallel()
 		s := startShard(t, vars{"PARTIPANT_MAX": "100"})
-		s.node.SetLoad(100, 1)
+		s.SetLoad(100, 1)
 		s.becomes(t, "up ready 100%")
-		s.node.SetLoad(101, 1)
+		s.SetLoad(101, 1)
 		s.becomes(t, "up drain 0%")
 	})
 }
@@ -85,10 +85,10 @@ func TestLegacyAgentPort(t *testing.T) {
 	}
 	s := startShard(t, vars{"HA_PORT": "7070"})
 	s.becomes(t, "up ready 100%")
-	if n := len(s.logged("setting is not in force as given")); n != 1 {
+	if n := len(s.Logged("setting is not in force as given")); n != 1 {
 		t.Errorf("%d notices in the log", n)
 	}
-	if n := s.metric("signal_settings_notices"); n != "1" {
+	if n := s.Metric("signal_settings_notices"); n != "1" {
 		t.Errorf("signal_settings_notices is %q, want 1", n)
 	}
 }
@@ -126,7 +126,7 @@ func TestDrainGraceForced(t *testing.T) {
 		}
 	}
 	s := startSidecar(t, vars{"HEALTH_DAMPENING_INTERVAL": "30", "DRAIN_GRACE_INTERVAL": "10"})
-	warnings := s.logged("setting is not in force as given", "level", "WARN")
+	warnings := s.Logged("setting is not in force as given", "level", "WARN")
 	if len(warnings) != 1 || !strings.Contains(warnings[0]["notice"].(string), "DRAIN_GRACE_INTERVAL") {
 		t.Errorf("warnings in the log: %v", warnings)
 	}

@@ -3,7 +3,6 @@ package main_test
 import (
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -108,8 +107,8 @@ func TestNotify(t *testing.T) {
 			s.polls(t, 5, map[string]string{"jicofo_health": "ok", "status_file": "ok"})
 			m.expect(t, told...)
 			s.prosody("healthy")
-			testbed.Must(t, s.node.Prosody.Crash()) // which ends the probe that hangs
-			testbed.Must(t, s.node.Prosody.Recover())
+			testbed.Must(t, s.Prosody.Crash()) // which ends the probe that hangs
+			testbed.Must(t, s.Prosody.Recover())
 			s.becomes(t, "up ready 100%")
 			testbed.Eventually(t, "READY", bound, func() bool { return len(m.heard()) > 1 })
 			if first := m.heard()[1]; !strings.HasPrefix(first, "READY=1\nSTATUS=") {
@@ -124,8 +123,8 @@ func TestNotify(t *testing.T) {
 				make func()
 				told string
 			}{
-				{func() { s.say(t, "drain") }, "up drain 0% #status_drain: the status file says drain"},
-				{func() { s.say(t, "ready") }, "up ready 100%"},
+				{func() { s.Say(t, "drain") }, "up drain 0% #status_drain: the status file says drain"},
+				{func() { s.Say(t, "ready") }, "up ready 100%"},
 				{func() { s.prosody("code 503") }, "down ready 100% #prosody_unhealthy: prosody answered 503"},
 				{func() { s.prosody("code 500") }, "down ready 100% #prosody_unhealthy: prosody answered 500"},
 				{func() { s.prosody("healthy") }, "up ready 100%"},
@@ -135,7 +134,7 @@ func TestNotify(t *testing.T) {
 				m.expect(t, told...)
 			}
 			pollAll(t, s)
-			if code, _ := s.stop(t, syscall.SIGTERM); code != 0 {
+			if code, _ := s.Stop(t, syscall.SIGTERM); code != 0 {
 				t.Errorf("exit %d", code)
 			}
 			m.expect(t, append(told, "STOPPING=1\nSTATUS=stopping")...)
@@ -152,17 +151,13 @@ func TestWatchdogIsFed(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "notify")
 	m := newManager(t, socket)
 	s := newShard(t, vars{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": "400000"})
-	settings := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}.with(s.settings)
-	cmd := exec.Command("sh", "-c", `WATCHDOG_PID=$$ exec "$0"`, testbed.Binary(t))
-	cmd.Dir, cmd.Env = t.TempDir(), settings.environ()
-	began := time.Now()
-	s.sidecar = &sidecar{process: startProcess(t, cmd)}
-	s.started(t)
+	binary, began := testbed.Binary(t), time.Now()
+	s.startBy(t, "sh", "-c", `WATCHDOG_PID=$$ exec "$0"`, binary)
 	testbed.Eventually(t, "the watchdog to be fed ten times", bound, func() bool { return len(m.feeds()) >= 10 })
 	if took := m.feeds()[9].Sub(began); took < 10*200*time.Millisecond {
 		t.Errorf("fed ten times within %s", took)
 	}
-	_, _ = s.stop(t, syscall.SIGTERM)
+	_, _ = s.Stop(t, syscall.SIGTERM)
 }
 
 // TestWatchdogOfAnother is for another process.
@@ -189,11 +184,11 @@ func TestWatchdogOfStuckLoop(t *testing.T) {
 	s.prosody("hang")
 	s.becomes(t, "down ready 100%")
 
-	release := hang(t, filepath.Dir(s.statusPath))
+	release := hang(t, filepath.Dir(s.StatusPath))
 	testbed.Eventually(t, "the log to tell of the stuck loop", bound, func() bool {
-		return len(s.logged("watchdog not fed: a part is stuck")) > 0
+		return len(s.Logged("watchdog not fed: a part is stuck")) > 0
 	})
-	stuck := s.logged("watchdog not fed: a part is stuck")[0]
+	stuck := s.Logged("watchdog not fed: a part is stuck")[0]
 	if text, _ := stuck["error"].(string); !strings.HasPrefix(text, "poll of status_file is overdue by ") {
 		t.Errorf("logged: %v", stuck)
 	}
@@ -207,10 +202,10 @@ func TestWatchdogOfStuckLoop(t *testing.T) {
 
 	release()
 	testbed.Eventually(t, "the watchdog to be fed again", bound, func() bool { return len(m.feeds()) > fed+2 })
-	if n := len(s.logged("watchdog fed again: no part is stuck any more")); n != 1 {
+	if n := len(s.Logged("watchdog fed again: no part is stuck any more")); n != 1 {
 		t.Errorf("%d lines say that it goes on", n)
 	}
-	if n := len(s.logged("watchdog not fed: a part is stuck")); n != 1 {
+	if n := len(s.Logged("watchdog not fed: a part is stuck")); n != 1 {
 		t.Errorf("%d lines say that it was stuck", n)
 	}
 }
@@ -251,14 +246,14 @@ func TestBrokenNotifySocket(t *testing.T) {
 			t.Parallel()
 			s := startShard(t, vars{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": "100000"})
 			s.becomes(t, "up ready 100%")
-			s.say(t, "drain")
+			s.Say(t, "drain")
 			s.becomes(t, "up drain 0%")
 			s.polls(t, 10, map[string]string{"jicofo_health": "ok", "prosody": "ok", "status_file": "ok"})
-			testbed.Eventually(t, "the log to tell", bound, func() bool { return len(s.logged("service manager cannot be told")) > 0 })
-			if code, took := s.stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
+			testbed.Eventually(t, "the log to tell", bound, func() bool { return len(s.Logged("service manager cannot be told")) > 0 })
+			if code, took := s.Stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
 				t.Errorf("exit %d after %s", code, took)
 			}
-			if told := s.logged("service manager cannot be told", "level", "WARN", "socket", socket); len(told) != 1 {
+			if told := s.Logged("service manager cannot be told", "level", "WARN", "socket", socket); len(told) != 1 {
 				t.Errorf("logged: %v", told)
 			}
 		})
@@ -294,7 +289,7 @@ func TestBadWatchdog(t *testing.T) {
 			s := startShard(t, vars{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": time})
 			s.becomes(t, "up ready 100%")
 			pollAll(t, s)
-			if told := s.logged("watchdog is not fed", "level", "WARN"); len(told) != 1 || len(m.feeds()) > 0 {
+			if told := s.Logged("watchdog is not fed", "level", "WARN"); len(told) != 1 || len(m.feeds()) > 0 {
 				t.Errorf("fed %d times, logged %v", len(m.feeds()), told)
 			}
 		})

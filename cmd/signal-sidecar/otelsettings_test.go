@@ -65,11 +65,11 @@ func TestOpenTelemetrySecrets(t *testing.T) {
 		"LOG_LEVEL": "debug", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://user:" + secret + "@127.0.0.1:9",
 		"OTEL_EXPORTER_OTLP_HEADERS": "authorization=" + secret, "OTEL_BSP_SCHEDULE_DELAY": "10",
 	})
-	testbed.Eventually(t, "an export to fail", bound, func() bool { return len(s.logged("telemetry export began to fail")) > 0 })
-	if out := contents(s.stdout) + contents(s.stderr); strings.Contains(out, secret) {
+	testbed.Eventually(t, "an export to fail", bound, func() bool { return len(s.Logged("telemetry export began to fail")) > 0 })
+	if out := s.Stdout() + s.Stderr(); strings.Contains(out, secret) {
 		t.Errorf("logged the secret:\n%s", out)
 	}
-	if text := contents(s.stderr); text != "" {
+	if text := s.Stderr(); text != "" {
 		t.Errorf("on standard error:\n%s", text)
 	}
 }

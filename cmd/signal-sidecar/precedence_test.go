@@ -21,8 +21,8 @@ func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	file, environment, flags := choose(0), choose(1), choose(2)
 	folder := t.TempDir()
-	write(t, folder, ".env", file.file())
-	other := write(t, t.TempDir(), "other", environment.file())
+	write(t, folder, ".env", asFile(file))
+	other := write(t, t.TempDir(), "other", asFile(environment))
 	named := vars{"ENV_FILE": other}
 
 	steps := []struct {
@@ -36,13 +36,13 @@ func TestPrecedence(t *testing.T) {
 		{"default", t.TempDir(), nil, nil, nil, "default"},
 		{".env beats the default", folder, nil, nil, file, ".env"},
 		{"the environment beats .env", folder, environment, nil, environment, "environment"},
-		{"flags beat .env", folder, nil, flags.flags(), flags, "flag"},
-		{"flags beat the environment", folder, environment, flags.flags(), flags, "flag"},
+		{"flags beat .env", folder, nil, asFlags(flags), flags, "flag"},
+		{"flags beat the environment", folder, environment, asFlags(flags), flags, "flag"},
 		{"a file named by flag is read instead of .env", folder, nil, []string{"--env-file", other}, environment, other},
 		{"a file named by variable is read instead of .env", folder, named, nil, environment, other},
 		{"the flag names the file", folder, vars{"ENV_FILE": "/nonexistent"}, []string{"--env-file=" + other}, environment, other},
-		{"the environment beats a named file", folder, file.with(named), nil, file, "environment"},
-		{"flags beat a named file", folder, named, flags.flags(), flags, "flag"},
+		{"the environment beats a named file", folder, file.With(named), nil, file, "environment"},
+		{"flags beat a named file", folder, named, asFlags(flags), flags, "flag"},
 	}
 	for _, step := range steps {
 		t.Run(step.name, func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestEmptyVariablesCountAsUnset(t *testing.T) {
 	defaults, _ := checkConfig(t, t.TempDir(), nil)
 	expectSettings(t, "environment", defaults, t.TempDir(), empty)
 	folder := t.TempDir()
-	write(t, folder, ".env", empty.file())
+	write(t, folder, ".env", asFile(empty))
 	expectSettings(t, "file", defaults, folder, nil)
 	for name, was := range defaults {
 		if got, _ := checkConfig(t, t.TempDir(), nil, flagOf(name)+"="); got[name].value != was.value {

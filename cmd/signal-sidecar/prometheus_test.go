@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -21,35 +20,9 @@ scrape_configs:
     static_configs: [{targets: [%q]}]
 `
 
-var prometheusListens = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
-
-// startPrometheus has Prometheus scrape the target, and returns the address of its API.
-func startPrometheus(t *testing.T, target string) string {
-	t.Helper()
-	return startPrometheusWith(t, fmt.Sprintf(prometheusConfig, target))
-}
-
-// startPrometheusWith has Prometheus run with the configuration and further arguments.
-func startPrometheusWith(t *testing.T, config string, arguments ...string) string {
-	t.Helper()
-	path := testbed.Component(t, "prometheus")
-	folder := t.TempDir()
-	file := write(t, folder, "prometheus.yml", config)
-	arguments = append([]string{"--config.file=" + file, "--storage.tsdb.path=" + folder + "/data", "--web.listen-address=127.0.0.1:0"}, arguments...)
-	p := startProcess(t, exec.Command(path, arguments...))
-	address := ""
-	testbed.Eventually(t, "Prometheus to listen", bound, func() bool {
-		if m := prometheusListens.FindStringSubmatch(contents(p.stderr)); m != nil {
-			address = m[1]
-		}
-		return address != ""
-	})
-	return address
-}
-
 // query returns the values of the query's series by labels, which include the name of the metric.
 func query(address, q string) map[string]string {
-	_, body := get("http://" + address + "/api/v1/query?query=" + url.QueryEscape(q))
+	_, body := testbed.Get("http://" + address + "/api/v1/query?query=" + url.QueryEscape(q))
 	var answer struct {
 		Data struct {
 			Result []struct {
@@ -76,9 +49,9 @@ func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	testbed.Component(t, "prometheus")
 	s := startShard(t, vars{"CENSUS_POLL": "true"})
-	s.node.SetRooms([]signalnode.Room{{Name: "a", Participants: 3}, {Name: "b", Participants: 4}})
-	s.node.SetLoad(7, 2)
-	prometheus := startPrometheus(t, s.http)
+	s.SetRooms([]signalnode.Room{{Name: "a", Participants: 3}, {Name: "b", Participants: 4}})
+	s.SetLoad(7, 2)
+	prometheus := testbed.StartPrometheus(t, fmt.Sprintf(prometheusConfig, s.HTTP))
 	expect := func(q string, series map[string]string) {
 		t.Helper()
 		var got map[string]string
@@ -104,7 +77,7 @@ func TestPrometheus(t *testing.T) {
 
 	one("up", "1")
 	testbed.Eventually(t, "the target to be healthy", bound, func() bool {
-		_, body := get("http://" + prometheus + "/api/v1/targets?state=active")
+		_, body := testbed.Get("http://" + prometheus + "/api/v1/targets?state=active")
 		return strings.Contains(body, `"health":"up"`) && strings.Contains(body, `"lastError":""`)
 	})
 	for range 3 {
@@ -128,7 +101,7 @@ func TestPrometheus(t *testing.T) {
 		`{"__name__":"signal_probe_success","probe":"status_file"}`:   "1",
 	})
 
-	testbed.Must(t, s.node.Jicofo.Crash())
+	testbed.Must(t, s.Jicofo.Crash())
 	one("signal_health", "0")
 	for range 2 {
 		if code := s.healthCode(); code != http.StatusServiceUnavailable {
@@ -153,7 +126,7 @@ func TestPrometheus(t *testing.T) {
 		t.Errorf("participants of a dead jicofo: %v", got)
 	}
 
-	s.node.Prosody.Set("/room-census", signalnode.MustParseBehavior("notjson"))
+	s.Prosody.Set("/room-census", signalnode.MustParseBehavior("notjson"))
 	one("signal_census", "0")
 }
 
@@ -163,7 +136,7 @@ func TestPromtool(t *testing.T) {
 	promtool := testbed.Component(t, "promtool")
 	lint := func(state string, s *shard) {
 		t.Helper()
-		_, text := get("http://" + s.http + "/metrics")
+		_, text := testbed.Get("http://" + s.HTTP + "/metrics")
 		cmd := exec.Command(promtool, "check", "metrics")
 		cmd.Stdin = strings.NewReader(text)
 		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
@@ -186,10 +159,10 @@ func TestPromtool(t *testing.T) {
 
 	census := startShard(t, vars{"CENSUS_POLL": "1"})
 	census.becomes(t, "up ready 100%")
-	testbed.Eventually(t, "the census", bound, func() bool { return census.metric("signal_census") == "1" })
+	testbed.Eventually(t, "the census", bound, func() bool { return census.Metric("signal_census") == "1" })
 	lint("up, with census", census)
 	census.prosody("code 500")
 	census.becomes(t, "down ready 100%")
-	testbed.Eventually(t, "no census", bound, func() bool { return census.metric("signal_census") == "0" })
+	testbed.Eventually(t, "no census", bound, func() bool { return census.Metric("signal_census") == "0" })
 	lint("down, with census", census)
 }

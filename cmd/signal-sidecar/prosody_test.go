@@ -32,10 +32,10 @@ VirtualHost "localhost"
 `
 
 // startProsody runs the real prosody with BOSH, as its own user, and returns it with its origin.
-func startProsody(t *testing.T) (p *process, origin string) {
+func startProsody(t *testing.T) (p *testbed.Process, origin string) {
 	t.Helper()
 	path := testbed.Component(t, "prosody")
-	port := lastingPort(t)
+	port := testbed.LastingPort(t)
 	folder, err := os.MkdirTemp("", "prosody-") // those of t.TempDir are root's alone
 	testbed.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
@@ -53,10 +53,10 @@ func startProsody(t *testing.T) (p *process, origin string) {
 		cmd = exec.Command(testbed.Component(t, "setpriv"), append([]string{"--reuid", "prosody", "--regid", "prosody", "--init-groups"}, cmd.Args...)...)
 	}
 	cmd.Dir = folder
-	p = startProcess(t, cmd)
+	p = testbed.Start(t, cmd)
 	origin = "http://127.0.0.1:" + port
 	testbed.Eventually(t, "prosody to answer", bound, func() bool {
-		code, _ := get(origin + "/http-bind")
+		code, _ := testbed.Get(origin + "/http-bind")
 		return code == http.StatusOK
 	})
 	return p, origin
@@ -73,20 +73,20 @@ func TestProsody(t *testing.T) {
 	}
 	s.polls(t, 3, map[string]string{"prosody": "ok"})
 
-	prosody.signal(t, syscall.SIGSTOP)
+	prosody.Signal(t, syscall.SIGSTOP)
 	s.becomes(t, "up drain 0%")
 	if r := s.report(t); r.Services.ProsodyHealthy || r.Services.ProsodyReachable || !r.Services.ProsodySoftDown || r.Services.ProsodyStatusCode != 0 || !r.HealthDamped {
 		t.Errorf("a hanging prosody is reported as %+v", r)
 	}
 	s.polls(t, 2, map[string]string{"prosody": "timeout"})
 
-	prosody.signal(t, syscall.SIGCONT)
+	prosody.Signal(t, syscall.SIGCONT)
 	s.becomes(t, "up ready 100%")
 	if v := s.report(t).Services; !v.ProsodyHealthy || v.ProsodySoftDown {
 		t.Errorf("a prosody that goes on is reported as %+v", v)
 	}
 
-	_, _ = prosody.stop(t, syscall.SIGKILL)
+	_, _ = prosody.Stop(t, syscall.SIGKILL)
 	s.becomes(t, "down ready 100%")
 	if v := s.report(t).Services; v.ProsodyHealthy || v.ProsodyReachable || v.ProsodySoftDown || !v.JicofoHealthy {
 		t.Errorf("a dead prosody is reported as %+v", v)

@@ -23,7 +23,7 @@ var readmeStack = regexp.MustCompile("(?s)\n## The whole picture.*?\n## ")
 func TestReadmeCommands(t *testing.T) {
 	t.Parallel()
 	var commands []string
-	readme := readmeStack.ReplaceAllString(contents("../../README.md"), "")
+	readme := readmeStack.ReplaceAllString(testbed.Contents("../../README.md"), "")
 	for _, block := range readmeCommand.FindAllStringSubmatch(readme, -1) {
 		commands = append(commands, strings.Split(strings.TrimSpace(block[1]), "\n")...)
 	}
@@ -34,17 +34,17 @@ func TestReadmeCommands(t *testing.T) {
 	// timeout hands the signal on to all that go run has started, as a terminal does.
 	cmd := exec.Command("sh", "-c", "exec timeout 300 "+commands[0])
 	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "HTTP_PORT=0", "TCP_PORT=0")
-	p := startProcess(t, cmd)
+	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "the demo's guide", 6*bound, func() bool {
-		return strings.Contains(contents(p.stdout), "End with Ctrl-C") || p.hasEnded()
+		return strings.Contains(p.Stdout(), "End with Ctrl-C") || p.Ended()
 	})
-	p.stop(t, syscall.SIGINT) // the exit code is go run's own
-	if log := contents(p.stderr); !strings.Contains(log, "signal-sidecar stopped") {
+	p.Stop(t, syscall.SIGINT) // the exit code is go run's own
+	if log := p.Stderr(); !strings.Contains(log, "signal-sidecar stopped") {
 		t.Errorf("the demo did not stop:\n%s", log)
 	}
 
 	folder := t.TempDir()
-	testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
+	testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(testbed.Contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
 	if r := runIn(t, folder, nil, strings.Fields(replay)[1:]...); r.code != 0 || !strings.Contains(r.stdout, "with DRAIN_GRACE_INTERVAL=60") {
 		t.Errorf("replay: exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
@@ -59,7 +59,7 @@ func TestReadmeCommands(t *testing.T) {
 // TestReadmeSettings has every setting in the README's table.
 func TestReadmeSettings(t *testing.T) {
 	t.Parallel()
-	readme := contents("../../README.md")
+	readme := testbed.Contents("../../README.md")
 	for line := range strings.Lines(run(t, nil, "check-config").stdout) {
 		name := strings.Fields(line)[0]
 		if name == "ENV_FILE" || name == "CENSUS_REPORTS" || strings.HasPrefix(name, "CONSUL_") {

@@ -17,13 +17,13 @@ import (
 // HAProxy in front of it.
 func TestRunbook(t *testing.T) {
 	t.Parallel()
-	runbook := contents("../../docs/runbook.md")
+	runbook := testbed.Contents("../../docs/runbook.md")
 	s := startShard(t, nil)
 	s.becomes(t, "up ready 100%")
 	s.jicofo("code 503")
 	s.becomes(t, "down ready 100%")
 	t.Run("the reason in a header", func(t *testing.T) {
-		res, err := client.Get("http://" + s.http + "/about/health")
+		res, err := testbed.Client.Get("http://" + s.HTTP + "/about/health")
 		testbed.Must(t, err)
 		_ = res.Body.Close()
 		if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Signal-Reason") != "jicofo_overloaded" {
@@ -39,7 +39,7 @@ func TestRunbook(t *testing.T) {
 			t.Fatalf("the runbook names only %q", paths)
 		}
 		for _, path := range paths {
-			if code, body := get("http://" + s.http + path[1]); code != http.StatusOK {
+			if code, body := testbed.Get("http://" + s.HTTP + path[1]); code != http.StatusOK {
 				t.Errorf("%s answers %d %s", path[1], code, body)
 			}
 		}
@@ -50,13 +50,13 @@ func TestRunbook(t *testing.T) {
 			t.Fatal("the runbook does not tell the log's messages")
 		}
 		for _, message := range regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(line[1], -1) {
-			testbed.Eventually(t, message[0]+" in the log", bound, func() bool { return len(s.logged(message[1])) > 0 })
+			testbed.Eventually(t, message[0]+" in the log", bound, func() bool { return len(s.Logged(message[1])) > 0 })
 		}
 	})
 	t.Run("commands", func(t *testing.T) {
 		folder := t.TempDir()
-		testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
-		_, port, _ := strings.Cut(s.http, ":")
+		testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(testbed.Contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
+		_, port, _ := strings.Cut(s.HTTP, ":")
 		for _, command := range regexp.MustCompile(`(?m)^signal-sidecar ([^#\n]+)`).FindAllStringSubmatch(runbook, -1) {
 			if r := runIn(t, folder, vars{"HTTP_PORT": port}, strings.Fields(command[1])...); r.code != 0 {
 				t.Errorf("%s: exit %d\n%s%s", command[0], r.code, r.stdout, r.stderr)
@@ -64,7 +64,7 @@ func TestRunbook(t *testing.T) {
 		}
 	})
 	t.Run("columns of show stat", func(t *testing.T) {
-		h := startHAProxy(t, agentOf{"first", strings.TrimPrefix(s.node.Prosody.Origin(), "http://"), s.agent, "first", ""})
+		h := startHAProxy(t, agentOf{"first", strings.TrimPrefix(s.Prosody.Origin(), "http://"), s.Agent, "first", ""})
 		text, err := h.ask("show stat")
 		testbed.Must(t, err)
 		header, _, _ := strings.Cut(strings.TrimPrefix(text, "# "), "\n")
@@ -88,8 +88,8 @@ func TestRunbook(t *testing.T) {
 // TestRunbookReasons has a line for each reason that can take a shard down.
 func TestRunbookReasons(t *testing.T) {
 	t.Parallel()
-	runbook := contents("../../docs/runbook.md")
-	for _, code := range regexp.MustCompile(`"(jicofo_\w+|prosody_\w+|dampening|status_file_unreadable|status_unknown)"`).FindAllStringSubmatch(contents("../../health/reason.go"), -1) {
+	runbook := testbed.Contents("../../docs/runbook.md")
+	for _, code := range regexp.MustCompile(`"(jicofo_\w+|prosody_\w+|dampening|status_file_unreadable|status_unknown)"`).FindAllStringSubmatch(testbed.Contents("../../health/reason.go"), -1) {
 		if !regexp.MustCompile("[`| ]" + code[1] + "[`,| ]").MatchString(runbook) {
 			t.Errorf("the runbook does not tell what to do about %s", code[1])
 		}

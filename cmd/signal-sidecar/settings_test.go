@@ -69,16 +69,16 @@ func choose(number int) vars {
 	return all
 }
 
-// flags are the variables as flags.
-func (v vars) flags() (all []string) {
+// asFlags are the variables as flags.
+func asFlags(v vars) (all []string) {
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		all = append(all, flagOf(name)+"="+v[name])
 	}
 	return all
 }
 
-// file is the variables as an env file.
-func (v vars) file() string {
+// asFile is the variables as an env file.
+func asFile(v vars) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		b.WriteString(name + "='" + v[name] + "'\n")

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
@@ -13,20 +12,20 @@ import (
 
 // simulation is a running signal-sidecar simulate.
 type simulation struct {
-	*process
+	*testbed.Process
 	jicofo, prosody, control string // host:port
 }
 
 func startSimulation(t *testing.T) *simulation {
 	t.Helper()
 	s := &simulation{
-		jicofo: "127.0.0.1:" + lastingPort(t), prosody: "127.0.0.1:" + lastingPort(t), control: "127.0.0.1:" + lastingPort(t),
+		jicofo: testbed.LastingAddress(t), prosody: testbed.LastingAddress(t), control: testbed.LastingAddress(t),
 	}
 	cmd := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", s.jicofo, "--prosody-addr", s.prosody, "--control-addr", s.control)
-	cmd.Dir, cmd.Env = t.TempDir(), vars{}.environ()
-	s.process = startProcess(t, cmd)
+	cmd.Dir, cmd.Env = t.TempDir(), vars{}.Environ()
+	s.Process = testbed.Start(t, cmd)
 	testbed.Eventually(t, "the simulated node", bound, func() bool {
-		return strings.Contains(contents(s.stdout), "http://"+s.control+"/") || s.hasEnded()
+		return strings.Contains(s.Stdout(), "http://"+s.control+"/") || s.Ended()
 	})
 	return s
 }
@@ -34,12 +33,7 @@ func startSimulation(t *testing.T) *simulation {
 // command sends the node a command.
 func (s *simulation) command(t *testing.T, path, text string) {
 	t.Helper()
-	res, err := client.Post("http://"+s.control+path, "application/x-www-form-urlencoded", strings.NewReader(text))
-	testbed.Must(t, err)
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		t.Errorf("%s %s: %d", path, text, res.StatusCode)
-	}
+	testbed.Post(t, "http://"+s.control+path, text)
 }
 
 // TestSimulate has a sidecar of its own process watch a simulated node, whose jicofo dies and comes back on the same port.
@@ -48,15 +42,15 @@ func TestSimulate(t *testing.T) {
 	n := startSimulation(t)
 	folder := t.TempDir()
 	status := write(t, folder, "shard-status", "ready\n")
-	s := &shard{sidecar: startSidecar(t, quick.with(vars{
+	s := startSidecar(t, testbed.Quick.With(vars{
 		"JICOFO_ORIG": "http://" + n.jicofo, "PROSODY_ORIG": "http://" + n.prosody, "STATUS_PATH": status,
-	}))}
+	}))
 	s.becomes(t, "up ready 100%")
 	n.command(t, "/jicofo", "crash")
 	s.becomes(t, "down ready 100%")
 	n.command(t, "/jicofo", "recover")
 	s.becomes(t, "up ready 100%")
-	if code, took := n.stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
+	if code, took := n.Stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
 		t.Errorf("exit %d after %s", code, took)
 	}
 }

@@ -13,33 +13,22 @@ import (
 // TestStalledLog: when nobody reads the log, the verdict is still followed, and the process ends when it is told to.
 func TestStalledLog(t *testing.T) {
 	t.Parallel()
-	n, http, agent := newShard(t, nil), lastingPort(t), lastingPort(t)
+	n, http, agent := newShard(t, nil), testbed.LastingPort(t), testbed.LastingPort(t)
 	cmd := exec.Command(testbed.Binary(t))
-	cmd.Dir, cmd.Env = t.TempDir(), n.settings.with(vars{
+	cmd.Dir, cmd.Env = t.TempDir(), n.settings.With(vars{
 		"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": http, "TCP_PORT": agent, "LOG_LEVEL": "debug",
-	}).environ()
+	}).Environ()
 	cmd.Stdout = fullPipe(t)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	testbed.Must(t, cmd.Start())
-	p := &process{cmd: cmd, ended: make(chan struct{})}
-	go func() {
-		defer close(p.ended)
-		_ = cmd.Wait()
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-p.ended
-	})
-	n.sidecar = &sidecar{process: p, http: "127.0.0.1:" + http, agent: "127.0.0.1:" + agent}
+	n.sidecar = &sidecar{&testbed.Sidecar{Process: testbed.Start(t, cmd), HTTP: "127.0.0.1:" + http, Agent: "127.0.0.1:" + agent}}
 	for range 20 {
-		n.say(t, "drain")
+		n.Say(t, "drain")
 		n.becomes(t, "up drain 0%")
-		n.say(t, "ready")
+		n.Say(t, "ready")
 		n.becomes(t, "up ready 100%")
 	}
 	n.prosody("code 500")
 	n.becomes(t, "down ready 100%")
-	if code, took := p.stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
+	if code, took := n.Stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
 		t.Errorf("exit %d after %s", code, took)
 	}
 }

@@ -60,7 +60,7 @@ func becomes(line string) string {
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, lasting)
-	url := []string{"--url", "http://" + s.http}
+	url := []string{"--url", "http://" + s.HTTP}
 	for _, step := range []struct {
 		name  string
 		do    func()
@@ -69,12 +69,12 @@ func TestStatus(t *testing.T) {
 		lines []string
 	}{
 		{"up", func() {}, "up ready 100%", saysUp, []string{"up ready 100%"}},
-		{"drain", func() { s.say(t, "drain") }, "up drain 0%", saysUp, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
-		{"maint", func() { s.say(t, "maint") }, "up maint 0%", saysUp, []string{"up maint 0%", because("the status file says maint", "status_maint")}},
-		{"unknown word", func() { s.say(t, "\x1b[31m?") }, "up drain 100%", saysUp, []string{
+		{"drain", func() { s.Say(t, "drain") }, "up drain 0%", saysUp, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
+		{"maint", func() { s.Say(t, "maint") }, "up maint 0%", saysUp, []string{"up maint 0%", because("the status file says maint", "status_maint")}},
+		{"unknown word", func() { s.Say(t, "\x1b[31m?") }, "up drain 100%", saysUp, []string{
 			"up drain 100%", because(`the status file says "\\x1b\[31m\?", which is no known word`, "status_unknown"),
 		}},
-		{"up again", func() { s.say(t, "ready") }, "up ready 100%", saysUp, []string{"up ready 100%"}},
+		{"up again", func() { s.Say(t, "ready") }, "up ready 100%", saysUp, []string{"up ready 100%"}},
 		{"in grace", func() { s.jicofo("code 503") }, "up drain 0%", saysUp, []string{
 			`up drain 0%  \(damped by flap mitigation\)`, because("jicofo answered 503", "jicofo_overloaded"), becomes("down ready 100%"), incident,
 		}},
@@ -88,7 +88,7 @@ func TestStatus(t *testing.T) {
 	}
 	s.jicofo("healthy")
 	s.prosody("healthy")
-	testbed.Eventually(t, "the damped return", bound, func() bool { return len(s.logged("verdict changed", "damped", "true", "to", "down ready 100%")) == 1 })
+	testbed.Eventually(t, "the damped return", bound, func() bool { return len(s.Logged("verdict changed", "damped", "true", "to", "down ready 100%")) == 1 })
 	wantStatus(t, "damped", nil, url, saysDown,
 		`down ready 100%  \(damped by flap mitigation\)`, because("healthy again, but not yet for 10m0s", "dampening"), becomes("up ready 100%"), incident)
 }
@@ -96,11 +96,11 @@ func TestStatus(t *testing.T) {
 // TestStatusWithDescription: what HAProxy is told is what a person is shown.
 func TestStatusWithDescription(t *testing.T) {
 	t.Parallel()
-	s := startShard(t, lasting.with(vars{"AGENT_DESCRIPTION": "true"}))
+	s := startShard(t, lasting.With(vars{"AGENT_DESCRIPTION": "true"}))
 	s.becomes(t, "up ready 100%")
 	s.jicofo("code 503")
 	s.becomes(t, "up drain 0% #jicofo_overloaded: jicofo answered 503")
-	wantStatus(t, "in grace", nil, []string{"--url", "http://" + s.http}, saysUp,
+	wantStatus(t, "in grace", nil, []string{"--url", "http://" + s.HTTP}, saysUp,
 		`up drain 0% #jicofo_overloaded: jicofo answered 503  \(damped by flap mitigation\)`, because("jicofo answered 503", "jicofo_overloaded"),
 		becomes("down ready 100% #jicofo_overloaded: jicofo answered 503"), incident)
 }
@@ -111,25 +111,25 @@ func TestStatusBeforeTheVerdict(t *testing.T) {
 	s := newShard(t, vars{"PROBE_TIMEOUT": "60"})
 	s.jicofo("hang")
 	s.start(t)
-	wantStatus(t, "before the first verdict", nil, []string{"--url", "http://" + s.http}, saysUnknown, "unknown: no verdict yet")
+	wantStatus(t, "before the first verdict", nil, []string{"--url", "http://" + s.HTTP}, saysUnknown, "unknown: no verdict yet")
 }
 
 // TestStatusJSON passes on what the sidecar answers; where there is no answer, only standard error tells of it.
 func TestStatusJSON(t *testing.T) {
 	t.Parallel()
-	s := startShard(t, lasting.with(vars{"POLLING_INTERVAL": "3600"}))
+	s := startShard(t, lasting.With(vars{"POLLING_INTERVAL": "3600"}))
 	s.becomes(t, "up ready 100%")
 	for _, step := range []struct {
 		word, state string
 		code        int
 	}{{"ready", "ready", saysUp}, {"maint", "maint", saysUp}, {"unhealthy", "down", saysDown}} {
-		s.say(t, step.word)
+		s.Say(t, step.word)
 		testbed.Eventually(t, step.state, bound, func() bool {
-			_, body := get("http://" + s.http + "/signal/explain")
+			_, body := testbed.Get("http://" + s.HTTP + "/signal/explain")
 			return strings.Contains(body, `"state":"`+step.state+`"`)
 		})
-		_, body := get("http://" + s.http + "/signal/explain")
-		r := run(t, nil, "status", "--json", "--url", "http://"+s.http)
+		_, body := testbed.Get("http://" + s.HTTP + "/signal/explain")
+		r := run(t, nil, "status", "--json", "--url", "http://"+s.HTTP)
 		if r.code != step.code || r.stdout != body+"\n" || r.stderr != "" {
 			t.Errorf("%s: exit %d, standard error %q, and\n%swant exit %d and\n%s", step.word, r.code, r.stderr, r.stdout, step.code, body)
 		}
@@ -193,7 +193,7 @@ func TestStatusWithoutASidecar(t *testing.T) {
 	}
 	t.Run("nobody", func(t *testing.T) {
 		t.Parallel()
-		wantUnknown(t, "http://127.0.0.1:"+lastingPort(t), "connection refused")
+		wantUnknown(t, "http://127.0.0.1:"+testbed.LastingPort(t), "connection refused")
 	})
 	t.Run("a port that never answers", func(t *testing.T) {
 		t.Parallel()
@@ -202,7 +202,7 @@ func TestStatusWithoutASidecar(t *testing.T) {
 	t.Run("not HTTP", func(t *testing.T) {
 		t.Parallel()
 		s := startShard(t, nil)
-		wantUnknown(t, "http://"+s.agent, "malformed HTTP")
+		wantUnknown(t, "http://"+s.Agent, "malformed HTTP")
 	})
 	t.Run("no such host", func(t *testing.T) {
 		t.Parallel()
@@ -211,7 +211,7 @@ func TestStatusWithoutASidecar(t *testing.T) {
 	t.Run("no TLS", func(t *testing.T) {
 		t.Parallel()
 		s := startShard(t, nil)
-		wantUnknown(t, "https://"+s.http, "HTTP response to HTTPS client")
+		wantUnknown(t, "https://"+s.HTTP, "HTTP response to HTTPS client")
 	})
 }
 
@@ -251,15 +251,15 @@ func TestStatusFindsTheSidecar(t *testing.T) {
 			} else {
 				_ = l.Close()
 			}
-			where := vars{"HTTP_ADDR": c.address, "HTTP_PORT": lastingPort(t)}
+			where := vars{"HTTP_ADDR": c.address, "HTTP_PORT": testbed.LastingPort(t)}
 			wantStatus(t, "nobody there", where, nil, saysUnknown,
 				"unknown: .*http://"+regexp.QuoteMeta(net.JoinHostPort(c.asked, where["HTTP_PORT"]))+"/signal/explain.*")
 			s := startShard(t, where)
 			s.becomes(t, "up ready 100%")
 			wantStatus(t, "by the environment", where, nil, saysUp, "up ready 100%")
-			wantStatus(t, "by flags", nil, where.flags(), saysUp, "up ready 100%")
+			wantStatus(t, "by flags", nil, asFlags(where), saysUp, "up ready 100%")
 			folder := t.TempDir()
-			write(t, folder, ".env", where.file())
+			write(t, folder, ".env", asFile(where))
 			if r := runIn(t, folder, nil, "status"); r.code != saysUp || r.stdout != "up ready 100%\n" {
 				t.Errorf("by .env: %+v", r)
 			}
@@ -272,10 +272,10 @@ func TestStatusURL(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, nil)
 	s.becomes(t, "up ready 100%")
-	behind := httptest.NewServer(http.StripPrefix("/shard", http.RedirectHandler("http://"+s.http+"/signal/explain", http.StatusFound)))
+	behind := httptest.NewServer(http.StripPrefix("/shard", http.RedirectHandler("http://"+s.HTTP+"/signal/explain", http.StatusFound)))
 	t.Cleanup(behind.Close)
 	foreign := vars{"URL": "http://127.0.0.1:1", "JSON": "true", "WATCH": "true", "http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
-	for _, url := range []string{"http://" + s.http, "http://" + s.http + "/", "HTTP://" + s.http, behind.URL + "/shard", behind.URL + "/shard/"} {
+	for _, url := range []string{"http://" + s.HTTP, "http://" + s.HTTP + "/", "HTTP://" + s.HTTP, behind.URL + "/shard", behind.URL + "/shard/"} {
 		wantStatus(t, url, foreign, []string{"--url=" + url}, saysUp, "up ready 100%")
 	}
 }
@@ -308,42 +308,45 @@ func TestStatusBadUse(t *testing.T) {
 	}
 }
 
+// watcher is a running signal-sidecar status --watch.
+type watcher struct{ *testbed.Process }
+
 // watch runs signal-sidecar status --watch until it is stopped.
-func watch(t *testing.T, url string, args ...string) *process {
+func watch(t *testing.T, url string, args ...string) watcher {
 	t.Helper()
 	cmd := exec.Command(testbed.Binary(t), append([]string{"status", "--watch", "--url", url}, args...)...)
-	cmd.Dir, cmd.Env = t.TempDir(), vars{}.environ()
-	return startProcess(t, cmd)
+	cmd.Dir, cmd.Env = t.TempDir(), vars{}.Environ()
+	return watcher{testbed.Start(t, cmd)}
 }
 
 // hasSaid waits until the output is that, of which each line is a pattern.
-func (p *process) hasSaid(t *testing.T, lines ...string) {
+func (w watcher) hasSaid(t *testing.T, lines ...string) {
 	t.Helper()
 	pattern := regexp.MustCompile("^" + strings.Join(lines, "\n") + "\n$")
 	defer func() {
 		if t.Failed() {
-			t.Logf("it has said\n%swant\n%s", contents(p.stdout), strings.Join(lines, "\n"))
+			t.Logf("it has said\n%swant\n%s", w.Stdout(), strings.Join(lines, "\n"))
 		}
 	}()
-	testbed.Eventually(t, "the output of --watch", bound, func() bool { return pattern.MatchString(contents(p.stdout)) })
+	testbed.Eventually(t, "the output of --watch", bound, func() bool { return pattern.MatchString(w.Stdout()) })
 }
 
 // endsWith stops a watch, which must say nothing of it, at once.
-func (p *process) endsWith(t *testing.T, s syscall.Signal, want int) {
+func (w watcher) endsWith(t *testing.T, s syscall.Signal, want int) {
 	t.Helper()
-	said := contents(p.stdout)
-	if code, took := p.stop(t, s); code != want || took > statusTime/2 {
+	said := w.Stdout()
+	if code, took := w.Stop(t, s); code != want || took > statusTime/2 {
 		t.Errorf("after %s: exit %d in %s, want %d", s, code, took, want)
 	}
-	if contents(p.stdout) != said || contents(p.stderr) != "" {
-		t.Errorf("after %s it said %q more, and %q", s, strings.TrimPrefix(contents(p.stdout), said), contents(p.stderr))
+	if w.Stdout() != said || w.Stderr() != "" {
+		t.Errorf("after %s it said %q more, and %q", s, strings.TrimPrefix(w.Stdout(), said), w.Stderr())
 	}
 }
 
 // TestStatusWatch follows a shard from before its sidecar is there until after it is gone; each change is one block.
 func TestStatusWatch(t *testing.T) {
 	t.Parallel()
-	s := newShard(t, lasting.with(vars{"HTTP_PORT": lastingPort(t)}))
+	s := newShard(t, lasting.With(vars{"HTTP_PORT": testbed.LastingPort(t)}))
 	url := "http://127.0.0.1:" + s.settings["HTTP_PORT"]
 	w := watch(t, url)
 	said := []string{"unknown: .*connection refused"}
@@ -353,9 +356,9 @@ func TestStatusWatch(t *testing.T) {
 		lines []string
 	}{
 		{func() { s.start(t) }, []string{"up ready 100%"}},
-		{func() { s.say(t, "drain") }, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
-		{func() { s.say(t, "unhealthy") }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
-		{func() { _, _ = s.stop(t, syscall.SIGTERM) }, []string{"unknown: .*connection refused"}},
+		{func() { s.Say(t, "drain") }, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
+		{func() { s.Say(t, "unhealthy") }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
+		{func() { _, _ = s.Stop(t, syscall.SIGTERM) }, []string{"unknown: .*connection refused"}},
 		{func() { s.start(t) }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
 	} {
 		step.do()
@@ -444,10 +447,10 @@ func TestStatusWatchPrintsChangesOnly(t *testing.T) {
 	w := watch(t, server.URL, "--json")
 	testbed.Eventually(t, "all answers once more", bound, func() bool { return int(asked.Load()) > len(answers) })
 	w.hasSaid(t, regexp.QuoteMeta(answers[0]), regexp.QuoteMeta(answers[4]))
-	if problems := contents(w.stderr); strings.Count(problems, "\n") != 1 || !strings.HasPrefix(problems, "signal-sidecar: unknown: ") {
+	if problems := w.Stderr(); strings.Count(problems, "\n") != 1 || !strings.HasPrefix(problems, "signal-sidecar: unknown: ") {
 		t.Errorf("standard error is %q", problems)
 	}
-	if code, _ := w.stop(t, syscall.SIGINT); code != saysDown {
+	if code, _ := w.Stop(t, syscall.SIGINT); code != saysDown {
 		t.Errorf("exit %d", code)
 	}
 }

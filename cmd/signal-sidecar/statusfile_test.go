@@ -23,7 +23,7 @@ func TestStatusFileEdits(t *testing.T) {
 			word, want = "drain", "up drain 0%"
 		}
 		began := time.Now()
-		s.say(t, word)
+		s.Say(t, word)
 		for s.line() != want {
 			if time.Since(began) > time.Second {
 				t.Fatalf("%s is not there after %s", word, time.Since(began))
@@ -51,15 +51,15 @@ func TestStatusFileWords(t *testing.T) {
 		{"ready", "up ready 100%"},
 		{"", "up drain 100%"},
 	} {
-		s.say(t, step.content)
+		s.Say(t, step.content)
 		s.becomes(t, step.line)
 	}
-	testbed.Must(t, os.Remove(s.statusPath))
+	testbed.Must(t, os.Remove(s.StatusPath))
 	s.becomes(t, "down drain 100%")
 	if r := s.report(t); r.Statuses.StatusFileFound || r.Status != "unknown" {
 		t.Errorf("the report on a missing status file: %+v", r)
 	}
-	s.say(t, "ready")
+	s.Say(t, "ready")
 	s.becomes(t, "up ready 100%")
 }
 
@@ -76,8 +76,8 @@ func TestStatusFileRewrittenInPlace(t *testing.T) {
 			word = "ready"
 		}
 		began := time.Now()
-		testbed.Must(t, os.Truncate(s.statusPath, 0))
-		testbed.Must(t, os.WriteFile(s.statusPath, []byte(word+"\n"), 0o644))
+		testbed.Must(t, os.Truncate(s.StatusPath, 0))
+		testbed.Must(t, os.WriteFile(s.StatusPath, []byte(word+"\n"), 0o644))
 		hasty = hasty && time.Since(began) < 50*time.Millisecond
 		testbed.Eventually(t, word, bound, func() bool { return strings.Contains(s.line(), word) })
 	}

@@ -29,29 +29,29 @@ func TestStop(t *testing.T) {
 			shard.prosody("hang")
 			shard.start(t)
 			testbed.Eventually(t, "the probes to hang", bound, func() bool {
-				jicofo, _ := shard.node.Jicofo.Requests("")
-				prosody, _ := shard.node.Prosody.Requests("")
+				jicofo, _ := shard.Jicofo.Requests("")
+				prosody, _ := shard.Prosody.Requests("")
 				return jicofo == 2 && prosody == 2
 			})
 			var waiting [10]<-chan string
 			for i := range waiting {
-				waiting[i] = wait(t, shard.agent)
+				waiting[i] = wait(t, shard.Agent)
 			}
 			for range 3 {
-				holdAlive(t, shard.http)
+				holdAlive(t, shard.HTTP)
 			}
-			sendHalf(t, shard.http)
+			sendHalf(t, shard.HTTP)
 			if len(marked(mark)) != 1 {
 				t.Fatalf("processes of the sidecar: %v", marked(mark))
 			}
 
-			code, took := shard.stop(t, s)
+			code, took := shard.Stop(t, s)
 			t.Logf("stopped in %s", took)
 			if code != 0 || took > stopTime {
 				t.Errorf("exit %d after %s", code, took)
 			}
-			if n := len(shard.logged("signal-sidecar stopped")); n != 1 || contents(shard.stderr) != "" {
-				t.Errorf("%d lines say that it stopped; standard error %q", n, contents(shard.stderr))
+			if n := len(shard.Logged("signal-sidecar stopped")); n != 1 || shard.Stderr() != "" {
+				t.Errorf("%d lines say that it stopped; standard error %q", n, shard.Stderr())
 			}
 			for _, reply := range waiting {
 				if said := heard(t, reply); said != "" {
@@ -61,7 +61,7 @@ func TestStop(t *testing.T) {
 			if left := marked(mark); len(left) > 0 {
 				t.Errorf("processes left behind: %v", left)
 			}
-			for _, address := range []string{shard.http, shard.agent} {
+			for _, address := range []string{shard.HTTP, shard.Agent} {
 				l, err := net.Listen("tcp", address)
 				if err != nil {
 					t.Errorf("the port is not free again: %v", err)
@@ -105,16 +105,16 @@ func TestStopWithVerdict(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, nil)
 	s.becomes(t, "up ready 100%")
-	holdAlive(t, s.http)
-	code, took := s.stop(t, syscall.SIGTERM)
+	holdAlive(t, s.HTTP)
+	code, took := s.Stop(t, syscall.SIGTERM)
 	t.Logf("stopped in %s", took)
 	if code != 0 || took > stopTime {
 		t.Errorf("exit %d after %s", code, took)
 	}
-	if changes := s.logged("verdict changed"); len(changes) != 1 {
+	if changes := s.Logged("verdict changed"); len(changes) != 1 {
 		t.Errorf("verdicts on the way: %v", changes)
 	}
-	if left, _ := filepath.Glob(s.cmd.Dir + "/*"); len(left) > 0 {
+	if left, _ := filepath.Glob(s.Cmd.Dir + "/*"); len(left) > 0 {
 		t.Errorf("left behind in the working directory: %v", left)
 	}
 }

@@ -24,19 +24,19 @@ func TestSystemCallsOfAReply(t *testing.T) {
 	s.start(t)
 	s.becomes(t, "up ready 100%")
 	counts := filepath.Join(t.TempDir(), "counts")
-	tracer := startProcess(t, exec.Command(strace, "-f", "-c", "-U", "calls,name", "-o", counts, "-p", fmt.Sprint(s.cmd.Process.Pid)))
+	tracer := testbed.Start(t, exec.Command(strace, "-f", "-c", "-U", "calls,name", "-o", counts, "-p", fmt.Sprint(s.Cmd.Process.Pid)))
 	testbed.Eventually(t, "strace to attach", bound, func() bool {
-		if tracer.hasEnded() {
+		if tracer.Ended() {
 			t.Fatal("strace ended")
 		}
-		return strings.Contains(contents(tracer.stderr), "attached")
+		return strings.Contains(tracer.Stderr(), "attached")
 	})
 	const checkers, checks = 4, 300 // each
 	var all sync.WaitGroup
 	for range checkers {
 		all.Go(func() {
 			for range checks {
-				if said, err := ask(s.agent); said != "up ready 100%\n" || err != nil {
+				if said, err := testbed.Ask(s.Agent); said != "up ready 100%\n" || err != nil {
 					t.Errorf("the agent says %q, %v", said, err)
 					return
 				}
@@ -44,8 +44,8 @@ func TestSystemCallsOfAReply(t *testing.T) {
 		})
 	}
 	all.Wait()
-	tracer.stop(t, os.Interrupt)
-	calls, total := systemCalls(contents(counts))
+	tracer.Stop(t, os.Interrupt)
+	calls, total := systemCalls(testbed.Contents(counts))
 	t.Logf("system calls of %d replies: %v", checkers*checks, calls)
 	if calls["sendto"] != checkers*checks || calls["shutdown"] != checkers*checks {
 		t.Errorf("%d replies are sent in %d pieces and ended %d times", checkers*checks, calls["sendto"], calls["shutdown"])

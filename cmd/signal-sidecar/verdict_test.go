@@ -13,18 +13,17 @@ import (
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"PROBE_TIMEOUT": "0.5"})
-	node := s.node
 	for i, step := range []struct {
 		name           string
 		fail           func()
 		line           string
 		probe, outcome string
 	}{
-		{"jicofo crash", func() { testbed.Must(t, node.Jicofo.Crash()) }, "down ready 100%", "jicofo_health", "connection_refused"},
+		{"jicofo crash", func() { testbed.Must(t, s.Jicofo.Crash()) }, "down ready 100%", "jicofo_health", "connection_refused"},
 		{"jicofo hang", func() { s.jicofo("hang") }, "down ready 100%", "jicofo_health", "timeout"},
 		{"jicofo 503", func() { s.jicofo("code 503") }, "down ready 100%", "jicofo_health", "http_error"},
-		{"jicofo stats 500", func() { node.Jicofo.Set("/stats", signalnode.MustParseBehavior("code 500")) }, "down ready 100%", "jicofo_stats", "http_error"},
-		{"prosody crash", func() { testbed.Must(t, node.Prosody.Crash()) }, "down ready 100%", "prosody", "connection_refused"},
+		{"jicofo stats 500", func() { s.Jicofo.Set("/stats", signalnode.MustParseBehavior("code 500")) }, "down ready 100%", "jicofo_stats", "http_error"},
+		{"prosody crash", func() { testbed.Must(t, s.Prosody.Crash()) }, "down ready 100%", "prosody", "connection_refused"},
 		{"prosody hang", func() { s.prosody("hang") }, "down ready 100%", "prosody", "timeout"},
 		{"prosody 404", func() { s.prosody("code 404") }, "down ready 100%", "prosody", "http_error"},
 	} {
@@ -33,11 +32,11 @@ func TestFailures(t *testing.T) {
 		s.becomes(t, step.line)
 		s.polls(t, 1, map[string]string{step.probe: step.outcome})
 		s.changes(t, 2*i+2)
-		if s.metric(fmt.Sprintf("signal_probe_success{probe=%q}", step.probe)) != "0" {
+		if s.Metric(fmt.Sprintf("signal_probe_success{probe=%q}", step.probe)) != "0" {
 			t.Errorf("%s: the metrics say that the probe succeeded", step.name)
 		}
-		testbed.Must(t, node.Jicofo.Recover())
-		testbed.Must(t, node.Prosody.Recover())
+		testbed.Must(t, s.Jicofo.Recover())
+		testbed.Must(t, s.Prosody.Recover())
 	}
 	s.becomes(t, "up ready 100%")
 }
@@ -49,19 +48,19 @@ func TestMitigation(t *testing.T) {
 	s.becomes(t, "up ready 100%")
 	s.jicofo("code 503")
 	testbed.Eventually(t, "the whole story in the log", bound, func() bool {
-		if len(s.logged("verdict changed", "to", "down ready 100%", "damped", "false")) > 0 {
+		if len(s.Logged("verdict changed", "to", "down ready 100%", "damped", "false")) > 0 {
 			s.jicofo("healthy")
 		}
-		return len(s.logged("verdict changed", "from", "down ready 100%", "to", "up ready 100%")) > 0
+		return len(s.Logged("verdict changed", "from", "down ready 100%", "to", "up ready 100%")) > 0
 	})
-	want := []entry{
+	want := []testbed.Entry{
 		{"to": "up ready 100%", "damped": false},
 		{"to": "up drain 0%", "damped": true},
 		{"to": "down ready 100%", "damped": false},
 		{"to": "down ready 100%", "damped": true},
 		{"to": "up ready 100%", "damped": false},
 	}
-	got := s.logged("verdict changed")
+	got := s.Logged("verdict changed")
 	for i, e := range got {
 		if i >= len(want) || e["to"] != want[i]["to"] || e["damped"] != want[i]["damped"] {
 			t.Fatalf("change %d of the verdict is %v", i, e)
@@ -70,8 +69,8 @@ func TestMitigation(t *testing.T) {
 			t.Errorf("change %d: %v", i, e)
 		}
 	}
-	if s.metric("signal_unhealthy_total") != "1" {
-		t.Errorf("signal_unhealthy_total is %s after one episode", s.metric("signal_unhealthy_total"))
+	if s.Metric("signal_unhealthy_total") != "1" {
+		t.Errorf("signal_unhealthy_total is %s after one episode", s.Metric("signal_unhealthy_total"))
 	}
 }
 
@@ -92,12 +91,12 @@ func TestParticipants(t *testing.T) {
 		{100, "up ready 1%"},
 		{10, "up ready 90%"},
 	} {
-		s.node.SetLoad(step.participants, 1)
+		s.SetLoad(step.participants, 1)
 		s.becomes(t, step.line)
 	}
-	s.say(t, "maint")
+	s.Say(t, "maint")
 	s.becomes(t, "up maint 0%")
-	s.node.SetLoad(101, 1)
+	s.SetLoad(101, 1)
 	testbed.Eventually(t, "the load to arrive", bound, func() bool {
 		r := s.report(t)
 		return r.Stats.JicofoParticipants != nil && *r.Stats.JicofoParticipants == 101
@@ -109,18 +108,18 @@ func TestParticipants(t *testing.T) {
 func TestCensus(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"CENSUS_POLL": "yes", "CENSUS_HOST": "meet.example.com", "PROBE_TIMEOUT": "0.5"})
-	s.node.SetRooms([]signalnode.Room{{Name: "a", Participants: 3, CreatedTime: "1"}, {Name: "b", Participants: 4, CreatedTime: 2}})
-	census := "http://" + s.http + "/signal/census"
+	s.SetRooms([]signalnode.Room{{Name: "a", Participants: 3, CreatedTime: "1"}, {Name: "b", Participants: 4, CreatedTime: 2}})
+	census := "http://" + s.HTTP + "/signal/census"
 	good := `{"room_census":[{"room_name":"a","participants":3,"created_time":"1"},{"room_name":"b","participants":4,"created_time":2}]}`
 	expect := func(code int, body string) {
 		t.Helper()
 		testbed.Eventually(t, fmt.Sprintf("the census to be %d %s", code, body), bound, func() bool {
-			gotCode, got := get(census)
+			gotCode, got := testbed.Get(census)
 			return gotCode == code && got == body
 		})
 	}
 	expect(http.StatusOK, good)
-	if _, asked := s.node.Prosody.Requests("/room-census"); asked[0].Host != "meet.example.com" {
+	if _, asked := s.Prosody.Requests("/room-census"); asked[0].Host != "meet.example.com" {
 		t.Errorf("the census is asked of host %q", asked[0].Host)
 	}
 	if r := s.report(t); r.Stats.ReportCensusStats == nil || *r.Stats.ProsodySumSquaredParticipants != 25 || *r.Stats.ProsodyParticipants != 7 {
@@ -138,25 +137,25 @@ func TestCensus(t *testing.T) {
 		{"reset", "connection_reset"},
 		{"huge", "body_too_large"},
 	} {
-		s.node.Prosody.Set("/room-census", signalnode.MustParseBehavior(step.behavior))
+		s.Prosody.Set("/room-census", signalnode.MustParseBehavior(step.behavior))
 		expect(http.StatusServiceUnavailable, `{"room_census":null}`)
 		s.polls(t, 2, map[string]string{"census": step.outcome})
-		if s.metric("signal_census") != "0" || s.metric("prosody_participant_sum_squared") != "" {
+		if s.Metric("signal_census") != "0" || s.Metric("prosody_participant_sum_squared") != "" {
 			t.Errorf("%s: the metrics show a census", step.behavior)
 		}
 		s.becomes(t, "up ready 100%")
-		s.node.Prosody.Set("/room-census", signalnode.Behavior{})
+		s.Prosody.Set("/room-census", signalnode.Behavior{})
 		expect(http.StatusOK, good)
 	}
 	for _, none := range []string{"{}", `{"room_census":{}}`, `{"room_census":[]}`, `{"room_census":null}`} {
-		s.node.Prosody.Set("/room-census", signalnode.MustParseBehavior("body "+none))
+		s.Prosody.Set("/room-census", signalnode.MustParseBehavior("body "+none))
 		expect(http.StatusOK, `{"room_census":[]}`)
-		s.node.Prosody.Set("/room-census", signalnode.Behavior{})
+		s.Prosody.Set("/room-census", signalnode.Behavior{})
 		expect(http.StatusOK, good)
 	}
 	// Up to 32 MiB are read of a census that is too large.
-	t.Logf("peak memory %d MiB", s.peakMemory(t)>>20)
-	if peak := s.peakMemory(t); peak > 200<<20 {
+	t.Logf("peak memory %d MiB", s.PeakMemory(t)>>20)
+	if peak := s.PeakMemory(t); peak > 200<<20 {
 		t.Errorf("the sidecar took %d MiB", peak>>20)
 	}
 }
@@ -167,11 +166,11 @@ func TestCensusOff(t *testing.T) {
 	s := startShard(t, vars{"METRICS": "off"})
 	s.becomes(t, "up ready 100%")
 	for _, path := range []string{"/signal/census", "/metrics", "/nothing"} {
-		if code, _ := get("http://" + s.http + path); code != http.StatusNotFound {
+		if code, _ := testbed.Get("http://" + s.HTTP + path); code != http.StatusNotFound {
 			t.Errorf("%s answers %d", path, code)
 		}
 	}
-	if n, _ := s.node.Prosody.Requests("/room-census"); n > 0 {
+	if n, _ := s.Prosody.Requests("/room-census"); n > 0 {
 		t.Errorf("the census was polled %d times", n)
 	}
 }

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"os"
-	"os/exec"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
@@ -15,13 +14,9 @@ func TestWithoutProc(t *testing.T) {
 		testbed.Missing(t, "root, to mount something over /proc")
 	}
 	s := newShard(t, nil)
-	cmd := exec.Command(testbed.Component(t, "unshare"), "--mount", "sh", "-c", "mount -t tmpfs tmpfs /proc && exec "+testbed.Binary(t))
-	cmd.Dir = t.TempDir()
-	cmd.Env = s.settings.with(vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}).environ()
-	s.sidecar = &sidecar{process: startProcess(t, cmd)}
-	s.started(t)
+	s.startBy(t, testbed.Component(t, "unshare"), "--mount", "sh", "-c", "mount -t tmpfs tmpfs /proc && exec "+testbed.Binary(t))
 	s.becomes(t, "up ready 100%")
-	if health, cpu := s.metric("signal_health"), s.metric("process_cpu_seconds_total"); health != "1" || cpu != "" {
+	if health, cpu := s.Metric("signal_health"), s.Metric("process_cpu_seconds_total"); health != "1" || cpu != "" {
 		t.Errorf("signal_health is %q, process_cpu_seconds_total is %q", health, cpu)
 	}
 }

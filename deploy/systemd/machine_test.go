@@ -1,18 +1,13 @@
 package systemd_test
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
@@ -22,9 +17,9 @@ import (
 // machine is a systemd that was booted for the test, on a root of its own (testdata/boot.sh), with the unit, the user and
 // the files that the package installs. A simulated signal node runs beside it, in the test.
 type machine struct {
-	t    *testing.T
-	pid  string // of systemd, as seen from here
-	node *signalnode.Node
+	t       *testing.T
+	systemd *testbed.Systemd
+	node    *signalnode.Node
 }
 
 const user = "signal-sidecar"
@@ -35,48 +30,11 @@ func boot(t *testing.T, settings ...string) *machine {
 	if os.Getuid() != 0 {
 		testbed.Missing(t, "root, to boot systemd in namespaces")
 	}
-	for _, name := range []string{"unshare", "nsenter", "systemd-analyze"} {
-		testbed.Component(t, name)
-	}
-	root := t.TempDir()
+	testbed.Component(t, "systemd-analyze") // which comes with systemd
 	unit, err := filepath.Abs(unitFile)
 	testbed.Must(t, err)
-	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--uts", "--ipc",
-		"bash", "testdata/boot.sh", root, testbed.Binary(t), unit)
-	group, path := newControlGroup(t)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, UseCgroupFD: true, CgroupFD: int(group.Fd())}
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		testbed.Missing(t, "namespaces and control groups, to boot systemd in: "+err.Error())
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = cmd.Wait()
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		removeControlGroup(t, path)
-		if t.Failed() {
-			t.Logf("boot: %s\n%s", cmd.ProcessState, said.String())
-		}
-	})
-
-	m := &machine{t: t}
-	children := fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid)
-	testbed.Eventually(t, "systemd to boot", bound, func() bool {
-		select {
-		case <-ended:
-			t.Fatal("it ended instead")
-		default:
-		}
-		pids, _ := os.ReadFile(children)
-		m.pid = strings.TrimSpace(string(pids))
-		name, _ := os.ReadFile("/proc/" + m.pid + "/comm")
-		return string(name) == "systemd\n" && strings.TrimSpace(m.run("systemctl is-active basic.target").out) == "active"
-	})
+	systemd := testbed.BootSystemd(t, bound, nil, "bash", "testdata/boot.sh", t.TempDir(), testbed.Binary(t), unit)
+	m := &machine{t: t, systemd: systemd}
 	m.install(settings)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -85,47 +43,6 @@ func boot(t *testing.T, settings ...string) *machine {
 		}
 	})
 	return m
-}
-
-// newControlGroup makes a control group for systemd to be in.
-func newControlGroup(t *testing.T) (group *os.File, path string) {
-	t.Helper()
-	mounts, err := os.Open("/proc/mounts")
-	testbed.Must(t, err)
-	defer mounts.Close()
-	for lines := bufio.NewScanner(mounts); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 3 || fields[2] != "cgroup2" {
-			continue
-		}
-		if path, err = os.MkdirTemp(fields[1], "signal-sidecar-test-"); err != nil {
-			break
-		}
-		group, err = os.Open(path)
-		testbed.Must(t, err)
-		t.Cleanup(func() { _ = group.Close() })
-		return group, path
-	}
-	testbed.Missing(t, fmt.Sprintf("a cgroup2 file system that can be written to: %v", err))
-	return nil, ""
-}
-
-func removeControlGroup(t *testing.T, path string) {
-	t.Helper()
-	testbed.Eventually(t, "what ran on the machine to end", bound, func() bool {
-		var folders []string
-		_ = filepath.WalkDir(path, func(p string, e fs.DirEntry, err error) error {
-			if err == nil && e.IsDir() {
-				folders = append(folders, p)
-			}
-			return nil
-		})
-		for _, folder := range slices.Backward(folders) {
-			_ = syscall.Rmdir(folder)
-		}
-		_, err := os.Stat(path)
-		return errors.Is(err, fs.ErrNotExist)
-	})
 }
 
 // install does what the package does, and starts the simulated node.
@@ -176,13 +93,14 @@ type result struct {
 // run runs a script as root on the machine.
 func (m *machine) run(script string) result {
 	m.t.Helper()
-	return m.runIn(m.pid, []string{"--mount", "--pid", "--cgroup", "--uts", "--ipc"}, script)
+	return m.runBy(m.systemd.Enter(), script)
 }
 
-func (m *machine) runIn(pid string, spaces []string, script string) result {
+// runBy runs a script in the namespaces that a command line enters.
+func (m *machine) runBy(enter []string, script string) result {
 	m.t.Helper()
-	args := append([]string{"--target", pid}, spaces...)
-	cmd := exec.Command("nsenter", append(args, "timeout", fmt.Sprint(int(bound.Seconds())), "bash", "-euc", script)...)
+	line := append(enter, "timeout", fmt.Sprint(int(bound.Seconds())), "bash", "-euc", script)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin", "LC_ALL=C"}
 	out, err := cmd.CombinedOutput()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
@@ -226,7 +144,7 @@ func (m *machine) becomes(property, value string) {
 func (m *machine) inSandbox(script string) result {
 	m.t.Helper()
 	script = fmt.Sprintf("exec setpriv --reuid %s --regid jitsi --init-groups --no-new-privs --bounding-set -all bash -euc %q", user, script)
-	return m.runIn(m.servicePID(), []string{"--mount"}, script)
+	return m.runBy([]string{"nsenter", "--target", m.servicePID(), "--mount"}, script)
 }
 
 // servicePID is the service's process as seen from here.
@@ -252,7 +170,7 @@ func (m *machine) servicePID() string {
 }
 
 func (m *machine) pidSpace() string {
-	space, _ := os.Readlink("/proc/" + m.pid + "/ns/pid")
+	space, _ := os.Readlink("/proc/" + m.systemd.PID + "/ns/pid")
 	return space
 }
 

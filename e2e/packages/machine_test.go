@@ -26,7 +26,7 @@ func execShell(line string) *exec.Cmd { return exec.Command("bash", "-c", "set -
 type machine struct {
 	t       *testing.T
 	root    string
-	systemd string // its process, as seen from here, once it runs: boot
+	systemd *testbed.Systemd // once it runs: boot
 }
 
 // newMachine copies the Debian that E2E_SCRATCH_ROOT names.
@@ -49,8 +49,8 @@ func (m *machine) path(path string) string { return filepath.Join(m.root, path) 
 
 func (m *machine) command(line string) *exec.Cmd {
 	into := []string{"chroot", m.root}
-	if m.systemd != "" {
-		into = []string{"nsenter", "--target", m.systemd, "--mount", "--pid", "--cgroup", "--uts", "--ipc", "--net"}
+	if m.systemd != nil {
+		into = m.systemd.Enter()
 	}
 	return exec.Command(into[0], append(into[1:], "/usr/bin/env", "-i", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8",
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-c", line)...)

@@ -1,0 +1,44 @@
+package testbed
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+// lasting are the ports that LastingPort has given.
+var lasting = struct {
+	sync.Mutex
+	ports map[int]bool
+}{ports: map[int]bool{}}
+
+// LastingPort returns a free port of 127.0.0.1 that stays free while nobody listens: it lies below the ranges from which
+// systems choose ports for connections, and from which package signalnode does.
+func LastingPort(t testing.TB) string {
+	t.Helper()
+	lasting.Lock()
+	defer lasting.Unlock()
+	for range 100 {
+		port := 10000 + rand.IntN(9000) //nolint:gosec // no secret
+		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		if !lasting.ports[port] {
+			lasting.ports[port] = true
+			return strconv.Itoa(port)
+		}
+	}
+	t.Fatal("no free port to be had")
+	return ""
+}
+
+// LastingAddress returns an address of 127.0.0.1 with such a port.
+func LastingAddress(t testing.TB) string {
+	t.Helper()
+	return "127.0.0.1:" + LastingPort(t)
+}

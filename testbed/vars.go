@@ -1,0 +1,26 @@
+package testbed
+
+import (
+	"maps"
+	"os"
+)
+
+// Vars are environment variables.
+type Vars map[string]string
+
+// With returns the variables with others on top.
+func (v Vars) With(others Vars) Vars {
+	all := Vars{}
+	maps.Copy(all, v)
+	maps.Copy(all, others)
+	return all
+}
+
+// Environ is the whole environment of a process: what the system needs, and the variables.
+func (v Vars) Environ() []string {
+	all := append(make([]string, 0, len(v)+2), "PATH="+os.Getenv("PATH"), "HOME=/nonexistent")
+	for name, value := range v {
+		all = append(all, name+"="+value)
+	}
+	return all
+}
