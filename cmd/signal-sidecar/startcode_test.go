@@ -23,9 +23,9 @@ func TestCodeOfTheStartIsUnmapped(t *testing.T) {
 func (s *sidecar) code(t *testing.T) (size, resident int) {
 	t.Helper()
 	inCode := false
-	for line := range strings.Lines(contents(fmt.Sprintf("/proc/%d/smaps", s.cmd.Process.Pid))) {
+	for line := range strings.Lines(testbed.Contents(fmt.Sprintf("/proc/%d/smaps", s.Cmd.Process.Pid))) {
 		if mapping := strings.Fields(line); strings.Contains(mapping[0], "-") {
-			inCode = strings.HasPrefix(mapping[1], "r-x") && mapping[len(mapping)-1] == s.cmd.Path
+			inCode = strings.HasPrefix(mapping[1], "r-x") && mapping[len(mapping)-1] == s.Cmd.Path
 		}
 		if inCode {
 			_, _ = fmt.Sscanf(line, "Size: %d kB", &size)
