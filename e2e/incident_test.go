@@ -28,12 +28,12 @@ func TestIncidentInJaeger(t *testing.T) {
 
 	quiet := s.probes("jicofo_health", "ok")
 	s.jicofo("code 503")
-	s.becomes(t, "up drain 0%")
+	s.Becomes(t, "up drain 0%")
 	id := s.incident(t)
-	s.becomes(t, "down ready 100%") // the grace is over
+	s.Becomes(t, "down ready 100%") // the grace is over
 	s.awaitProbes(t, 10, "http_error")
 	s.jicofo("healthy")
-	s.becomes(t, "up ready 100%")
+	s.Becomes(t, "up ready 100%")
 	failing := s.probes("jicofo_health", "http_error")
 	s.awaitProbes(t, kept+20, "ok")
 

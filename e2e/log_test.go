@@ -12,7 +12,7 @@ func TestLogOfIncident(t *testing.T) {
 	r := startReceiver(t, "grpc", testbed.LastingAddress(t))
 	s := startShard(t, pushingTo(r.address, "grpc").With(vars{"DRAIN_GRACE_INTERVAL": "60"}))
 	s.jicofo("code 503")
-	s.becomes(t, "up drain 0%")
+	s.Becomes(t, "up drain 0%")
 	id := s.incident(t)
 	if id == "" {
 		t.Fatal("/signal/explain names no incident")
@@ -20,7 +20,7 @@ func TestLogOfIncident(t *testing.T) {
 	s.jicofo("code 500")
 	testbed.Eventually(t, "a probe to fail differently", bound, func() bool { return len(s.Logged("probe fails differently", "probe", "jicofo_health")) > 0 })
 	s.jicofo("healthy")
-	s.becomes(t, "up ready 100%")
+	s.Becomes(t, "up ready 100%")
 	if got := s.incident(t); got != "" {
 		t.Errorf("/signal/explain names incident %s after its end", got)
 	}

@@ -97,9 +97,9 @@ func TestOpenAPI(t *testing.T) {
 		})
 		d.check(t, s, behavior)
 		s.behave(signalnode.Behavior{})
-		s.becomes(t, "up ready 100%")
+		s.Becomes(t, "up ready 100%")
 	}
 	s.Say(t, "drain")
-	s.becomes(t, "up drain 0% #status_drain: the status file says drain")
+	s.Becomes(t, "up drain 0% #status_drain: the status file says drain")
 	d.check(t, s, "drained")
 }

@@ -30,7 +30,7 @@ func startShard(t *testing.T, settings vars) *shard {
 	t.Helper()
 	n := node.Start(t)
 	s := &shard{n, testbed.StartSidecar(t, quick.With(n.Settings()).With(settings))}
-	s.becomes(t, "up ready 100%")
+	s.Becomes(t, "up ready 100%")
 	return s
 }
 
@@ -46,15 +46,6 @@ func (s *shard) ask(t *testing.T) (line string, took time.Duration) {
 	said, err := testbed.Ask(s.Agent)
 	testbed.Must(t, err)
 	return strings.TrimSuffix(said, "\n"), time.Since(began)
-}
-
-// becomes waits until the agent says the line.
-func (s *shard) becomes(t *testing.T, line string) {
-	t.Helper()
-	testbed.Eventually(t, fmt.Sprintf("the agent to say %q", line), bound, func() bool {
-		said, _ := s.ask(t)
-		return said == line
-	})
 }
 
 // count is the value of a counter in /metrics, 0 without it.

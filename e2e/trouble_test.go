@@ -114,7 +114,7 @@ func checkAgent(t *testing.T, s *shard) {
 	for range 10 {
 		for word, line := range map[string]string{"drain": "up drain 0%", "maint": "up maint 0%", "ready": "up ready 100%"} {
 			s.Say(t, word)
-			s.becomes(t, line)
+			s.Becomes(t, line)
 			for range 10 {
 				said, took := s.ask(t)
 				if said != line {
@@ -127,7 +127,7 @@ func checkAgent(t *testing.T, s *shard) {
 		}
 	}
 	s.Say(t, "ready")
-	s.becomes(t, "up ready 100%")
+	s.Becomes(t, "up ready 100%")
 }
 
 // The end is not held up by a backend that does not answer, either.

@@ -10,7 +10,8 @@ import (
 
 // packages names the Debian package of each program that tests run, where it is not called like the program.
 var packages = map[string]string{
-	"ip": "iproute2", "man": "man-db", "nsenter": "util-linux", "promtool": "prometheus", "setpriv": "util-linux",
+	"ip": "iproute2", "man": "man-db", "nsenter": "util-linux", "promtool": "prometheus",
+	"qemu-aarch64-static": "qemu-user-static", "qemu-x86_64-static": "qemu-user-static", "setpriv": "util-linux",
 	"systemd-analyze": "systemd", "unshare": "util-linux",
 }
 

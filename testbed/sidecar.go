@@ -96,3 +96,19 @@ func (s *Sidecar) Metric(series string) string {
 	}
 	return ""
 }
+
+// Becomes waits until the agent says the line, given without its end.
+func (s *Sidecar) Becomes(t testing.TB, line string) {
+	t.Helper()
+	last := ""
+	defer func() {
+		if t.Failed() {
+			t.Logf("the agent's last line: %q", last)
+		}
+	}()
+	Eventually(t, fmt.Sprintf("the agent to say %q", line), Bound, func() bool {
+		said, err := Ask(s.Agent)
+		last = strings.TrimSuffix(said, "\n")
+		return err == nil && last == line
+	})
+}

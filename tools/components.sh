@@ -26,7 +26,9 @@ case ${2:-} in
 	;;
 browser) packages=([chromium]=chromium [curl]=curl) ;;
 containers) packages=([buildah]=buildah [debootstrap]=debootstrap) ;;
-packaging) packages=([lintian]=lintian [debootstrap]=debootstrap [rpm]=rpm [ip]=iproute2) ;;
+packaging)
+	packages=([lintian]=lintian [debootstrap]=debootstrap [rpm]=rpm [ip]=iproute2 [qemu-aarch64-static]=qemu-user-static)
+	;;
 *)
 	echo "$0: no group ${2}" >&2
 	exit 2

@@ -97,16 +97,7 @@ func (s *sidecar) report(t *testing.T) (r health.Report) {
 // becomes waits until the agent says the line, and checks that the REST code is the one that goes with it.
 func (s *sidecar) becomes(t *testing.T, line string) {
 	t.Helper()
-	last := ""
-	defer func() {
-		if t.Failed() {
-			t.Logf("the agent's last line: %q", last)
-		}
-	}()
-	testbed.Eventually(t, fmt.Sprintf("the agent to say %q", line), bound, func() bool {
-		last = s.line()
-		return last == line
-	})
+	s.Becomes(t, line)
 	want := http.StatusOK
 	if strings.HasPrefix(line, "down ") {
 		want = http.StatusServiceUnavailable

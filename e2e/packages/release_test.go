@@ -11,9 +11,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
+	"github.com/signal-sidecar/signal-sidecar/testbed/node"
 )
 
 // TestReproducible builds the release again, elsewhere and under other circumstances, and compares every byte.
@@ -105,11 +107,11 @@ func checkArchive(t *testing.T, dist, version, arch string, machine elf.Machine)
 	if got := asPackageVersion(t, build.Main.Version); got != version {
 		t.Errorf("the version of the binary, %s, gives %s; the package has %s", build.Main.Version, got, version)
 	}
-	if arch == strings.TrimSpace(output(t, "go", "env", "GOHOSTARCH")) {
-		if out := output(t, program, "version"); !strings.Contains(out, build.Main.Version+" (revision ") {
-			t.Errorf("version: %s", out)
-		}
+	command := []string{program}
+	if arch != strings.TrimSpace(output(t, "go", "env", "GOHOSTARCH")) {
+		command = []string{testbed.Component(t, emulators[arch]), program}
 	}
+	checkRun(t, build.Main.Version, command)
 	checkBOM(t, filepath.Join(dist, name+".cdx.json"), build)
 }
 
@@ -128,6 +130,30 @@ func checkBinary(t *testing.T, path string, machine elf.Machine) {
 	}
 	if home, err := os.UserHomeDir(); err == nil && bytes.Contains([]byte(contents(t, path)), []byte(home+"/go/")) {
 		t.Error("the binary tells where it was built")
+	}
+}
+
+// emulators run the programs of another architecture.
+var emulators = map[string]string{"amd64": "qemu-x86_64-static", "arm64": "qemu-aarch64-static"}
+
+// checkRun runs the program beside a simulated node, through a drain and a crash.
+func checkRun(t *testing.T, version string, command []string) {
+	if out := output(t, command[0], append(command[1:], "version")...); !strings.Contains(out, version+" (revision ") {
+		t.Errorf("version: %s", out)
+	}
+	n := node.Start(t)
+	s := testbed.StartSidecarBy(t, testbed.Quick.With(n.Settings()), command[0], command[1:]...)
+	s.Becomes(t, "up ready 100%")
+	n.Say(t, "drain")
+	s.Becomes(t, "up drain 0%")
+	n.Say(t, "ready")
+	s.Becomes(t, "up ready 100%")
+	testbed.Must(t, n.Jicofo.Crash())
+	s.Becomes(t, "down ready 100%")
+	testbed.Must(t, n.Jicofo.Recover())
+	s.Becomes(t, "up ready 100%")
+	if code, _ := s.Stop(t, syscall.SIGTERM); code != 0 {
+		t.Errorf("exit %d", code)
 	}
 }
 

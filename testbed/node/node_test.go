@@ -15,16 +15,9 @@ func TestMain(m *testing.M) { testbed.Main(m) }
 func TestSidecar(t *testing.T) {
 	n := node.Start(t)
 	s := testbed.StartSidecar(t, testbed.Quick.With(n.Settings()))
-	says := func(line string) {
-		t.Helper()
-		testbed.Eventually(t, line, testbed.Bound, func() bool {
-			said, err := testbed.Ask(s.Agent)
-			return err == nil && said == line+"\n"
-		})
-	}
-	says("up ready 100%")
+	s.Becomes(t, "up ready 100%")
 	n.Say(t, "drain")
-	says("up drain 0%")
+	s.Becomes(t, "up drain 0%")
 	if code, body := testbed.Get("http://" + s.HTTP + "/health"); code != http.StatusOK || body != "OK" {
 		t.Errorf("it answers %d %s", code, body)
 	}
