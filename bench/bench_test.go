@@ -66,6 +66,9 @@ func TestReadsWhatTheKernelSays(t *testing.T) {
 	if peak, err := peakMemory(os.Getpid()); err != nil || peak <= 0 {
 		t.Errorf("the peak of this process: %d, %v", peak, err)
 	}
+	if err := forgetPeak(os.Getpid()); err != nil {
+		t.Error(err)
+	}
 	if cpu, err := cpuTime(os.Getpid()); err != nil || cpu <= 0 {
 		t.Errorf("the CPU of this process: %v, %v", cpu, err)
 	}

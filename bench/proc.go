@@ -33,7 +33,12 @@ func readMemory(pid int) (memory, error) {
 	return memory{values["Anonymous"], values["Rss"]}, err
 }
 
-// peakMemory is the most that a process ever had in memory, in kB.
+// forgetPeak has the kernel begin anew with the peak of a process's memory (proc(5), clear_refs).
+func forgetPeak(pid int) error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
+}
+
+// peakMemory is the most that a process had in memory since its start or forgetPeak, in kB.
 func peakMemory(pid int) (int, error) {
 	values, err := readFields(fmt.Sprintf("/proc/%d/status", pid))
 	return values["VmHWM"], err
