@@ -130,6 +130,9 @@ func origin(s string) (string, error) {
 			return "", errOrigin
 		}
 	}
+	if _, err := url.Parse(u.String()); err != nil { // as with a zone that is no text
+		return "", errOrigin
+	}
 	return u.String(), nil
 }
 
