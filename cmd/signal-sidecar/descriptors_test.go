@@ -2,8 +2,10 @@ package main_test
 
 import (
 	"fmt"
+	"net"
 	"testing"
 
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
@@ -32,5 +34,49 @@ func TestWithoutDescriptors(t *testing.T) {
 	failed, again := s.Logged("agent connections are not accepted"), s.Logged("agent connections are accepted again")
 	if len(failed) != len(again) {
 		t.Errorf("%d rows of failures, %d ends:\n%s", len(failed), len(again), fmt.Sprint(failed, again))
+	}
+}
+
+// TestShareOfDescriptors: of the files that a sidecar may open, an eighth may be checks that wait for the first verdict, and
+// half connections to the REST server.
+func TestShareOfDescriptors(t *testing.T) {
+	t.Parallel()
+	const files, checks, requests = 160, 40, 100
+	s := newShard(t, nil)
+	s.Jicofo.Set("", signalnode.MustParseBehavior("hang"))
+	s.startBy(t, "sh", "-c", fmt.Sprintf("ulimit -n %d; exec %s", files, testbed.Binary(t)))
+
+	var replies []<-chan string
+	for range checks {
+		replies = append(replies, wait(t, s.Agent))
+	}
+	var waiting []<-chan string
+	testbed.Eventually(t, "checks to be sent away", bound, func() bool {
+		waiting = nil
+		for _, reply := range replies {
+			if len(reply) == 0 {
+				waiting = append(waiting, reply)
+			}
+		}
+		return len(waiting) == files/8
+	})
+	s.Jicofo.Set("", signalnode.MustParseBehavior("healthy"))
+	for _, reply := range waiting {
+		if said := heard(t, reply); said != "up ready 100%\n" {
+			t.Errorf("who waited is told %q", said)
+		}
+	}
+
+	for range requests {
+		conn, err := net.DialTimeout("tcp", s.HTTP, bound)
+		testbed.Must(t, err)
+		defer conn.Close()
+	}
+	_, port, _ := net.SplitHostPort(s.HTTP)
+	served := func() int { return connections(s.Cmd.Process.Pid, port) }
+	testbed.Eventually(t, "REST connections to be accepted", bound, func() bool { return served() >= files/2 })
+	s.Becomes(t, "up ready 100%")
+	if n := served(); n != files/2 {
+		t.Errorf("%d REST connections are accepted", n)
 	}
 }
