@@ -103,12 +103,12 @@ func (s *Sidecar) Becomes(t testing.TB, line string) {
 	last := ""
 	defer func() {
 		if t.Failed() {
-			t.Logf("the agent's last line: %q", last)
+			t.Logf("the agent's last reply: %q", last)
 		}
 	}()
 	Eventually(t, fmt.Sprintf("the agent to say %q", line), Bound, func() bool {
-		said, err := Ask(s.Agent)
-		last = strings.TrimSuffix(said, "\n")
-		return err == nil && last == line
+		var err error
+		last, err = Ask(s.Agent)
+		return err == nil && last == line+"\n"
 	})
 }

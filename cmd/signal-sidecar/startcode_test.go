@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -22,10 +23,13 @@ func TestCodeOfTheStartIsUnmapped(t *testing.T) {
 // code is how much code the binary has, and how much of that is mapped into memory, in KiB.
 func (s *sidecar) code(t *testing.T) (size, resident int) {
 	t.Helper()
+	process := fmt.Sprintf("/proc/%d/", s.Cmd.Process.Pid)
+	program, err := os.Readlink(process + "exe")
+	testbed.Must(t, err)
 	inCode := false
-	for line := range strings.Lines(testbed.Contents(fmt.Sprintf("/proc/%d/smaps", s.Cmd.Process.Pid))) {
+	for line := range strings.Lines(testbed.Contents(process + "smaps")) {
 		if mapping := strings.Fields(line); strings.Contains(mapping[0], "-") {
-			inCode = strings.HasPrefix(mapping[1], "r-x") && mapping[len(mapping)-1] == s.Cmd.Path
+			inCode = strings.HasPrefix(mapping[1], "r-x") && mapping[len(mapping)-1] == program
 		}
 		if inCode {
 			_, _ = fmt.Sscanf(line, "Size: %d kB", &size)
