@@ -357,9 +357,16 @@ func startWorking(t *rapid.T) []step {
 	return steps
 }
 
+// machineAtEpoch returns a Machine for which the timeline has begun: a first step backwards would else be none.
+func machineAtEpoch(cfg health.Config) *health.Machine {
+	m := health.NewMachine(cfg)
+	m.Advance(epoch)
+	return m
+}
+
 // drawTimeline plays a random timeline to a Machine and hands each step and its verdict to check.
 func drawTimeline(t *rapid.T, cfg health.Config, check func(m *health.Machine, s step, now time.Duration, v health.Verdict)) {
-	m := health.NewMachine(cfg)
+	m := machineAtEpoch(cfg)
 	now, until := time.Duration(0), time.Duration(-1)
 	play := func(s step) {
 		v := s.take(m)
@@ -540,7 +547,7 @@ func (r reference) String() string {
 func TestMachineDependsOnNothingElse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := drawConfig(t)
-		again, asked := health.NewMachine(cfg), health.NewMachine(cfg)
+		again, asked := machineAtEpoch(cfg), machineAtEpoch(cfg)
 		previous := -time.Hour // before anything was observed
 		drawTimeline(t, cfg, func(_ *health.Machine, s step, _ time.Duration, v health.Verdict) {
 			if same := s.take(again); !reflect.DeepEqual(v, same) {
