@@ -5,7 +5,6 @@ import (
 	"net"
 	"testing"
 
-	"github.com/signal-sidecar/signal-sidecar/signalnode"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
@@ -43,7 +42,7 @@ func TestShareOfDescriptors(t *testing.T) {
 	t.Parallel()
 	const files, checks, requests = 160, 40, 100
 	s := newShard(t, nil)
-	s.Jicofo.Set("", signalnode.MustParseBehavior("hang"))
+	s.jicofo("hang")
 	s.startBy(t, "sh", "-c", fmt.Sprintf("ulimit -n %d; exec %s", files, testbed.Binary(t)))
 
 	var replies []<-chan string
@@ -60,7 +59,7 @@ func TestShareOfDescriptors(t *testing.T) {
 		}
 		return len(waiting) == files/8
 	})
-	s.Jicofo.Set("", signalnode.MustParseBehavior("healthy"))
+	s.jicofo("healthy")
 	for _, reply := range waiting {
 		if said := heard(t, reply); said != "up ready 100%\n" {
 			t.Errorf("who waited is told %q", said)
