@@ -39,9 +39,15 @@ func sendAndFinish(fd int, line []byte) error {
 	return unix.Shutdown(fd, unix.SHUT_WR)
 }
 
-// register creates the instruments of a port.
+// register creates the instruments of a port. Both ports share signal.agent.checks, and the SDK keeps only the callback
+// that an instrument was first created with: the callbacks are registered apart from it.
 func (c *checks) register(provider metric.MeterProvider, held bool, room *waitingRoom) error {
 	meter := provider.Meter("github.com/signal-sidecar/signal-sidecar/agent")
+	counter, err := meter.Int64ObservableCounter("signal.agent.checks",
+		metric.WithDescription("Number of agent checks by port (agent, or hold: TCP_HOLD_PORT) and by what was said: up, down, or none (there was no verdict, or the peer was gone)."))
+	if err != nil {
+		return err
+	}
 	port := "agent"
 	if held {
 		port = "hold"
@@ -59,13 +65,11 @@ func (c *checks) register(provider metric.MeterProvider, held bool, room *waitin
 		return metric.WithAttributeSet(attribute.NewSet(attribute.String("port", port), attribute.String("reply", reply)))
 	}
 	up, down, none := said("up"), said("down"), said("none")
-	_, err := meter.Int64ObservableCounter("signal.agent.checks",
-		metric.WithDescription("Number of agent checks by port (agent, or hold: TCP_HOLD_PORT) and by what was said: up, down, or none (there was no verdict, or the peer was gone)."),
-		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-			o.Observe(c.up.Load(), up)
-			o.Observe(c.down.Load(), down)
-			o.Observe(c.silent.Load(), none)
-			return nil
-		}))
+	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		o.ObserveInt64(counter, c.up.Load(), up)
+		o.ObserveInt64(counter, c.down.Load(), down)
+		o.ObserveInt64(counter, c.silent.Load(), none)
+		return nil
+	}, counter)
 	return err
 }

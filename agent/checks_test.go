@@ -31,6 +31,30 @@ func TestChecksAreCounted(t *testing.T) {
 	r.wantChecks(t, reader, map[string]int64{"up": 4, "down": 1, "none": 2})
 }
 
+// TestBothPortsAreCounted by one provider, as in the sidecar: the held port's counts are there from the start too.
+func TestBothPortsAreCounted(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
+	ordinary := startAgent(t, setup{config: rules, meters: provider})
+	held := startAgent(t, setup{config: rules, meters: provider, hold: time.Hour})
+	want := map[string]int64{
+		"signal.agent.held":            0,
+		"signal.agent.checks agent up": 0, "signal.agent.checks agent down": 0, "signal.agent.checks agent none": 0,
+		"signal.agent.checks hold up": 0, "signal.agent.checks hold down": 0, "signal.agent.checks hold none": 0,
+	}
+	if got := collect(t, reader); !maps.Equal(got, want) {
+		t.Errorf("at the start: counted %v, want %v", got, want)
+	}
+	ordinary.upReady()
+	held.observed(jicofo(0), prosody(500), statusFile("ready"))
+	ordinary.check(t)
+	for range 3 {
+		held.check(t)
+	}
+	want["signal.agent.checks agent up"], want["signal.agent.checks hold down"] = 1, 3
+	testbed.Eventually(t, "the checks of both ports to be counted", bound, func() bool { return maps.Equal(collect(t, reader), want) })
+}
+
 // wantChecks waits for the counts: a check is counted when its reply has left.
 func (r *runningAgent) wantChecks(t *testing.T, reader *sdkmetric.ManualReader, want map[string]int64) {
 	t.Helper()
