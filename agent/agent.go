@@ -21,6 +21,8 @@ import (
 const (
 	// verdictWait bounds how long a connection waits for the first verdict.
 	verdictWait = 10 * time.Second
+	// notReadyHold bounds how long a connection is held while the line is not "up ready".
+	notReadyHold = 500 * time.Millisecond
 	// maxWaiting bounds the connections that wait on a port, together with an eighth of the file descriptors that the
 	// process may have.
 	maxWaiting = 1024

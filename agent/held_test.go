@@ -12,6 +12,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/signal-sidecar/signal-sidecar/health"
+
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
@@ -53,7 +55,7 @@ func TestHeldHearsAChange(t *testing.T) {
 	r.upReady()
 	for range 3 {
 		for _, change := range []struct{ word, line string }{
-			{"drain", "up drain 0%\n"}, {"maint", "up maint 0%\n"}, {"unhealthy", "down drain 0%\n"}, {"ready", "up ready 100%\n"},
+			{"drain", "up drain 0%\n"}, {"maint", "up maint 0%\n"}, {"unhealthy", "down drain 0%\n"},
 		} {
 			conns := r.dialHeld(t, 3)
 			r.observed(jicofo(1))
@@ -62,6 +64,7 @@ func TestHeldHearsAChange(t *testing.T) {
 			r.observed(statusFile(change.word))
 			wantReplies(t, conns, change.line)
 			r.waitForWaiting(t, 0)
+			r.observed(statusFile("ready"))
 		}
 	}
 	r.waitForSockets(t, 0)
@@ -80,6 +83,32 @@ func TestHeldAnswersAfterHold(t *testing.T) {
 		if held := time.Since(began); held < hold {
 			t.Errorf("held for %s, want %s", held, hold)
 		}
+	}
+}
+
+// TestHeldOnlyShortlyWhileNotReady: a HAProxy that was just reloaded starts with every server up, and must soon get a
+// line that keeps traffic away.
+func TestHeldOnlyShortlyWhileNotReady(t *testing.T) {
+	for _, c := range []struct {
+		line  string
+		parts []health.Observation
+	}{
+		{"up drain 0%\n", []health.Observation{jicofo(0), prosody(200), statusFile("drain")}},
+		{"up maint 0%\n", []health.Observation{jicofo(0), prosody(200), statusFile("maint")}},
+		{"down ready 100%\n", []health.Observation{jicofo(0), prosody(500), statusFile("ready")}},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			t.Parallel()
+			r := startAgent(t, holdForEver())
+			r.observed(c.parts...)
+			began := time.Now()
+			if got := r.check(t); got != c.line {
+				t.Errorf("replied %q, want %q", got, c.line)
+			}
+			if held := time.Since(began); held < notReadyHold {
+				t.Errorf("held for %s, want %s", held, notReadyHold)
+			}
+		})
 	}
 }
 

@@ -89,7 +89,7 @@ func (r *waitingRoom) admit(fd int, now time.Time) {
 	s := r.source.Current()
 	stay := r.verdictWait
 	if s.Verdict.Known {
-		stay = r.hold
+		stay = holdOf(s, r.hold)
 	}
 	if settling := s.Verdict.Known && now.Sub(r.changed) < r.settle; stay == 0 || settling || len(r.queue) >= r.places {
 		r.say(fd, s, now)
@@ -97,6 +97,15 @@ func (r *waitingRoom) admit(fd int, now time.Time) {
 	}
 	r.queue = append(r.queue, waiting{fd, now.Add(stay)})
 	r.waiting.Store(int64(len(r.queue)))
+}
+
+// holdOf returns how long a connection is held at most while s is current. What keeps traffic away must soon reach a
+// HAProxy that was just reloaded: it starts with every server up.
+func holdOf(s *health.Snapshot, hold time.Duration) time.Duration {
+	if s.Verdict.Healthy && s.Verdict.Status == health.StatusReady {
+		return hold
+	}
+	return min(hold, notReadyHold)
 }
 
 // dismiss answers the first n.
