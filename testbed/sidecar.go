@@ -75,7 +75,7 @@ func (s *Sidecar) Log() (all []Entry) {
 // Logged returns the lines with the message and the attributes, given as names and values.
 func (s *Sidecar) Logged(message string, attributes ...string) (found []Entry) {
 	for _, e := range s.Log() {
-		fits := e["msg"] == message
+		fits := e["message"] == message
 		for i := 0; fits && i < len(attributes); i += 2 {
 			fits = fmt.Sprint(e[attributes[i]]) == attributes[i+1]
 		}

@@ -115,7 +115,7 @@ func (s *shard) expectReasons(t *testing.T, name string, since int, outcomes map
 	told := map[string]int{}
 	changes := 0
 	for _, e := range s.Log()[since:] {
-		switch e["msg"] {
+		switch e["message"] {
 		case "probe began to fail", "probe fails differently":
 			probe := fmt.Sprint(e["probe"])
 			told[probe]++

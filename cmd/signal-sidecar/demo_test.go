@@ -97,7 +97,7 @@ func TestDemo(t *testing.T) {
 		d.command(t, step.path, step.text)
 		d.becomes(t, step.line)
 	}
-	if log := d.Stderr(); !strings.Contains(log, `msg="verdict changed"`) {
+	if log := d.Stderr(); !strings.Contains(log, `message="verdict changed"`) {
 		t.Errorf("the log shows no change of the verdict:\n%s", log)
 	}
 	d.end(t)

@@ -124,7 +124,7 @@ func TestBadDumps(t *testing.T) {
 		s.jicofo("code 500")
 		s.becomes(t, "down ready 100%")
 		testbed.Eventually(t, command+" to fail, and the log to say so", bound, func() bool {
-			failed := s.Logged("dump failed", "service", "jicofo", "level", "ERROR")
+			failed := s.Logged("dump failed", "service", "jicofo", "level", "error")
 			return len(failed) == 1 && failed[0]["error"] != ""
 		})
 		s.jicofo("healthy")

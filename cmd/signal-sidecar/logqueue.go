@@ -14,8 +14,8 @@ import (
 // maxQueuedLines bounds the lines that wait to be written.
 const maxQueuedLines = 1024
 
-// logQueue stands between the log and where it goes, which may be a pipe that nobody reads: a line that finds no room is
-// dropped and counted, and nothing ever waits for one to be written.
+// logQueue is a bounded queue between the log and its destination, which may be a pipe with a slow reader or with none.
+// A line that finds the queue full, or that cannot be written, is dropped and counted. Logging never waits for a write.
 type logQueue struct {
 	out         io.Writer
 	lines       chan []byte
@@ -40,7 +40,9 @@ func (q *logQueue) run() {
 		}
 		select {
 		case line := <-q.lines:
-			_, _ = q.out.Write(line) // there is nowhere to complain
+			if n, err := q.out.Write(line); err != nil || n < len(line) {
+				q.dropped.Add(1)
+			}
 		case <-stop:
 			stop = nil
 		}
@@ -66,10 +68,10 @@ func (q *logQueue) close(limit time.Duration) {
 	}
 }
 
-// register shows how many lines were dropped.
+// register creates the metric of the lines that were dropped.
 func (q *logQueue) register(provider metric.MeterProvider) error {
 	_, err := provider.Meter("github.com/signal-sidecar/signal-sidecar/cmd/signal-sidecar").Int64ObservableCounter("signal.log.dropped",
-		metric.WithDescription("Number of log lines that were dropped because nobody took them in time."),
+		metric.WithDescription("Number of log lines that were lost: the queue was full, or the line could not be written."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(q.dropped.Load())
 			return nil

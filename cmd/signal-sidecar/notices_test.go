@@ -126,7 +126,7 @@ func TestDrainGraceForced(t *testing.T) {
 		}
 	}
 	s := startSidecar(t, vars{"HEALTH_DAMPENING_INTERVAL": "30", "DRAIN_GRACE_INTERVAL": "10"})
-	warnings := s.Logged("setting is not in force as given", "level", "WARN")
+	warnings := s.Logged("setting is not in force as given", "level", "warn")
 	if len(warnings) != 1 || !strings.Contains(warnings[0]["notice"].(string), "DRAIN_GRACE_INTERVAL") {
 		t.Errorf("warnings in the log: %v", warnings)
 	}

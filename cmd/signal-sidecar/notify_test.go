@@ -253,7 +253,7 @@ func TestBrokenNotifySocket(t *testing.T) {
 			if code, took := s.Stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
 				t.Errorf("exit %d after %s", code, took)
 			}
-			if told := s.Logged("service manager cannot be told", "level", "WARN", "socket", socket); len(told) != 1 {
+			if told := s.Logged("service manager cannot be told", "level", "warn", "socket", socket); len(told) != 1 {
 				t.Errorf("logged: %v", told)
 			}
 		})
@@ -289,7 +289,7 @@ func TestBadWatchdog(t *testing.T) {
 			s := startShard(t, vars{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": time})
 			s.becomes(t, "up ready 100%")
 			pollAll(t, s)
-			if told := s.Logged("watchdog is not fed", "level", "WARN"); len(told) != 1 || len(m.feeds()) > 0 {
+			if told := s.Logged("watchdog is not fed", "level", "warn"); len(told) != 1 || len(m.feeds()) > 0 {
 				t.Errorf("fed %d times, logged %v", len(m.feeds()), told)
 			}
 		})

@@ -41,15 +41,8 @@ func (serveCommand) Run(ctx context.Context, line *kong.Context, env *environmen
 	if err != nil {
 		return err
 	}
+	surviveLogReader()
 	return serve(ctx, c, std.stdout, func(*sidecar) {})
-}
-
-func newLogHandler(c config, w io.Writer) slog.Handler {
-	options := &slog.HandlerOptions{Level: c.logLevel}
-	if c.logText {
-		return slog.NewTextHandler(w, options)
-	}
-	return slog.NewJSONHandler(w, options)
 }
 
 // sidecar is everything that runs, wired together.

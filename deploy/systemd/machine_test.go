@@ -192,7 +192,7 @@ func (m *machine) logged(message string) (lines []map[string]any) {
 	for _, entry := range m.journal() {
 		text, _ := entry["MESSAGE"].(string)
 		var line map[string]any
-		if json.Unmarshal([]byte(text), &line) == nil && line["msg"] == message {
+		if json.Unmarshal([]byte(text), &line) == nil && line["message"] == message {
 			lines = append(lines, line)
 		}
 	}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// newLogHandler writes the log in the form of LOG_FORMAT.
+func newLogHandler(c config, w io.Writer) slog.Handler {
+	options := &slog.HandlerOptions{Level: c.logLevel, ReplaceAttr: originalKeys}
+	if c.logText {
+		return slog.NewTextHandler(w, options)
+	}
+	return slog.NewJSONHandler(w, options)
+}
+
+// originalKeys gives a line the keys of the Node original, which the fleets' tools read: timestamp (RFC 3339, UTC,
+// milliseconds), level in lower case, and message.
+func originalKeys(groups []string, a slog.Attr) slog.Attr {
+	switch {
+	case len(groups) > 0:
+	case a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime:
+		return slog.Any("timestamp", health.Time(a.Value.Time()))
+	case a.Key == slog.LevelKey:
+		return slog.String(a.Key, strings.ToLower(a.Value.String()))
+	case a.Key == slog.MessageKey:
+		a.Key = "message"
+	}
+	return a
+}
+
+// surviveLogReader lets the process outlive the reader of its log. A Go program that does not receive SIGPIPE is ended
+// by a write to a broken pipe on standard output or standard error (package os/signal, "SIGPIPE"); one that does gets
+// EPIPE. The signal is received and not ignored, because child processes would inherit an ignored signal.
+func surviveLogReader() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
