@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -214,6 +213,6 @@ func openAndRead(path string) (r reading, err error) {
 	if len(content) > statusLimit {
 		return r, fmt.Errorf("%s is larger than %d bytes", path, statusLimit)
 	}
-	r.StatusFile = health.StatusFile{Found: true, Contents: strings.TrimSpace(text(content))}
+	r.StatusFile = health.StatusFile{Found: true, Contents: health.TrimStatus(text(content))}
 	return r, nil
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
@@ -53,17 +55,39 @@ func TestNormalizeWarning(t *testing.T) {
 	}
 }
 
+// TestTrimStatus trims each character there is, at either end and at both, exactly when JavaScript's trim does.
+func TestTrimStatus(t *testing.T) {
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if !utf8.ValidRune(r) {
+			continue
+		}
+		text, want := string(r)+"maint"+string(r)+string(r), "maint"
+		if !strings.ContainsRune(javaScriptTrims, r) {
+			want = text
+		}
+		if got := health.TrimStatus(text); got != want {
+			t.Errorf("TrimStatus(%+q) is %+q, want %+q", text, got, want)
+		}
+	}
+	if got := health.TrimStatus("\xEF\xBB\xBFmaint"); got != "maint" {
+		t.Errorf("a byte order mark is kept: %q", got)
+	}
+	if got := health.TrimStatus(" \uFEFF\n "); got != "" {
+		t.Errorf("nothing but space: %q", got)
+	}
+}
+
 // FuzzParseWord compares with the spec's words: trimmed, case-insensitive, and anything else is unknown. İ is the one
 // letter beyond ASCII whose lower case is a letter of these words: a Turkish locale writes DRAİN for drain.
 func FuzzParseWord(f *testing.F) {
 	for _, seed := range []string{
 		"ready", "drain", "maint", "unhealthy", "READY\n", " \tDrain\r\n", "mAINT ", "", " ", "\x00", "unknown", "readyready",
-		"ready drain", "ready\nmaint", "ready\x00", "\ufeffready", "\u00a0ready\u2003", "DRAİN", "dra\u0131n", "maınt", "\xff\xfe", "ｒｅａｄｙ",
+		"ready drain", "ready\nmaint", "ready\x00", "\ufeffready", "\u0085ready", "\u00a0ready\u2003", "DRAİN", "dra\u0131n", "maınt", "\xff\xfe", "ｒｅａｄｙ",
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, contents string) {
-		want, folded := health.WordUnknown, strings.ReplaceAll(strings.TrimSpace(contents), "İ", "i")
+		want, folded := health.WordUnknown, strings.ReplaceAll(strings.Trim(contents, javaScriptTrims), "İ", "i")
 		for _, word := range []health.Word{health.WordReady, health.WordDrain, health.WordMaint, health.WordUnhealthy} {
 			if strings.EqualFold(folded, string(word)) {
 				want = word

@@ -25,7 +25,8 @@ type Machine struct {
 }
 
 // An episode begins when the node turns unhealthy and ends when it is reported healthy without mitigation again. A node
-// that relapses while its return is dampened is therefore still in the same episode: its grace is not granted anew.
+// that relapses while its return is dampened is therefore still in the same episode. An episode that was reported unhealthy
+// gets no grace any more: else a node that is down would come up because something else fails.
 type episode struct {
 	open         bool
 	rawUnhealthy bool // the node is unhealthy at this moment of the episode
@@ -120,7 +121,7 @@ func (m *Machine) settleUnhealthy(v *Verdict) {
 		m.unhealthyRuns++
 	}
 	until := m.episode.began.Add(m.cfg.DrainGrace)
-	if !m.beenHealthy || !m.now.Before(until) || !m.graceQualifies() {
+	if !m.beenHealthy || m.episode.reportedDown || !m.now.Before(until) || !m.graceQualifies() {
 		m.episode.reportedDown = true
 		return
 	}

@@ -94,7 +94,13 @@ func jicofoFine(j *health.Jicofo) bool {
 
 func prosodyFine(p *health.Prosody) bool { return p.Health.Code == 200 }
 
-func fileWord(f *health.StatusFile) string { return strings.ToLower(strings.TrimSpace(f.Contents)) }
+// javaScriptTrims is ECMAScript's WhiteSpace and LineTerminator, character by character.
+const javaScriptTrims = "\t\v\f\u0020\u00A0\uFEFF\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A" +
+	"\u202F\u205F\u3000" + "\n\r\u2028\u2029"
+
+func fileWord(f *health.StatusFile) string {
+	return strings.ToLower(strings.Trim(f.Contents, javaScriptTrims))
+}
 
 func fileFine(f *health.StatusFile) bool { return f.Found && fileWord(f) != "unhealthy" }
 
@@ -126,16 +132,22 @@ func (s stretch) qualifies(scope health.GraceScope) bool {
 	panic("no such scope")
 }
 
-// inGrace says whether stretch i, of an episode that began with stretch began, shows as drain at a moment of it.
-func (r reference) inGrace(all []stretch, began, i int, at time.Duration) bool {
+// covered says whether what is wrong at a moment of stretch i, of an episode that began with stretch began, may show as
+// drain, whatever was reported before.
+func (r reference) covered(all []stretch, began, i int, at time.Duration) bool {
 	everHealthy := slices.ContainsFunc(all[:i], stretch.raw)
 	return everHealthy && at-all[began].from < r.cfg.DrainGrace && all[i].qualifies(r.cfg.DrainGraceScope)
+}
+
+// inGrace says whether stretch i shows as drain at a moment of it: an episode that was reported unhealthy never does again.
+func (r reference) inGrace(all []stretch, began, i int, at time.Duration) bool {
+	return r.covered(all, began, i, at) && !r.reportedDown(all, began, i-1)
 }
 
 // reportedDown says whether any moment of the stretches began to last was reported unhealthy for what was wrong then.
 func (r reference) reportedDown(all []stretch, began, last int) bool {
 	for i := began; i <= last; i++ {
-		if !all[i].raw() && !r.inGrace(all, began, i, all[i].to) {
+		if !all[i].raw() && !r.covered(all, began, i, all[i].to) {
 			return true
 		}
 	}
@@ -316,7 +328,7 @@ func drawObservation(t *rapid.T, cfg health.Config) *health.Observation {
 	case "prosody":
 		return &health.Observation{Prosody: &health.Prosody{Health: answer.Draw(t, "http-bind")}}
 	case "file":
-		words := []string{"ready", "ready", " READY\n", "drain", "Maint", "unhealthy", "", "other"}
+		words := []string{"ready", "ready", "\uFEFFREADY\n", "drain", "Maint", "unhealthy", "", "other"}
 		file := health.StatusFile{Contents: rapid.SampledFrom(words).Draw(t, "contents"), Found: true}
 		if rapid.IntRange(0, 9).Draw(t, "missing") == 9 {
 			file = health.StatusFile{Problem: "gone"}

@@ -1,6 +1,9 @@
 package health
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // Word is what an operator wrote into the status file.
 type Word string
@@ -14,9 +17,17 @@ const (
 	WordUnhealthy Word = "unhealthy"
 )
 
-// ParseWord reads the contents of a status file: trimmed, case-insensitive (spec section 2).
+// TrimStatus removes from both ends of a status file's contents what JavaScript's trim removes: the WhiteSpace and
+// LineTerminator of ECMAScript. Unlike strings.TrimSpace it removes a byte order mark, and keeps U+0085.
+func TrimStatus(contents string) string {
+	return strings.TrimFunc(contents, func(r rune) bool {
+		return strings.ContainsRune("\t\v\f\n\r\u2028\u2029\uFEFF", r) || unicode.Is(unicode.Zs, r)
+	})
+}
+
+// ParseWord reads the contents of a status file: trimmed as TrimStatus does, case-insensitive (spec section 2).
 func ParseWord(contents string) Word {
-	switch w := Word(strings.ToLower(strings.TrimSpace(contents))); w {
+	switch w := Word(strings.ToLower(TrimStatus(contents))); w {
 	case WordReady, WordDrain, WordMaint, WordUnhealthy:
 		return w
 	default:

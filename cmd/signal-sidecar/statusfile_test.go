@@ -44,6 +44,7 @@ func TestStatusFileWords(t *testing.T) {
 		{"maint", "up maint 0%"},
 		{" \tREADY \r\n\n", "up ready 100%"},
 		{"Drain", "up drain 0%"},
+		{"\xEF\xBB\xBFmaint", "up maint 0%"},
 		{"ready", "up ready 100%"},
 		{"unhealthy", "down drain 0%"},
 		{"ready", "up ready 100%"},

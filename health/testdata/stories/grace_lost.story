@@ -1,0 +1,10 @@
+# The grace asks at each moment what is wrong then. When prosody fails as well the node is down, and an episode that was
+# reported unhealthy gets no grace any more: prosody's return alone changes nothing. Its end is dampened.
+0s   ready            → up ready 100%
+10s  jicofo refused   → up drain 0% damped until 130s
+20s  prosody timeout  → down ready 100% reason prosody_timeout,jicofo_unreachable
+30s  prosody 200      → down ready 100% reason jicofo_unreachable since 10s runs 1
+40s  jicofo 200       → down ready 100% damped until 50s
+50s                   → up ready 100%
+60s  jicofo refused   → up drain 0% damped until 180s runs 2
+70s  jicofo 200       → up ready 100%
