@@ -17,17 +17,16 @@ global: {scrape_interval: 300ms}
 scrape_configs: [{job_name: signal-sidecar, static_configs: [{targets: [%q]}]}]
 `
 
-func startPrometheus(t *testing.T, features, target string) *prometheus {
+func startPrometheus(t *testing.T, target string) *prometheus {
 	t.Helper()
-	address := testbed.StartPrometheus(t, fmt.Sprintf(prometheusConfig, target), "--enable-feature="+features)
+	address := testbed.StartPrometheus(t, fmt.Sprintf(prometheusConfig, target), "--enable-feature=exemplar-storage")
 	return &prometheus{"http://" + address + "/api/v1"}
 }
 
-// sample is one series of an instant query; Histogram is that of a native one.
+// sample is one series of an instant query.
 type sample struct {
-	Metric    map[string]string
-	Value     []any
-	Histogram []any
+	Metric map[string]string
+	Value  []any
 }
 
 func (p *prometheus) query(t *testing.T, expression string) []sample {

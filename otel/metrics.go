@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	processbridge "go.opentelemetry.io/contrib/bridges/prometheus"
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetricgrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
@@ -17,30 +19,27 @@ import (
 // goroutinesView gives the one runtime metric whose name Prometheus keeps for histograms the name it has there.
 var goroutinesView = sdkmetric.NewView(sdkmetric.Instrument{Name: "go.goroutine.count"}, sdkmetric.Stream{Name: "go.goroutines"})
 
-// newBridge returns a reader that turns OpenTelemetry metrics into Prometheus ones, and where they are gathered, together
-// with those of the process.
-func newBridge(options ...bridge.Option) (sdkmetric.Reader, prometheus.Gatherer, error) {
-	registry := prometheus.NewRegistry()
-	if process, err := newProcess(); err == nil { // without /proc there are none
-		registry.MustRegister(process)
-	}
+// newBridge returns a reader that turns OpenTelemetry metrics into Prometheus ones, and the registry that gathers them
+// together with those of the process. Histograms have classic buckets in every format.
+func newBridge() (sdkmetric.Reader, prometheus.Gatherer, error) {
+	registry := newProcessRegistry()
 	// Without scope labels: the names are unique, and the labels would double the size of every scrape.
-	reader, err := bridge.New(append(options, bridge.WithRegisterer(registry), bridge.WithoutScopeInfo())...)
+	reader, err := bridge.New(bridge.WithRegisterer(registry), bridge.WithoutScopeInfo())
 	if err != nil {
 		return nil, nil, fmt.Errorf("build the Prometheus bridge: %w", err)
 	}
 	return reader, registry, nil
 }
 
-// nativeHistograms has histograms aggregated in exponential buckets, which Prometheus calls native.
-func nativeHistograms(kind sdkmetric.InstrumentKind) sdkmetric.Aggregation {
-	if kind == sdkmetric.InstrumentKindHistogram {
-		return sdkmetric.AggregationBase2ExponentialHistogram{MaxSize: 40, MaxScale: 8}
-	}
-	return sdkmetric.DefaultAggregationSelector(kind)
+// newProcessRegistry returns a registry with the metrics of this process. Without /proc it has none.
+func newProcessRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
 }
 
-// newPushReader returns the reader that pushes metrics. It is autoexport's but for OTLP, whose exporter is counted.
+// newPushReader returns the reader that pushes metrics. It is autoexport's except for OTLP, whose exports are counted, and
+// which exports the metrics of the process too.
 func newPushReader(ctx context.Context, l *ledger) (sdkmetric.Reader, error) {
 	if exporter := os.Getenv("OTEL_METRICS_EXPORTER"); exporter != "" && exporter != "otlp" {
 		return autoexport.NewMetricReader(ctx)
@@ -49,7 +48,8 @@ func newPushReader(ctx context.Context, l *ledger) (sdkmetric.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sdkmetric.NewPeriodicReader(&settlingMetrics{exporter, l}), nil
+	process := processbridge.NewMetricProducer(processbridge.WithGatherer(newProcessRegistry()))
+	return sdkmetric.NewPeriodicReader(&settlingMetrics{exporter, l}, sdkmetric.WithProducer(process)), nil
 }
 
 func newMetricExporter(ctx context.Context) (sdkmetric.Exporter, error) {

@@ -52,12 +52,3 @@ func TestProtocolOfMetrics(t *testing.T) {
 		})
 	}
 }
-
-func TestNativeHistogramsOnlyForHistograms(t *testing.T) {
-	if _, ok := nativeHistograms(sdkmetric.InstrumentKindHistogram).(sdkmetric.AggregationBase2ExponentialHistogram); !ok {
-		t.Error("a histogram is not exponential")
-	}
-	if got, want := nativeHistograms(sdkmetric.InstrumentKindCounter), sdkmetric.DefaultAggregationSelector(sdkmetric.InstrumentKindCounter); got != want {
-		t.Errorf("a counter is aggregated as %v", got)
-	}
-}

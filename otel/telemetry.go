@@ -14,7 +14,6 @@ import (
 	"go.opentelemetry.io/contrib/bridges/otelslog"
 	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/contrib/instrumentation/runtime"
-	bridge "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -42,8 +41,8 @@ type Telemetry struct {
 	TracerProvider trace.TracerProvider
 	MeterProvider  metric.MeterProvider
 	Logger         *slog.Logger
-	// Gatherer shows all metrics to Prometheus, NativeGatherer with native histograms; nil without the bridge.
-	Gatherer, NativeGatherer prometheus.Gatherer
+	// Gatherer gathers all metrics for Prometheus; nil without the bridge.
+	Gatherer prometheus.Gatherer
 
 	local    *slog.Logger // for what concerns the export itself
 	keeper   *keeper      // nil while traces are not exported
@@ -126,16 +125,12 @@ func (t *Telemetry) buildLogs(ctx context.Context, o Options, res *resource.Reso
 func (t *Telemetry) buildMetrics(ctx context.Context, o Options, res *resource.Resource) error {
 	options := []sdkmetric.Option{sdkmetric.WithResource(res), sdkmetric.WithView(goroutinesView)}
 	if o.Prometheus {
-		classic, gatherer, err := newBridge()
+		reader, gatherer, err := newBridge()
 		if err != nil {
 			return err
 		}
-		native, nativeGatherer, err := newBridge(bridge.WithAggregationSelector(nativeHistograms))
-		if err != nil {
-			return err
-		}
-		t.Gatherer, t.NativeGatherer = gatherer, nativeGatherer
-		options = append(options, sdkmetric.WithReader(classic), sdkmetric.WithReader(native))
+		t.Gatherer = gatherer
+		options = append(options, sdkmetric.WithReader(reader))
 	}
 	if exporting("METRICS") {
 		reader, err := newPushReader(ctx, t.newLedger("metrics"))

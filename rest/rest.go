@@ -43,9 +43,6 @@ type Options struct {
 	Source   Source
 	// Gatherer is what /metrics shows; nil turns it off.
 	Gatherer prometheus.Gatherer
-	// NativeGatherer is what a scraper sees that asks for the protobuf format, the only one that has native histograms;
-	// nil shows it Gatherer.
-	NativeGatherer prometheus.Gatherer
 	// Census turns /signal/census on.
 	Census bool
 	// History returns what happened at a moment and after it, for /signal/history; nil turns it off.
@@ -154,7 +151,7 @@ func newHandler(o Options, listeners *listeners) (http.Handler, error) {
 		get("/signal/history", h.past)
 	}
 	if o.Gatherer != nil {
-		get("/metrics", gin.WrapH(metricsHandler(o)))
+		get("/metrics", gin.WrapH(o.metricsHandler()))
 	}
 	return engine, nil
 }

@@ -59,7 +59,8 @@ func startObservedFleet(t *testing.T) *fleet {
 	rules, err := filepath.Abs("../../deploy/prometheus/rules")
 	testbed.Must(t, err)
 	config := fmt.Sprintf(fleetConfig, rules+"/*.yml", f.first.HTTP, f.second.HTTP, metrics)
-	f.prometheus = testbed.StartPrometheus(t, config, "--enable-feature=exemplar-storage")
+	// With native-histograms Prometheus asks for protobuf; rules and panels need the classic buckets there too.
+	f.prometheus = testbed.StartPrometheus(t, config, "--enable-feature=exemplar-storage,native-histograms")
 	f.fail(t)
 	return f
 }

@@ -172,8 +172,9 @@ func renderMetrics(families []*dto.MetricFamily) string {
 	fmt.Fprintf(&b, `# Metrics
 
 Everything that /metrics shows with every part switched on; generated from the instruments. Never more than %d series.
-Histograms carry exemplars with trace ids in OpenMetrics (Prometheus stores them with --enable-feature=exemplar-storage),
-and are native histograms to scrapers that ask for protobuf (--enable-feature=native-histograms).
+Histograms have classic buckets in every format, text, OpenMetrics and protobuf; in the latter two they carry exemplars with
+trace ids (Prometheus stores them with --enable-feature=exemplar-storage). process_network_* count the traffic of the whole
+network namespace, not that of the process alone.
 Over OTLP the same metrics go by OpenTelemetry's names: dots for underscores, no unit or _total at the end.
 
 | metric | type | labels | meaning |
