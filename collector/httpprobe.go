@@ -110,14 +110,12 @@ func (p *httpProbe) ask(ctx context.Context, use func(*body) error) (a health.An
 	}
 	a.Took = time.Since(start).Round(time.Microsecond).Seconds()
 	p.line.end(a.Code)
-	o := outcomeOf(a, r.invalid)
-	if o != outcomeOK {
+	if !a.OK() || r.invalid != nil {
 		a.Exchange = &health.Exchange{
 			URL: p.url, Host: p.host, TraceID: traceID(ctx), Attempts: attempts, Body: text(r.body[:min(len(r.body), excerpt)]),
 		}
-		o.body = a.Exchange.Body
 	}
-	done(time.Now(), o, len(attempts))
+	done(time.Now(), outcomeOf(a, r.invalid), len(attempts))
 	if !a.Reachable() {
 		return a, nil, nil
 	}

@@ -27,17 +27,21 @@ var outcomeOK = outcome{label: "ok", key: "ok"}
 
 // outcomeOf judges an HTTP probe.
 func outcomeOf(a health.Answer, invalid error) outcome {
+	var o outcome
 	switch {
 	case !a.Reachable():
-		return outcome{label: string(a.Failure), key: string(a.Failure), detail: a.Detail}
+		o = outcome{label: string(a.Failure), key: string(a.Failure), detail: a.Detail}
 	case !a.OK():
-		text := "answered " + strconv.Itoa(a.Code)
-		return outcome{label: "http_error", key: text, detail: text}
+		o = outcome{label: "http_error", key: strconv.Itoa(a.Code), detail: a.Describe()}
 	case invalid != nil:
-		return outcome{label: "invalid_body", key: "invalid_body", detail: problem(invalid)}
+		o = outcome{label: "invalid_body", key: "invalid_body", detail: problem(invalid)}
 	default:
 		return outcomeOK
 	}
+	if a.Exchange != nil {
+		o.body = a.Exchange.Body
+	}
+	return o
 }
 
 // recorder gives each run of one probe its span, its metrics, and the lines in the log that a change of its outcome
@@ -112,12 +116,13 @@ func (r *recorder) measure(ctx context.Context, o outcome, attempts int, took ti
 // tell logs a change of the outcome.
 func (r *recorder) tell(ctx context.Context, o outcome) {
 	failed, failedBefore := o != outcomeOK, r.last != outcomeOK
+	detail := health.OneLine(o.detail)
 	switch {
 	case failed && !failedBefore:
 		r.since, r.failures = time.Now(), 0
-		r.log.WarnContext(ctx, "probe began to fail", "outcome", o.label, "detail", o.detail)
+		r.log.WarnContext(ctx, "probe began to fail", "outcome", o.label, "detail", detail)
 	case failed && o.key != r.last.key:
-		r.log.WarnContext(ctx, "probe fails differently", "outcome", o.label, "detail", o.detail, "failures", r.failures)
+		r.log.WarnContext(ctx, "probe fails differently", "outcome", o.label, "detail", detail, "failures", r.failures)
 	case !failed && failedBefore:
 		r.log.InfoContext(ctx, "probe works again", "failures", r.failures, "seconds", time.Since(r.since).Seconds())
 	}

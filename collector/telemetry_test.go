@@ -29,6 +29,7 @@ func TestLogTellsChanges(t *testing.T) {
 				return
 			}
 			w.WriteHeader(int(code.Load()))
+			_, _ = w.Write([]byte("in its\r\nown words\x1b[2J\n"))
 		}), newRig(t)
 		r.options.Dial, r.options.Interval, r.options.Timeout = v.dial, 10*time.Second, 3*time.Second
 		code.Store(200)
@@ -53,12 +54,12 @@ func TestLogTellsChanges(t *testing.T) {
 		polls(1, 404)
 		polls(1, 200)
 		want := []string{
-			`level=WARN msg="probe began to fail" probe=prosody outcome=http_error detail="answered 503"`,
-			`level=WARN msg="probe fails differently" probe=prosody outcome=http_error detail="answered 500" failures=4`,
-			`level=WARN msg="probe fails differently" probe=prosody outcome=http_error detail="answered 503" failures=6`,
+			`level=WARN msg="probe began to fail" probe=prosody outcome=http_error detail="answered 503: in its own words?[2J"`,
+			`level=WARN msg="probe fails differently" probe=prosody outcome=http_error detail="answered 500: in its own words?[2J" failures=4`,
+			`level=WARN msg="probe fails differently" probe=prosody outcome=http_error detail="answered 503: in its own words?[2J" failures=6`,
 			`level=WARN msg="probe fails differently" probe=prosody outcome=timeout detail="no complete answer within 3s" failures=8`,
 			`level=INFO msg="probe works again" probe=prosody failures=11 seconds=110`,
-			`level=WARN msg="probe began to fail" probe=prosody outcome=http_error detail="answered 404"`,
+			`level=WARN msg="probe began to fail" probe=prosody outcome=http_error detail="answered 404: in its own words?[2J"`,
 			`level=INFO msg="probe works again" probe=prosody failures=1 seconds=10`,
 		}
 		if got := r.log.Lines(); !slices.Equal(got, want) {

@@ -32,13 +32,15 @@ func TestDescription(t *testing.T) {
 		{"maint by word", func(n *node) { n.statusFile.Contents = "maint" }, "up maint 0%", " #status_maint: the status file says maint"},
 		{"too many participants", func(n *node) { n.jicofo.Participants = 5001 }, "up drain 0%", " #participants_max: 5001 participants, more than 5000"},
 		{"down", func(n *node) { n.jicofo.Health.Code = 503 }, "down ready 100%", " #jicofo_overloaded: jicofo answered 503"},
+		{"jicofo's words", func(n *node) { n.jicofo.Health = answered(500, noBridges+"\n") }, "down ready 100%", " #jicofo_unhealthy: jicofo answered 500: " + noBridges},
+		{"words of a reply", func(n *node) { n.prosody.Health = answered(500, "\nup ready 100%\r\n# up") }, "down ready 100%", " #prosody_unhealthy: prosody answered 500: up ready 100% # up"},
 		{"two reasons", func(n *node) { n.jicofo.Health.Code, n.prosody.Health.Code = 503, 404 }, "down ready 100%", " #prosody_unhealthy: prosody answered 404"},
-		{"lines", detail("EOF\r\nup ready 100%\n"), "down ready 100%", " #prosody_unreachable: prosody: EOF??up ready 100%?"},
-		{"control bytes", detail("a\tb\x00c\x1b[2Jd\x7f"), "down ready 100%", " #prosody_unreachable: prosody: a?b?c?[2Jd?"},
+		{"lines", detail("EOF\r\nup ready 100%\n"), "down ready 100%", " #prosody_unreachable: prosody: EOF up ready 100%"},
+		{"control bytes", detail("a\tb\x00c\x1b[2Jd\x7f"), "down ready 100%", " #prosody_unreachable: prosody: a b?c?[2Jd?"},
 		{"UTF-8", detail("dé→jà 日本"), "down ready 100%", " #prosody_unreachable: prosody: d??j? ??"},
 		{"not UTF-8", detail("a\xff\xfe\xc3b"), "down ready 100%", " #prosody_unreachable: prosody: a???b"},
 		{"what HAProxy reads otherwise", detail(`# up, "ready" ; 50% 'maint' \`), "down ready 100%", ` #prosody_unreachable: prosody: # up, "ready" ; 50% 'maint' \`},
-		{"no detail", detail(""), "down ready 100%", " #prosody_unreachable: prosody: "},
+		{"no detail", detail(""), "down ready 100%", " #prosody_unreachable: prosody:"},
 		{"long", detail(strings.Repeat("0123456789", 100)), "down ready 100%", " #prosody_unreachable: prosody: " + strings.Repeat("0123456789", 9)},
 		{"long UTF-8", detail(strings.Repeat("é", 1000)), "down ready 100%", " #prosody_unreachable: prosody: " + strings.Repeat("?", 90)},
 		{"binary word", func(n *node) { n.statusFile.Contents = "\x7fELF\x00\xff\n" }, "up drain 100%", ` #status_unknown: the status file says "\x7fELF\x00\xff\n", which is no known word`},
@@ -85,8 +87,11 @@ func TestDescriptionIsOneLine(t *testing.T) {
 		text := rapid.Custom(func(t *rapid.T) string {
 			return rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })).Draw(t, "text")
 		})
-		if rapid.Bool().Draw(t, "prosody fails") {
-			n.prosody.Health = health.Answer{Failure: health.FailureTLS, Detail: text.Draw(t, "prosody")}
+		switch rapid.IntRange(0, 2).Draw(t, "prosody") {
+		case 1:
+			n.prosody.Health = health.Answer{Failure: health.FailureTLS, Detail: text.Draw(t, "prosody's failure")}
+		case 2:
+			n.prosody.Health = answered(500, text.Draw(t, "prosody's body"))
 		}
 		if rapid.Bool().Draw(t, "jicofo fails") {
 			n.jicofo.StatsProblem = "! " + text.Draw(t, "jicofo")

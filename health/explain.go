@@ -12,7 +12,7 @@ func (m *Machine) explain(v Verdict) []Reason {
 		if !holds {
 			return
 		}
-		r.Since = m.now
+		r.Text, r.Since = OneLine(r.Text), m.now
 		for _, old := range m.reasons {
 			if old.Code == r.Code {
 				r.Since = old.Since

@@ -21,7 +21,8 @@ const (
 	ReasonJicofoOverloaded  Code = "jicofo_overloaded"      // jicofo answered 503 (soft down)
 	ReasonJicofoTimeout     Code = "jicofo_timeout"         // jicofo did not answer in time
 	ReasonJicofoNoAnswer    Code = "jicofo_unreachable"     // jicofo gave no HTTP answer
-	ReasonJicofoUnhealthy   Code = "jicofo_unhealthy"       // jicofo answered, but neither 200 nor 503
+	ReasonJicofoUnhealthy   Code = "jicofo_unhealthy"       // jicofo answered, but neither 200, 404 nor 503
+	ReasonJicofoHealthOff   Code = "jicofo_health_off"      // jicofo answered 404: it never ends by itself
 	ReasonStatsNoAnswer     Code = "jicofo_stats_failed"    // /stats gave no answer, or not 200
 	ReasonStatsInvalid      Code = "jicofo_stats_invalid"   // /stats answered 200 with something unusable
 	ReasonDampening         Code = "dampening"              // healthy again, but not yet for long enough
@@ -35,7 +36,8 @@ const (
 var Codes = []Code{
 	ReasonStatusFileMissing, ReasonStatusUnhealthy,
 	ReasonProsodyTimeout, ReasonProsodyNoAnswer, ReasonProsodyUnhealthy,
-	ReasonJicofoOverloaded, ReasonJicofoTimeout, ReasonJicofoNoAnswer, ReasonJicofoUnhealthy, ReasonStatsNoAnswer, ReasonStatsInvalid,
+	ReasonJicofoOverloaded, ReasonJicofoTimeout, ReasonJicofoNoAnswer, ReasonJicofoUnhealthy, ReasonJicofoHealthOff,
+	ReasonStatsNoAnswer, ReasonStatsInvalid,
 	ReasonDampening,
 	ReasonStatusMaint, ReasonStatusDrain, ReasonStatusUnknown, ReasonParticipantsMax,
 }
@@ -43,7 +45,7 @@ var Codes = []Code{
 // Reason is one cause of a verdict that is not plainly "up ready".
 type Reason struct {
 	Code Code `json:"code"`
-	// Text says it in words, with what was seen.
+	// Text says it in words, with what was seen: one line, printable.
 	Text string `json:"text"`
 	// Since is when the reason came into force.
 	Since time.Time `json:"since"`
@@ -81,7 +83,7 @@ func prosodyReason(p *Prosody) (Reason, bool) {
 	case !p.Health.Reachable():
 		return Reason{Code: ReasonProsodyNoAnswer, Text: "prosody: " + p.Health.Detail}, true
 	default:
-		return Reason{Code: ReasonProsodyUnhealthy, Text: fmt.Sprintf("prosody answered %d", p.Health.Code)}, true
+		return Reason{Code: ReasonProsodyUnhealthy, Text: "prosody " + p.Health.Describe()}, true
 	}
 }
 
@@ -89,17 +91,19 @@ func prosodyReason(p *Prosody) (Reason, bool) {
 func jicofoReason(j *Jicofo) (Reason, bool) {
 	switch h, s := j.Health, j.Stats; {
 	case j.SoftDown():
-		return Reason{Code: ReasonJicofoOverloaded, Text: "jicofo answered 503"}, true
+		return Reason{Code: ReasonJicofoOverloaded, Text: "jicofo " + h.Describe()}, true
 	case h.TimedOut():
 		return Reason{Code: ReasonJicofoTimeout, Text: "jicofo: " + h.Detail}, true
 	case !h.Reachable():
 		return Reason{Code: ReasonJicofoNoAnswer, Text: "jicofo: " + h.Detail}, true
+	case h.Code == 404:
+		return Reason{Code: ReasonJicofoHealthOff, Text: "jicofo answered 404: health checks or REST are switched off there"}, true
 	case !h.OK():
-		return Reason{Code: ReasonJicofoUnhealthy, Text: fmt.Sprintf("jicofo answered %d", h.Code)}, true
+		return Reason{Code: ReasonJicofoUnhealthy, Text: "jicofo " + h.Describe()}, true
 	case !s.Reachable():
 		return Reason{Code: ReasonStatsNoAnswer, Text: "jicofo statistics: " + s.Detail}, true
 	case !s.OK():
-		return Reason{Code: ReasonStatsNoAnswer, Text: fmt.Sprintf("jicofo statistics answered %d", s.Code)}, true
+		return Reason{Code: ReasonStatsNoAnswer, Text: "jicofo statistics " + s.Describe()}, true
 	case !j.StatsParsed():
 		return Reason{Code: ReasonStatsInvalid, Text: "jicofo statistics: " + j.StatsProblem}, true
 	default:

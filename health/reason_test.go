@@ -32,6 +32,7 @@ var causes = []cause{
 	{health.ReasonJicofoTimeout, []part{partJicofo}, func(n *node) { n.jicofo.Health = failed(health.FailureTimeout) }, "jicofo: timeout"},
 	{health.ReasonJicofoNoAnswer, []part{partJicofo}, func(n *node) { n.jicofo.Health = failed(health.FailureReset) }, "jicofo: connection_reset"},
 	{health.ReasonJicofoUnhealthy, []part{partJicofo}, func(n *node) { n.jicofo.Health.Code = 500 }, "jicofo answered 500"},
+	{health.ReasonJicofoHealthOff, []part{partJicofo}, func(n *node) { n.jicofo.Health.Code = 404 }, "jicofo answered 404: health checks or REST are switched off there"},
 	{health.ReasonStatsNoAnswer, []part{partJicofo}, func(n *node) { n.jicofo.Stats.Code = 404 }, "jicofo statistics answered 404"},
 	{health.ReasonStatsInvalid, []part{partJicofo}, func(n *node) { n.jicofo.StatsProblem = "not JSON" }, "jicofo statistics: not JSON"},
 	{health.ReasonDampening, []part{partProsody}, nil, "healthy again, but not yet for 30s"}, // see damped
@@ -141,7 +142,7 @@ func TestOrderOfReasons(t *testing.T) {
 			}
 		}
 	}
-	if want := 78; pairs != want {
+	if want := 87; pairs != want {
 		t.Errorf("%d pairs were tried, want %d", pairs, want)
 	}
 }

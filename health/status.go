@@ -1,9 +1,6 @@
 package health
 
-import (
-	"strings"
-	"unicode"
-)
+import "strings"
 
 // Word is what an operator wrote into the status file.
 type Word string
@@ -20,9 +17,7 @@ const (
 // TrimStatus removes from both ends of a status file's contents what JavaScript's trim removes: the WhiteSpace and
 // LineTerminator of ECMAScript. Unlike strings.TrimSpace it removes a byte order mark, and keeps U+0085.
 func TrimStatus(contents string) string {
-	return strings.TrimFunc(contents, func(r rune) bool {
-		return strings.ContainsRune("\t\v\f\n\r\u2028\u2029\uFEFF", r) || unicode.Is(unicode.Zs, r)
-	})
+	return strings.TrimFunc(contents, isSpace)
 }
 
 // ParseWord reads the contents of a status file: trimmed as TrimStatus does, case-insensitive (spec section 2).

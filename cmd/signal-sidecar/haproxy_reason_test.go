@@ -76,7 +76,7 @@ func TestHAProxyShowsReasons(t *testing.T) {
 		step.do()
 		h.shows(t, first, step.name, step.status, step.weight, step.root)
 	}
-	if log := h.Stdout() + h.Stderr(); !strings.Contains(log, `info: "via agent : down (jicofo_overloaded: jicofo answered 503)"`) {
+	if log := h.Stdout() + h.Stderr(); !strings.Contains(log, `info: "via agent : down (jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded)"`) {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
 }

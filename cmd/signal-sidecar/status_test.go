@@ -76,10 +76,10 @@ func TestStatus(t *testing.T) {
 		}},
 		{"up again", func() { s.Say(t, "ready") }, "up ready 100%", saysUp, []string{"up ready 100%"}},
 		{"in grace", func() { s.jicofo("code 503") }, "up drain 0%", saysUp, []string{
-			`up drain 0%  \(damped by flap mitigation\)`, because("jicofo answered 503", "jicofo_overloaded"), becomes("down ready 100%"), incident,
+			`up drain 0%  \(damped by flap mitigation\)`, because("jicofo answered 503: Health check timed out, overloaded", "jicofo_overloaded"), becomes("down ready 100%"), incident,
 		}},
 		{"down", func() { s.prosody("code 500") }, "down ready 100%", saysDown, []string{
-			"down ready 100%", because("prosody answered 500", "prosody_unhealthy"), because("jicofo answered 503", "jicofo_overloaded"), incident,
+			"down ready 100%", because("prosody answered 500", "prosody_unhealthy"), because("jicofo answered 503: Health check timed out, overloaded", "jicofo_overloaded"), incident,
 		}},
 	} {
 		step.do()
@@ -99,10 +99,10 @@ func TestStatusWithDescription(t *testing.T) {
 	s := startShard(t, lasting.With(vars{"AGENT_DESCRIPTION": "true"}))
 	s.becomes(t, "up ready 100%")
 	s.jicofo("code 503")
-	s.becomes(t, "up drain 0% #jicofo_overloaded: jicofo answered 503")
+	s.becomes(t, "up drain 0% #jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded")
 	wantStatus(t, "in grace", nil, []string{"--url", "http://" + s.HTTP}, saysUp,
-		`up drain 0% #jicofo_overloaded: jicofo answered 503  \(damped by flap mitigation\)`, because("jicofo answered 503", "jicofo_overloaded"),
-		becomes("down ready 100% #jicofo_overloaded: jicofo answered 503"), incident)
+		`up drain 0% #jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded  \(damped by flap mitigation\)`, because("jicofo answered 503: Health check timed out, overloaded", "jicofo_overloaded"),
+		becomes("down ready 100% #jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded"), incident)
 }
 
 // TestStatusBeforeTheVerdict asks while jicofo has not answered yet.
