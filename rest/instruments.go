@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,9 +24,15 @@ type instruments struct {
 	sets map[requestKey][]metric.RecordOption
 }
 
-// slowAnswer, in seconds, is what an answer should not take. It is the only boundary, for the number of series is bounded
-// (docs/metrics.md); native histograms tell more.
-const slowAnswer = .01
+// durationBoundaries, in seconds: an idle machine answers below the first, and load balancers begin to give up above the last.
+// Each boundary adds a series to every kind of request, and the number of series is bounded (docs/metrics.md).
+var durationBoundaries = []float64{.001, .01, .1, 1}
+
+// knownMethods are those of RFC 9110, and PATCH (RFC 5789). The semantic conventions call any other _OTHER.
+var knownMethods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodConnect, http.MethodOptions,
+	http.MethodTrace, http.MethodPatch,
+}
 
 const meterName = "github.com/signal-sidecar/signal-sidecar/rest"
 
@@ -40,7 +48,7 @@ func newInstruments(provider metric.MeterProvider) (*instruments, error) {
 	var errs [4]error
 	i.requests, errs[0] = meter.Float64Histogram("http.server.request.duration", metric.WithUnit("s"),
 		metric.WithDescription("Duration of HTTP server requests."),
-		metric.WithExplicitBucketBoundaries(slowAnswer))
+		metric.WithExplicitBucketBoundaries(durationBoundaries...))
 	// Counters without the suffix that counters must have in OpenMetrics: the dashboards of the original know them so.
 	// An up-down counter, which Prometheus shows as a gauge, keeps the names in both formats.
 	checks, err := meter.Int64ObservableUpDownCounter("signal_health_check",
@@ -82,8 +90,8 @@ func (i *instruments) record(c *gin.Context, took time.Duration) {
 	if key.route == eventsPath && key.code == http.StatusOK {
 		return
 	}
-	if key.route == "" { // anything can stand there; on a route it is GET or HEAD
-		key.method = "_OTHER" // as the semantic conventions have it
+	if !slices.Contains(knownMethods, key.method) {
+		key.method = "_OTHER"
 	}
 	i.requests.Record(c.Request.Context(), took.Seconds(), i.set(key)...)
 }
@@ -103,6 +111,9 @@ func (i *instruments) set(k requestKey) []metric.RecordOption {
 	}
 	if k.route != "" {
 		attributes = append(attributes, attribute.String("http.route", k.route))
+	}
+	if k.code >= http.StatusInternalServerError {
+		attributes = append(attributes, attribute.String("error.type", strconv.Itoa(k.code)))
 	}
 	set = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attributes...))}
 	i.mu.Lock()

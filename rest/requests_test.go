@@ -2,13 +2,19 @@ package rest
 
 import (
 	"fmt"
+	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/gin-gonic/gin"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
 // scrape asks for /metrics, as Prometheus does.
@@ -74,14 +80,21 @@ func TestRequestsAreMeasured(t *testing.T) {
 	r.ask(t, "GET", "/signal/report")
 	r.ask(t, "GET", "/nowhere")
 	r.ask(t, "POST", "/health")
+	r.ask(t, "POST", "/nowhere")
+	r.ask(t, "BREW", "/health")
+	r.node.enter(t, "down")
+	r.ask(t, "GET", "/signal/health")
 	got := map[string]uint64{}
 	for _, m := range r.scrape(t)["http_server_request_duration_seconds"].GetMetric() {
 		got[fmt.Sprint(labels(m))] = m.GetHistogram().GetSampleCount()
 	}
 	for want, count := range map[string]uint64{
-		"map[http_request_method:GET http_response_status_code:200 http_route:/signal/report url_scheme:http]": 2,
-		"map[http_request_method:_OTHER http_response_status_code:404 url_scheme:http]":                        1,
-		"map[http_request_method:_OTHER http_response_status_code:405 url_scheme:http]":                        1,
+		"map[http_request_method:GET http_response_status_code:200 http_route:/signal/report url_scheme:http]":                2,
+		"map[error_type:503 http_request_method:GET http_response_status_code:503 http_route:/signal/health url_scheme:http]": 1,
+		"map[http_request_method:GET http_response_status_code:404 url_scheme:http]":                                          1,
+		"map[http_request_method:POST http_response_status_code:404 url_scheme:http]":                                         1,
+		"map[http_request_method:POST http_response_status_code:405 url_scheme:http]":                                         1,
+		"map[http_request_method:_OTHER http_response_status_code:405 url_scheme:http]":                                       1,
 	} {
 		if got[want] != count {
 			t.Errorf("%s counts %d, want %d; there are %v", want, got[want], count, got)
@@ -89,10 +102,39 @@ func TestRequestsAreMeasured(t *testing.T) {
 	}
 }
 
+// TestDurationsAreTold: the histogram tells answers of a millisecond from those of a second.
+func TestDurationsAreTold(t *testing.T) {
+	took := []time.Duration{300 * time.Microsecond, 3 * time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond, 3 * time.Second}
+	reader := sdkmetric.NewManualReader()
+	in, err := newInstruments(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ := gin.CreateTestContext(silent{http.Header{}})
+	c.Request, _ = http.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+	for _, d := range took {
+		in.record(c, d)
+	}
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all.ScopeMetrics[0].Metrics {
+		if m.Name != "http.server.request.duration" {
+			continue
+		}
+		if counts := m.Data.(metricdata.Histogram[float64]).DataPoints[0].BucketCounts; !slices.Equal(counts, []uint64{1, 1, 1, 1, 1}) {
+			t.Errorf("the buckets count %v", counts)
+		}
+		return
+	}
+	t.Error("there is no such metric")
+}
+
 // TestRequestLabelsAreBounded: whatever strangers ask for, the number of series ends.
 func TestRequestLabelsAreBounded(t *testing.T) {
 	r := startServer(t, setup{census: true})
-	methods := []string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"}
+	methods := slices.DeleteFunc(slices.Clone(knownMethods), func(m string) bool { return m == http.MethodConnect })
 	for i := range 300 {
 		n := strconv.Itoa(i)
 		r.ask(t, "GET", "/random/"+n)
@@ -100,10 +142,11 @@ func TestRequestLabelsAreBounded(t *testing.T) {
 		r.ask(t, "RANDOM"+n, "/health")
 		r.ask(t, "RANDOM"+n, "/random/"+n)
 		r.ask(t, methods[i%len(methods)], "/signal/health")
+		r.ask(t, methods[i%len(methods)], "/random/"+n)
 	}
 	series := r.scrape(t)["http_server_request_duration_seconds"].GetMetric()
-	// 404 and 405, whatever the method; 500 of GET and HEAD.
-	if want := 2 + 2; len(series) != want {
+	// 404 of each method and of _OTHER; 405 of the same but GET and HEAD; 500 of GET and HEAD.
+	if want := (len(methods) + 1) + (len(methods) + 1 - 2) + 2; len(series) != want {
 		t.Errorf("%d series, want %d: %v", len(series), want, series)
 	}
 	for _, m := range series {
