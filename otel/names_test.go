@@ -31,7 +31,7 @@ func newWholeStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
-	if _, err := rest.New(rest.Options{Listener: listener, Source: s, MeterProvider: s.MeterProvider, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+	if _, err := rest.New(rest.Options{Listeners: []net.Listener{listener}, Source: s, MeterProvider: s.MeterProvider, Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
 	s.upReady(context.Background())

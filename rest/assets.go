@@ -94,5 +94,5 @@ func showAsset(c *gin.Context) {
 	}
 	protect(c)
 	c.Header("Cache-Control", "public, max-age=31536000, immutable")
-	send(c, http.StatusOK, file.contentType, file.content)
+	send(c.Writer, http.StatusOK, file.contentType, file.content)
 }

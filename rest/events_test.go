@@ -264,7 +264,7 @@ func listenVirtually(t *testing.T, listen func(t *testing.T, n *node, conn net.C
 	synctest.Test(t, func(t *testing.T) {
 		n, p := newNode(false), &pipes{conns: make(chan net.Conn), ended: make(chan struct{})}
 		server, err := New(Options{
-			Listener: p, Source: n, Page: PageOptions{Past: func() Past { return Past{} }},
+			Listeners: []net.Listener{p}, Source: n, Page: PageOptions{Past: func() Past { return Past{} }},
 			MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {

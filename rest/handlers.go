@@ -47,16 +47,16 @@ func (h *handlers) report(c *gin.Context) {
 func (h *handlers) census(c *gin.Context) {
 	census := h.source.Current().Census
 	if !census.OK() {
-		answer(c, http.StatusServiceUnavailable, noCensus)
+		answer(c.Writer, http.StatusServiceUnavailable, noCensus)
 		return
 	}
-	answer(c, http.StatusOK, []byte(`{"room_census":`), census.Rooms, []byte(`}`))
+	answer(c.Writer, http.StatusOK, []byte(`{"room_census":`), census.Rooms, []byte(`}`))
 }
 
 // explain says why the verdict is what it is, and what comes next. The code is 200 whatever the verdict: it is an answer
 // about the answer.
 func (h *handlers) explain(c *gin.Context) {
-	answer(c, http.StatusOK, render(h.source.Current().Explain()))
+	answer(c.Writer, http.StatusOK, render(h.source.Current().Explain()))
 }
 
 // render returns JSON. Only values that JSON cannot tell, which none of ours is, make it panic.
@@ -68,19 +68,25 @@ func render(v any) []byte {
 	return body
 }
 
-// answer sends JSON.
-func answer(c *gin.Context, code int, parts ...[]byte) { send(c, code, jsonType, parts...) }
+// noStore keeps every answer out of caches: a shared cache may otherwise keep a 200 of /about/health. Only the page's
+// assets, whose names change with their content, say something else.
+func noStore(c *gin.Context) { c.Writer.Header()["Cache-Control"] = noStoreValue }
 
-// send sends a body, given in parts so that large ones need no copy; with its length, so that HEAD tells it too.
-func send(c *gin.Context, code int, contentType string, parts ...[]byte) {
+var noStoreValue = []string{"no-store"} // shared, so that an answer costs no allocation
+
+// answer sends JSON.
+func answer(w http.ResponseWriter, code int, parts ...[]byte) { send(w, code, jsonType, parts...) }
+
+// send sends a body, given in parts so that large ones need no copy; with its length, so that the answer to HEAD has it too.
+func send(w http.ResponseWriter, code int, contentType string, parts ...[]byte) {
 	length := 0
 	for _, part := range parts {
 		length += len(part)
 	}
-	c.Header("Content-Type", contentType)
-	c.Header("Content-Length", strconv.Itoa(length))
-	c.Status(code)
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(length))
+	w.WriteHeader(code)
 	for _, part := range parts {
-		_, _ = c.Writer.Write(part) // a client that is gone needs no answer
+		_, _ = w.Write(part) // a client that is gone needs no answer
 	}
 }

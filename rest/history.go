@@ -6,22 +6,43 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/klauspost/compress/gzhttp"
 )
 
 var errSince = errors.New("must be a moment such as 2026-03-01T03:00:00Z, or how long ago, such as 15m")
 
 // past shows what happened, newest first: all that is kept, or what came since a moment.
-func (h *handlers) past(c *gin.Context) {
-	since, err := parseSince(c.Query("since"), time.Now())
+func (h *handlers) past(w http.ResponseWriter, r *http.Request) {
+	since, err := parseSince(r.URL.Query().Get("since"), time.Now())
 	if err != nil {
-		answer(c, http.StatusBadRequest, render(map[string]string{"error": err.Error()}))
+		answer(w, http.StatusBadRequest, render(map[string]string{"error": err.Error()}))
 		return
 	}
-	answer(c, http.StatusOK, render(h.history(since)))
+	answer(w, http.StatusOK, render(h.history(since)))
 }
+
+// compressed sends an answer over 1 KiB in gzip to clients that accept it. gzhttp leaves answers to HEAD alone, whose headers
+// would then not be those of GET: so it is shown a GET, and net/http leaves the body out.
+func compressed(handler http.HandlerFunc) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		asked := *c.Request
+		asked.Method = http.MethodGet
+		gzipped()(handler).ServeHTTP(c.Writer, &asked)
+	}
+}
+
+// gzipped is made when it is first needed. Only wrong options make it panic.
+var gzipped = sync.OnceValue(func() func(http.Handler) http.HandlerFunc {
+	wrapper, err := gzhttp.NewWrapper(gzhttp.EnableZstd(false))
+	if err != nil {
+		panic(err)
+	}
+	return wrapper
+})
 
 // parseSince reads a moment (RFC 3339), or a duration back from now; "" is the beginning.
 func parseSince(text string, now time.Time) (time.Time, error) {

@@ -1,6 +1,10 @@
 package rest
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -89,5 +93,82 @@ func TestNoHistory(t *testing.T) {
 	historyHandler(t, nil).ServeHTTP(answer, httptest.NewRequest("GET", "/signal/history", nil))
 	if answer.Code != http.StatusNotFound {
 		t.Errorf("%d, want 404", answer.Code)
+	}
+}
+
+// TestHistoryIsCompressed for clients that accept gzip, and only for them.
+func TestHistoryIsCompressed(t *testing.T) {
+	many := make([]int, 10_000)
+	whole, err := json.Marshal(many)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(historyHandler(t, func(time.Time) any { return many }))
+	defer server.Close()
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	defer client.CloseIdleConnections()
+	for accept, zipped := range map[string]bool{
+		"": false, "gzip": true, "gzip, deflate, br, zstd": true, "gzip;q=0": false, "identity": false, "br": false, "gzip;q=0.1, identity;q=0": true,
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			request, err := http.NewRequest(method, server.URL+"/signal/history", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if accept != "" {
+				request.Header.Set("Accept-Encoding", accept)
+			}
+			answer, err := client.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if err != nil || answer.StatusCode != 200 {
+				t.Fatalf("%s with %q: %s, %v", method, accept, answer.Status, err)
+			}
+			wantHistory(t, method+" with "+accept, answer, body, whole, zipped)
+		}
+	}
+}
+
+// wantHistory checks an answer that is whole, compressed or not.
+func wantHistory(t *testing.T, what string, answer *http.Response, body, whole []byte, zipped bool) {
+	t.Helper()
+	if vary := answer.Header.Get("Vary"); vary != "Accept-Encoding" {
+		t.Errorf("%s: Vary is %q", what, vary)
+	}
+	if contentType := answer.Header.Get("Content-Type"); contentType != jsonType {
+		t.Errorf("%s: the content type is %q", what, contentType)
+	}
+	if encoding := answer.Header.Get("Content-Encoding"); encoding == "gzip" != zipped || encoding != "gzip" && encoding != "" {
+		t.Errorf("%s: the encoding is %q", what, encoding)
+	}
+	switch length := answer.ContentLength; {
+	case !zipped && length != int64(len(whole)):
+		t.Errorf("%s: the length is %d, want %d", what, length, len(whole))
+	case zipped && length >= int64(len(whole)): // it may be unknown
+		t.Errorf("%s: the length is %d, that of the whole %d", what, length, len(whole))
+	}
+	if answer.Request.Method == http.MethodHead {
+		if len(body) > 0 {
+			t.Errorf("%s: a body", what)
+		}
+		return
+	}
+	if zipped {
+		unzip, err := gzip.NewReader(bytes.NewReader(body))
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if len(body) > len(whole)/10 {
+			t.Errorf("%s: %d bytes of %d", what, len(body), len(whole))
+		}
+		if body, err = io.ReadAll(unzip); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if !bytes.Equal(body, whole) {
+		t.Errorf("%s: the body is %.80q", what, body)
 	}
 }

@@ -31,6 +31,8 @@ type setup struct {
 	noMetrics bool
 	gatherer  prometheus.Gatherer // in place of the real one
 	page      PageOptions         // without Past, one that knows no past
+	second    bool                // a second listener
+	openFiles uint64
 	change    func(*Server)
 }
 
@@ -62,12 +64,12 @@ func startServer(t testing.TB, s setup) *runningServer {
 	if err := verdicts.Watch(node); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	listeners := []net.Listener{listenLocally(t)}
+	if s.second {
+		listeners = append(listeners, listenLocally(t))
 	}
 	o := Options{
-		Listener: listener, Source: node, Gatherer: telemetry.Gatherer, Census: s.census,
+		Listeners: listeners, OpenFiles: s.openFiles, Source: node, Gatherer: telemetry.Gatherer, Census: s.census,
 		History:       func(since time.Time) any { return past.Since(since) },
 		MeterProvider: telemetry.MeterProvider, Logger: telemetry.Logger,
 	}
@@ -85,7 +87,7 @@ func startServer(t testing.TB, s setup) *runningServer {
 		s.change(server)
 	}
 	r := &runningServer{
-		Server: server, node: node, origin: "http://" + listener.Addr().String(), log: log,
+		Server: server, node: node, origin: "http://" + listeners[0].Addr().String(), log: log,
 		client: &http.Client{Transport: new(http.Transport), Timeout: bound},
 	}
 	r.run(t)
@@ -99,6 +101,15 @@ func startServer(t testing.TB, s setup) *runningServer {
 		}
 	})
 	return r
+}
+
+func listenLocally(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 func (r *runningServer) run(t testing.TB) {
@@ -133,6 +144,7 @@ func (r *runningServer) ask(t testing.TB, method, path string, headers ...string
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
+	wantNotStored(t, method, path, answer)
 	return reply{answer.StatusCode, answer.Header, answer.ContentLength, string(body)}
 }
 

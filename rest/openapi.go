@@ -14,4 +14,4 @@ import (
 var openAPI []byte
 
 // describe answers the description of all answers.
-func (h *handlers) describe(c *gin.Context) { answer(c, http.StatusOK, openAPI) }
+func (h *handlers) describe(c *gin.Context) { answer(c.Writer, http.StatusOK, openAPI) }

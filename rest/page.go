@@ -107,7 +107,7 @@ func (p *page) show(c *gin.Context) {
 	var body bytes.Buffer
 	execute(&body, "page", frame{p.render(0), time.Now().UnixMilli(), a.paths, a.build, p})
 	protect(c)
-	send(c, http.StatusOK, "text/html; charset=utf-8", body.Bytes())
+	send(c.Writer, http.StatusOK, "text/html; charset=utf-8", body.Bytes())
 }
 
 // protect lets the page load nothing but its own script, style and images, and be shown in no frame.
@@ -116,5 +116,4 @@ func protect(c *gin.Context) {
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	c.Header("Referrer-Policy", "no-referrer")
 	c.Header("X-Content-Type-Options", "nosniff")
-	c.Header("Cache-Control", "no-store")
 }

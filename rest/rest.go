@@ -15,14 +15,14 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/metric"
-	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 const (
-	// maxConnections bounds the open connections, together with half of the file descriptors that the process may have: the
-	// rest is for the probes, the agent and the status file.
+	// maxConnections bounds the open connections of all listeners together, as does half of the file descriptors that the
+	// process may have: the rest is for the probes, the agent and the status file.
 	maxConnections = 4096
 	maxHeaderBytes = 16 << 10
 
@@ -39,8 +39,9 @@ type Source interface{ Current() *health.Snapshot }
 
 // Options is what the server needs.
 type Options struct {
-	Listener net.Listener
-	Source   Source
+	// Listeners are where the server accepts connections. All serve the same answers, under one limit of connections.
+	Listeners []net.Listener
+	Source    Source
 	// Gatherer is what /metrics shows; nil turns it off.
 	Gatherer prometheus.Gatherer
 	// Census turns /signal/census on.
@@ -58,11 +59,11 @@ type Options struct {
 
 // Server is the HTTP server.
 type Server struct {
-	listener net.Listener
-	http     *http.Server
+	listeners []net.Listener
+	http      *http.Server
 }
 
-// New returns a Server that owns the listener.
+// New returns a Server that owns the listeners.
 func New(o Options) (*Server, error) {
 	listeners := newListeners()
 	handler, err := newHandler(o, listeners)
@@ -70,7 +71,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		listener: netutil.LimitListener(o.Listener, o.connections()),
+		listeners: limitListeners(o.Listeners, o.connections()),
 		http: &http.Server{
 			Handler:        handler,
 			ReadTimeout:    readTimeout,
@@ -78,6 +79,8 @@ func New(o Options) (*Server, error) {
 			IdleTimeout:    idleTimeout,
 			MaxHeaderBytes: maxHeaderBytes,
 			ErrorLog:       slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+
+			DisableGeneralOptionsHandler: true, // its answer to "OPTIONS *" would lack Cache-Control
 		},
 	}
 	s.http.RegisterOnShutdown(listeners.end) // they would never finish
@@ -92,7 +95,8 @@ func (o Options) connections() int {
 	return int(max(1, min(maxConnections, o.OpenFiles/2)))
 }
 
-// Run serves until ctx ends, then lets requests in flight finish for a second. It returns nil, or why serving failed.
+// Run serves until ctx ends, then lets requests in flight finish for a second. It returns nil, or why a listener failed;
+// the failure of one ends all.
 func (s *Server) Run(ctx context.Context) error {
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -103,16 +107,22 @@ func (s *Server) Run(ctx context.Context) error {
 			_ = s.http.Close() // whoever is left has had the time
 		}
 	})
-	err := s.http.Serve(s.listener)
-	if stop() { // it was not the end of ctx
-		_ = s.http.Close() // or open connections would be served on
-		return fmt.Errorf("http listener: %w", err)
+	var serving errgroup.Group
+	for _, l := range s.listeners {
+		serving.Go(func() error {
+			err := s.http.Serve(l)
+			if errors.Is(err, http.ErrServerClosed) {
+				return nil
+			}
+			defer s.http.Close() // ends the other listeners and the open connections, which nobody would end otherwise
+			return fmt.Errorf("http listener: %w", err)
+		})
 	}
-	<-stopped
-	if !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("http listener: %w", err)
+	err := serving.Wait()
+	if !stop() {
+		<-stopped
 	}
-	return nil
+	return err
 }
 
 // newHandler routes. Each GET also answers HEAD; another method is a 405, another path a 404.
@@ -125,7 +135,7 @@ func newHandler(o Options, listeners *listeners) (http.Handler, error) {
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
-	engine.Use(in.measure, gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, problem any) {
+	engine.Use(in.measure, noStore, gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, problem any) {
 		o.Logger.ErrorContext(c, "request failed", "route", c.FullPath(), "panic", fmt.Sprint(problem), "stack", string(debug.Stack()))
 		c.AbortWithStatus(http.StatusInternalServerError)
 	}))
@@ -148,7 +158,7 @@ func newHandler(o Options, listeners *listeners) (http.Handler, error) {
 		get("/signal/census", h.census)
 	}
 	if o.History != nil {
-		get("/signal/history", h.past)
+		get("/signal/history", compressed(h.past))
 	}
 	if o.Gatherer != nil {
 		get("/metrics", gin.WrapH(o.metricsHandler()))

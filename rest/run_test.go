@@ -113,7 +113,7 @@ func TestRunReturnsWhyTheListenerFailed(t *testing.T) {
 	if _, err := conn.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.listener.Close(); err != nil {
+	if err := r.listeners[0].Close(); err != nil {
 		t.Fatal(err)
 	}
 	select {

@@ -137,7 +137,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 		return nil, err
 	}
 	s.rest, err = rest.New(rest.Options{
-		Listener: s.http, Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.rules.Census,
+		Listeners: []net.Listener{s.http}, Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.rules.Census,
 		History: func(since time.Time) any { return s.history.Since(since) }, Page: s.page(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
 	})
 	return s, err

@@ -1,0 +1,140 @@
+package rest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// askOn sends a request for /health on a connection and returns an error unless it is answered within the time.
+func askOn(conn net.Conn, within time.Duration) error {
+	if err := conn.SetDeadline(time.Now().Add(within)); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprint(conn, "GET /health HTTP/1.1\r\nHost: node\r\n\r\n"); err != nil {
+		return err
+	}
+	return readAnswer(conn)
+}
+
+func readAnswer(conn net.Conn) error {
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if body, err := io.ReadAll(answer.Body); err != nil || string(body) != "OK" {
+		return fmt.Errorf("%q, %w", body, err)
+	}
+	return nil
+}
+
+// addresses are where the server listens.
+func (r *runningServer) addresses() (all []string) {
+	for _, l := range r.listeners {
+		all = append(all, l.Addr().String())
+	}
+	return all
+}
+
+func dialTo(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// TestListenersShareOneHandler: what one listener is asked for is counted with what the other is.
+func TestListenersShareOneHandler(t *testing.T) {
+	r := startServer(t, setup{second: true})
+	for _, address := range r.addresses() {
+		answer, err := r.client.Get("http://" + address + "/signal/health")
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+	}
+	r.wantHealthChecks(t, 2, 2)
+}
+
+// TestListenersShareOneLimit: connections to one listener leave fewer for the other, and a connection that ends leaves a place
+// for one that waits at either.
+func TestListenersShareOneLimit(t *testing.T) {
+	r := startServer(t, setup{second: true, openFiles: 6}) // 3 connections
+	first, second := r.addresses()[0], r.addresses()[1]
+	var held []net.Conn
+	for _, address := range []string{first, second, first} {
+		conn := dialTo(t, address)
+		if err := askOn(conn, bound); err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, conn)
+	}
+	for _, address := range []string{first, second} {
+		conn := dialTo(t, address)
+		if err := askOn(conn, 200*time.Millisecond); err == nil {
+			t.Fatalf("%s serves a connection over the limit", address)
+		}
+		held[0].Close()
+		held = append(held[1:], conn)
+		if err := conn.SetDeadline(time.Now().Add(bound)); err != nil {
+			t.Fatal(err)
+		}
+		if err := readAnswer(conn); err != nil {
+			t.Errorf("%s did not serve the connection that waited: %v", address, err)
+		}
+	}
+}
+
+// TestRunEndsWithConnectionsThatWait: those over the limit are closed at the end, and do not hold it up.
+func TestRunEndsWithConnectionsThatWait(t *testing.T) {
+	r := startServer(t, setup{second: true, openFiles: 2}) // 1 connection
+	served := dialTo(t, r.addresses()[0])
+	if err := askOn(served, bound); err != nil {
+		t.Fatal(err)
+	}
+	waiting := dialTo(t, r.addresses()[1])
+	if err := askOn(waiting, 200*time.Millisecond); err == nil {
+		t.Fatal("a connection over the limit is served")
+	}
+	if err := r.stop(); err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+	if err := waiting.SetDeadline(time.Now().Add(bound)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, waiting); err != nil && strings.Contains(err.Error(), "timeout") {
+		t.Errorf("the connection is still open: %v", err)
+	}
+}
+
+// TestOneListenerFails: then the server ends as a whole, with the reason.
+func TestOneListenerFails(t *testing.T) {
+	for i := range 2 {
+		r := startServer(t, setup{second: true})
+		if err := r.listeners[i].Close(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-r.ended:
+		case <-time.After(bound):
+			t.Fatal("Run did not return")
+		}
+		if err := r.stop(); !errors.Is(err, net.ErrClosed) || !strings.HasPrefix(err.Error(), "http listener: ") {
+			t.Errorf("Run returned %v", err)
+		}
+		if conn, err := net.Dial("tcp", r.addresses()[1-i]); err == nil {
+			conn.Close()
+			t.Error("the other listener is still open")
+		}
+	}
+}
