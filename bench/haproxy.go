@@ -45,7 +45,7 @@ func (b *bench) startHAProxy(program string, cars []*sidecar, backends []string)
 		for i, car := range cars {
 			address, often := car.agent, "2s"
 			if backend == held {
-				address, often = car.held, `100ms agent-send "bench\n"`
+				address, often = car.held, "100ms"
 			}
 			host, port, _ := strings.Cut(address, ":")
 			fmt.Fprintf(&config, "    server s%d %s no-check agent-check agent-addr %s agent-port %s agent-inter %s weight 100\n",
@@ -62,7 +62,7 @@ func (b *bench) startHAProxy(program string, cars []*sidecar, backends []string)
 }
 
 func measureHAProxy(b *bench) (section, error) {
-	s := section{title: "HAProxy's own view", how: "The real HAProxy asks the agents: every 2 s on the ordinary port, every 100 ms on the held one (`timeout check 10s`, `agent-send`). " +
+	s := section{title: "HAProxy's own view", how: "The real HAProxy asks the agents: every 2 s on the ordinary port, every 100 ms on the held one (`timeout check 10s`). " +
 		"From an event at a random moment to the new status in `show stat`, which is read every 5 ms. POLLING_INTERVAL=5, neither dampening nor grace, AGENT_HOLD as by default."}
 	program, err := exec.LookPath("haproxy")
 	if err != nil {

@@ -14,6 +14,7 @@ case ${2:-} in
 		[prometheus]=prometheus
 		[promtool]=prometheus
 		[prosody]=prosody
+		[socat]=socat
 		[strace]=strace
 		[sudo]=sudo
 		[systemd-analyze]=systemd

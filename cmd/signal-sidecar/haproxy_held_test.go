@@ -48,7 +48,7 @@ func TestHAProxyFollowsHeldPort(t *testing.T) {
 		{func() { s.SetLoad(50, 1) }, "UP", "50"},
 		{func() { s.Say(t, "drain") }, "DRAIN (agent)", "0"},
 		{func() { s.Say(t, "ready") }, "UP", "50"},
-		{func() { s.Say(t, "maint") }, "MAINT", "50"},
+		{func() { s.Say(t, "maint") }, "MAINT", "0"},
 		{func() { s.Say(t, "drain") }, "DRAIN (agent)", "0"},
 		{func() { s.Say(t, "ready"); s.SetLoad(0, 0) }, "UP", "100"},
 		{func() { testbed.Must(t, s.Jicofo.Crash()) }, "DOWN (agent)", "0"},

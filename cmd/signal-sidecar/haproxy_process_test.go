@@ -20,7 +20,7 @@ import (
 )
 
 // haproxy is a running HAProxy with two backends, "checked" and "agent-only", of the same servers: in the one their
-// service is checked too, in the other only the agent speaks.
+// service is checked too, the other has agent checks only.
 type haproxy struct {
 	*testbed.Process
 	config       string // path
@@ -44,14 +44,14 @@ frontend users
     default_backend checked
 `
 
-// agentOf is a server's agent. Without agent-send HAProxy delays the last packet of the handshake by 200 ms, in the hope of
-// data to go with it: for so long the agent knows nothing of the connection, so agent-inter has to be longer.
+// agentOf is a server's agent. A server with agent-send delays the replies to all servers of the process that have none by
+// 200 ms, so a HAProxy with both kinds needs a longer agent-inter or a timeout check.
 type agentOf struct {
 	server  string
 	service string // host:port of what users are sent to
 	agent   string // host:port
 	send    string // agent-send, "" for none
-	inter   string // agent-inter, "" for 100ms with agent-send, else 300ms
+	inter   string // agent-inter, "" for 100ms
 }
 
 // haproxyOptions are what differs between HAProxys.
@@ -102,11 +102,10 @@ func (h *haproxy) configuration(o haproxyOptions, servers []agentOf) string {
 		fmt.Fprintf(&config, "backend %s\n    balance roundrobin\n    http-response set-header X-Server %%s\n", backend)
 		for _, s := range servers {
 			host, port, _ := net.SplitHostPort(s.agent)
-			fmt.Fprintf(&config, "    server %s %s weight 100 %s agent-check agent-addr %s agent-port %s", s.server, s.service, check, host, port)
+			fmt.Fprintf(&config, "    server %s %s weight 100 %s agent-check agent-addr %s agent-port %s agent-inter %s",
+				s.server, s.service, check, host, port, cmp.Or(s.inter, "100ms"))
 			if s.send != "" {
-				fmt.Fprintf(&config, ` agent-inter %s agent-send "%s\n"`, cmp.Or(s.inter, "100ms"), s.send)
-			} else {
-				fmt.Fprintf(&config, " agent-inter %s", cmp.Or(s.inter, "300ms"))
+				fmt.Fprintf(&config, ` agent-send "%s\n"`, s.send)
 			}
 			config.WriteString("\n")
 		}

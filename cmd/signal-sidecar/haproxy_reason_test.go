@@ -58,7 +58,7 @@ func TestHAProxyShowsReasons(t *testing.T) {
 		{"up", func() {}, "UP", "100", "none"},
 		{"drain", says("drain"), "DRAIN (agent)", "0", health.ReasonStatusDrain},
 		{"back", says("ready"), "UP", "100", "none"},
-		{"maint", says("maint"), "MAINT", "100", health.ReasonStatusMaint},
+		{"maint", says("maint"), "MAINT", "0", health.ReasonStatusMaint},
 		{"back from maint", says("ready"), "UP", "100", "none"},
 		{"over the maximum", loaded(101), "DRAIN (agent)", "0", health.ReasonParticipantsMax},
 		{"under the maximum", loaded(10), "UP", "100", "none"},
@@ -82,7 +82,7 @@ func TestHAProxyShowsReasons(t *testing.T) {
 }
 
 // TestHAProxyIsSentNothingOdd: whatever stands in the status file, HAProxy understands the words of the reply and shows the
-// description. A server under maintenance keeps the weight that it had.
+// description.
 func TestHAProxyIsSentNothingOdd(t *testing.T) {
 	t.Parallel()
 	h, first, _ := startFleet(t, vars{"AGENT_DESCRIPTION": "true"})
@@ -98,7 +98,7 @@ func TestHAProxyIsSentNothingOdd(t *testing.T) {
 		testbed.ReplaceFile(t, first.StatusPath, content)
 		h.shows(t, first, content, "DRAIN (agent)", "100", health.ReasonStatusUnknown)
 		first.Say(t, []string{"maint", "ready", "unhealthy"}[i%3])
-		want := [][]string{{"MAINT", "100"}, {"UP", "100"}, {"DOWN (agent)", "0"}}[i%3]
+		want := [][]string{{"MAINT", "0"}, {"UP", "100"}, {"DOWN (agent)", "0"}}[i%3]
 		h.expect(t, "first", want[0], want[1])
 	}
 }

@@ -18,7 +18,7 @@ var (
 	slow    = signalnode.MustParseBehavior("slow 600ms") // several agent-inter: HAProxy gives up on checks meanwhile
 )
 
-// startFleet starts HAProxy with two shards, of which HAProxy sends the first one its name.
+// startFleet starts HAProxy with two shards.
 func startFleet(t *testing.T, settings vars) (h *haproxy, first, second *shard) {
 	t.Helper()
 	testbed.Component(t, "haproxy")
@@ -28,12 +28,13 @@ func startFleet(t *testing.T, settings vars) (h *haproxy, first, second *shard) 
 	}
 	service := func(s *shard) string { return strings.TrimPrefix(s.Prosody.Origin(), "http://") }
 	h = startHAProxy(t,
-		agentOf{"first", service(shards[0]), shards[0].Agent, "first", ""},
+		agentOf{"first", service(shards[0]), shards[0].Agent, "", ""},
 		agentOf{"second", service(shards[1]), shards[1].Agent, "", ""})
 	return h, shards[0], shards[1]
 }
 
-// expect waits until both backends see the server so. A server that is only up by its agent has no check that says UP.
+// expect waits until both backends have the server in a status and with a weight. "no check" is the UP of a server without
+// check. What weight HAProxy shows of a server under maintenance is not looked at: 2.6 keeps the one before, 3.0 has 0.
 func (h *haproxy) expect(t *testing.T, name, status, weight string) {
 	t.Helper()
 	for _, backend := range []string{"checked", "agent-only"} {
@@ -48,7 +49,7 @@ func (h *haproxy) expect(t *testing.T, name, status, weight string) {
 		}()
 		testbed.Eventually(t, "HAProxy to see "+backend+"/"+name+" "+want+" "+weight, bound, func() bool {
 			s := h.view.of(backend + "/" + name)
-			return s.status == want && s.weight == weight
+			return s.status == want && (s.weight == weight || status == "MAINT")
 		})
 	}
 }
@@ -89,7 +90,7 @@ func TestHAProxyFollows(t *testing.T) {
 		{"half full", func() { first.SetLoad(50, 1) }, "UP", "50", running, 0, true},
 		{"drain", func() { first.Say(t, "drain") }, "DRAIN (agent)", "0", running, drain, false},
 		{"ready", func() { first.Say(t, "ready") }, "UP", "50", running, 0, true},
-		{"maint", func() { first.Say(t, "maint") }, "MAINT", "50", stopped, maint, false},
+		{"maint", func() { first.Say(t, "maint") }, "MAINT", "0", stopped, maint, false},
 		{"drain after maint", func() { first.Say(t, "drain") }, "DRAIN (agent)", "0", running, drain, false},
 		{"over the maximum", func() {
 			first.SetLoad(101, 1) // known before the word is ready: else it is up for a moment
