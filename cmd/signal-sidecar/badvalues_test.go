@@ -64,7 +64,7 @@ func TestBadValues(t *testing.T) {
 			case 1:
 				args, origin = append(args, flagOf(name)+"="+value), "flag"
 			default:
-				origin = write(t, folder, "bad.env", fmt.Sprintf("%s=\"%s\"\n", name, strings.ReplaceAll(value, "\n", `\n`)))
+				origin = write(t, folder, "bad.env", fmt.Sprintf("%s=\"%s\"\n", name, value))
 				environment = taken.With(vars{"ENV_FILE": origin, name: ""})
 			}
 			expectProblems(t, runIn(t, folder, environment, args...), fmt.Sprintf("%s=%q (%s): must be ", name, value, origin))

@@ -64,6 +64,7 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 	agentHost := read(r, "TCP_ADDR", bindHost)
 	c := config{
 		given:         r,
+		notices:       env.notices,
 		httpAddress:   joinAddress(read(r, "HTTP_ADDR", bindHost), read(r, "HTTP_PORT", port)),
 		tcpAddress:    joinAddress(agentHost, read(r, "TCP_PORT", port)),
 		metrics:       read(r, "METRICS", boolean),
@@ -149,7 +150,7 @@ func (c *config) normalize() {
 	if rules.DrainGrace != c.rules.DrainGrace {
 		r.values["DRAIN_GRACE_INTERVAL"] = value{rules.DrainGrace.String(), "forced above HEALTH_DAMPENING_INTERVAL"}
 	}
-	c.rules, c.notices = rules, warnings
+	c.rules, c.notices = rules, append(c.notices, warnings...)
 	// The original's package ships HA_PORT, which nothing ever read.
 	if legacy, agent := os.Getenv("HA_PORT"), r.values["TCP_PORT"].raw; legacy != "" && legacy != agent {
 		c.notices = append(c.notices, fmt.Sprintf("HA_PORT=%s is not read, and never was: the agent's port is TCP_PORT=%s", legacy, agent))

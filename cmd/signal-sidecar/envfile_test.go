@@ -9,29 +9,41 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestBadEnvFiles gives the sidecar files that are none; what it says never quotes what stands in them.
+// TestBadEnvFiles gives the sidecar files that it cannot use. No error quotes the file.
 func TestBadEnvFiles(t *testing.T) {
 	t.Parallel()
 	const secret = "Zq7Xw9Kv"
-	files := map[string]string{
-		"prose":             secret + " is the password\n",
-		"unterminated":      "CONSUL_HTTP_TOKEN=\"" + secret + "\n",
-		"unterminated late": "HTTP_PORT=0\nCONSUL_HTTP_TOKEN='" + secret + "\nTCP_PORT=0\n",
-		"json":              "{\"token\": \"" + secret + "\"}\n",
-		"binary":            "\x7fELF\x02\x01\x01\x00\x00\xff\xfe" + secret + "\x00",
-		"binary value":      "CONSUL_HTTP_TOKEN=" + secret + "\x00\n",
-		"huge":              strings.Repeat("A="+secret+"\n", 1<<17),
-		"huge line":         "A=" + strings.Repeat(secret, 1<<18),
-	}
-	for name, content := range files {
+	for name, c := range map[string]struct {
+		content, problem string
+		dotenv           bool // only a .env is refused
+	}{
+		"prose":             {"HTTP_PORT=0\n" + secret + " is the password\n", "line 2 ", true},
+		"unterminated":      {"CONSUL_HTTP_TOKEN=\"" + secret + "\n", "line 1 ", true},
+		"unterminated late": {"HTTP_PORT=0\nCONSUL_HTTP_TOKEN='" + secret + "\nTCP_PORT=0\n", "line 2 ", true},
+		"json":              {"{\"token\": \"" + secret + "\"}\n", "line 1 ", true},
+		"binary":            {"\x7fELF\x02\x01\x01\x00\x00\xff\xfe" + secret + "\x00", "line 1 ", false},
+		"binary value":      {"\nCONSUL_HTTP_TOKEN=" + secret + "\x00\n", "line 2 ", false},
+		"huge":              {strings.Repeat("A="+secret+"\n", 1<<17), "larger than", false},
+		"huge line":         {"A=" + strings.Repeat(secret, 1<<18), "larger than", false},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
-			path := write(t, folder, ".env", content)
-			expectBadEnvFile(t, secret, path, runIn(t, t.TempDir(), nil, "--env-file", path))
-			expectBadEnvFile(t, secret, path, runIn(t, t.TempDir(), vars{"ENV_FILE": path}))
+			path := write(t, folder, ".env", c.content)
+			for _, r := range []result{
+				runIn(t, t.TempDir(), nil, "--env-file", path), runIn(t, t.TempDir(), vars{"ENV_FILE": path}),
+			} {
+				expectBadEnvFile(t, secret, path, r)
+				if !strings.Contains(r.stderr, c.problem) {
+					t.Errorf("%q does not name %q", r.stderr, c.problem)
+				}
+			}
 			expectBadEnvFile(t, secret, ".env", runIn(t, folder, nil))
 			expectBadEnvFile(t, secret, ".env", runIn(t, folder, nil, "check-config"))
+			if !c.dotenv {
+				path = write(t, folder, "config", c.content)
+				expectBadEnvFile(t, secret, path, run(t, vars{"ENV_FILE": path}))
+			}
 		})
 	}
 	t.Run("folder", func(t *testing.T) {
@@ -103,5 +115,26 @@ func TestSecretsAreNotShown(t *testing.T) {
 				t.Errorf("%s: %s is not shown", origin, name)
 			}
 		}
+	}
+}
+
+// TestEnvFileFormats gives the same lines to the sidecar in a .env and in a file as systemd reads it.
+func TestEnvFileFormats(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	const content = "JICOFO_DUMP=/opt/$NODE/x\nPROSODY_DUMP=\"a$1\"\nexport LOG_LEVEL=debug\n"
+	write(t, folder, ".env", content)
+	path := write(t, folder, "config", content+"; a comment\nPARTICIPANT_MAX=\\\n100\nno variable\n")
+
+	got, notices := checkConfig(t, folder, nil)
+	if len(notices) > 0 || got["JICOFO_DUMP"].value != "/opt/$NODE/x" || got["PROSODY_DUMP"].value != "a$1" || got["LOG_LEVEL"].value != "debug" {
+		t.Errorf(".env: %v, notices %q", got, notices)
+	}
+	got, notices = checkConfig(t, folder, nil, "--env-file", path)
+	if got["JICOFO_DUMP"].value != "/opt/$NODE/x" || got["PROSODY_DUMP"].value != "a$1" || got["LOG_LEVEL"].value != "info" || got["PARTICIPANT_MAX"].value != "100" {
+		t.Errorf("as systemd: %v", got)
+	}
+	if len(notices) != 2 || !strings.Contains(notices[0], path+": line 3 ") || !strings.Contains(notices[1], path+": line 7 ") {
+		t.Errorf("as systemd: notices %q", notices)
 	}
 }

@@ -3,18 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/alecthomas/kong"
-	"github.com/joho/godotenv"
-)
-
-const (
-	defaultEnvFile = ".env"
-	maxEnvFile     = 1 << 20 // bytes
 )
 
 // environment gives settings their values from the process's environment and, for what that lacks, from a file. An empty
@@ -25,6 +19,7 @@ type environment struct {
 	problem  error           // with the file
 	file     string          // the file that was read, "" for none
 	fromFile map[string]bool // the variables that came from it
+	notices  []string        // about lines of the file, one sentence each
 }
 
 func newEnvironment() *environment { return &environment{fromFile: map[string]bool{}} }
@@ -32,7 +27,7 @@ func newEnvironment() *environment { return &environment{fromFile: map[string]bo
 // read puts the file's variables into the process's environment where that lacks them, so that OTEL_* and CONSUL_HTTP_*
 // may stand in it too.
 func (e *environment) read(path string, named bool) error {
-	values, err := parseEnvFile(path)
+	file, err := readEnvFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
 		return nil
@@ -40,7 +35,10 @@ func (e *environment) read(path string, named bool) error {
 		return &envFileError{path, err}
 	}
 	e.file = path
-	for name, value := range values {
+	for _, notice := range file.notices {
+		e.notices = append(e.notices, path+": "+notice)
+	}
+	for name, value := range file.values {
 		if os.Getenv(name) != "" || value == "" {
 			continue
 		}
@@ -52,27 +50,6 @@ func (e *environment) read(path string, named bool) error {
 	return nil
 }
 
-// parseEnvFile reads KEY=value lines. Its errors never quote the file: what stands in it may be secret.
-func parseEnvFile(path string) (map[string]string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxEnvFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(content) > maxEnvFile {
-		return nil, fmt.Errorf("larger than %d bytes", maxEnvFile)
-	}
-	values, err := godotenv.UnmarshalBytes(content)
-	if err != nil { // it quotes the file
-		return nil, errors.New("not a list of KEY=value lines")
-	}
-	return values, nil
-}
-
 // envFileError says why a file of variables could not be used.
 type envFileError struct {
 	path string
@@ -80,7 +57,7 @@ type envFileError struct {
 }
 
 func (e *envFileError) Error() string {
-	return fmt.Sprintf("ENV_FILE=%q: cannot be read: %s", e.path, e.err)
+	return fmt.Sprintf("ENV_FILE=%q: cannot be read: %s", e.path, strings.ReplaceAll(e.err.Error(), "\n", "; "))
 }
 
 func (e *envFileError) Unwrap() error { return e.err }
@@ -93,7 +70,7 @@ func (e *environment) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) 
 	if command := ctx.Selected(); command != nil && command.Tag.Has(noSettings) {
 		return nil, nil
 	}
-	e.once.Do(func() { e.problem = e.read(envFile(ctx)) })
+	e.once.Do(func() { e.problem = e.read(envFilePath(ctx)) })
 	if e.problem != nil {
 		return nil, e.problem
 	}
@@ -104,8 +81,8 @@ func (e *environment) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) 
 	return nil, nil
 }
 
-// envFile is the file that was named, by flag or variable, or else the one that may be there.
-func envFile(ctx *kong.Context) (path string, named bool) {
+// envFilePath is the file that was named, by flag or variable, or else the one that may be there.
+func envFilePath(ctx *kong.Context) (path string, named bool) {
 	for _, p := range ctx.Path {
 		if p.Flag != nil && p.Flag.Name == "env-file" && ctx.FlagValue(p.Flag) != text("") {
 			return fmt.Sprint(ctx.FlagValue(p.Flag)), true

@@ -54,7 +54,7 @@ type settings struct {
 	TraceURL  text `name:"trace-url-template" group:"process" placeholder:"URL" help:"Where the status page links traces to, {trace_id} being the trace; no links without it."`
 	LogLevel  text `name:"log-level" default:"info" group:"process" placeholder:"debug|info|warn|error" help:"Lowest level that is logged."`
 	LogFormat text `name:"log-format" default:"json" group:"process" placeholder:"json|text" help:"Form of the log, on standard output."`
-	EnvFile   text `name:"env-file" default:".env" group:"process" placeholder:"FILE" help:"File of KEY=value lines, used where the environment has no such variable. A file named here must exist."`
+	EnvFile   text `name:"env-file" default:".env" group:"process" placeholder:"FILE" help:"File of KEY=value lines, used where the environment has no such variable: as dotenv reads it if its name is .env, else as systemd reads EnvironmentFile=. A file named here must exist."`
 
 	RecordPath    text `name:"record-path" group:"process" placeholder:"FILE" help:"Record all that is observed to this file, for replay; five files are kept."`
 	RecordMaxSize text `name:"record-max-size" default:"67108864" group:"process" placeholder:"BYTES" help:"Size at which the recording begins a new file; at least 65536."`
