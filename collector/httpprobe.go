@@ -112,7 +112,7 @@ func (p *httpProbe) ask(ctx context.Context, use func(*body) error) (a health.An
 	p.line.end(a.Code)
 	if !a.OK() || r.invalid != nil {
 		a.Exchange = &health.Exchange{
-			URL: p.url, Host: p.host, TraceID: traceID(ctx), Attempts: attempts, Body: text(r.body[:min(len(r.body), excerpt)]),
+			URL: withoutUser(p.url), Host: p.host, TraceID: traceID(ctx), Attempts: attempts, Body: text(r.body[:min(len(r.body), excerpt)]),
 		}
 	}
 	done(time.Now(), outcomeOf(a, r.invalid), len(attempts))
@@ -163,6 +163,7 @@ func (p *httpProbe) attempt(ctx context.Context, use func(*body) error) (reply, 
 	if err != nil {
 		return reply{}, err
 	}
+	hideUser(req)
 	req.Host = p.host
 	res, err := p.client.Do(req)
 	if err != nil {

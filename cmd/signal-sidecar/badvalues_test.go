@@ -17,7 +17,7 @@ var (
 	badPositive = append([]string{"0", "0s", "0.0", "-0"}, badSeconds...)
 	badOrigins  = []string{
 		"localhost:8888", "localhost", "http://", "http:///x", "//localhost:8888", "ftp://localhost", "http://localhost:99999",
-		"http://localhost:0", "http://localhost:x", "http://user:password@localhost", "http://localhost?a", "http://localhost/#b", "http://a b",
+		"http://localhost:0", "http://localhost:x", "http://localhost?a", "http://localhost/#b", "http://a b",
 		"http://localhost\nHTTP_PORT=1", "http://[::1", "unix:///run/jicofo",
 	}
 	badHosts = []string{"a b", "http://consul", "consul:8500x", "a/b", "a?b", "user@host", "[::1", "a\tb"}
@@ -40,7 +40,7 @@ var badValues = map[string][]string{
 	"DRAIN_GRACE_SCOPE": {"hard", "jicofo,soft", "all"},
 	"TRACE_URL_TEMPLATE": {
 		"http://localhost:16686/trace/", "localhost:16686/trace/{trace_id}", "ftp://jaeger/{trace_id}", "javascript:alert({trace_id})", "http:///{trace_id}",
-		"http://{trace_id}/", "http://jaeger{trace_id}/", "http://jaeger:99999/{trace_id}", "http://user:secret@jaeger/{trace_id}", "/trace/{trace_id}", "http://a b/{trace_id}",
+		"http://{trace_id}/", "http://jaeger{trace_id}/", "http://jaeger:99999/{trace_id}", "/trace/{trace_id}", "http://a b/{trace_id}",
 		"http://jaeger/{traceid}", "http://jaeger/\n{trace_id}",
 	},
 	"LOG_LEVEL":  {"trace", "warning", "0", "info+1"},
@@ -119,6 +119,41 @@ func TestProblemsBeforePorts(t *testing.T) {
 		testbed.Must(t, err)
 		if got := strings.Contains(string(calls), "bind("); got != binds {
 			t.Errorf("LOG_FORMAT=%s: ports opened: %t, want %t\n%s", value, got, binds, calls)
+		}
+	}
+}
+
+// TestPasswordsInURLs gives URLs with a user and a password: neither is shown, whether the value is good or bad.
+func TestPasswordsInURLs(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2hunter2"
+	for _, c := range []struct{ name, value, want string }{
+		{"JICOFO_ORIG", "http://admin:" + secret + "@jicofo:8888", "http://xxxxx@jicofo:8888"},
+		{"PROSODY_ORIG", "https://" + secret + "@prosody/base", "https://xxxxx@prosody/base"},
+		{"JICOFO_ORIG", "http://admin:a%40" + secret + "@jicofo", "http://xxxxx@jicofo"},
+	} {
+		all, _ := checkConfig(t, t.TempDir(), vars{c.name: c.value})
+		if all[c.name].value != c.want {
+			t.Errorf("%s is shown as %q, want %q", c.name, all[c.name].value, c.want)
+		}
+	}
+	for _, v := range []vars{
+		{"JICOFO_ORIG": "admin:" + secret + "@jicofo:8888"},
+		{"JICOFO_ORIG": "http://admin:" + secret + "@jicofo:99999"},
+		{"JICOFO_ORIG": "http://admin:a/" + secret + "@jicofo:8888"},
+		{"JICOFO_ORIG": "http://admin:a%" + secret + "@jicofo"},
+		{"PROSODY_ORIG": "ftp://admin:" + secret + "@prosody"},
+		{"PROSODY_ORIG": "http://admin:" + secret + "@prosody?x"},
+		{"PROSODY_ORIG": "http://admin:" + secret + "@"},
+		{"TRACE_URL_TEMPLATE": "http://admin:" + secret + "@jaeger/{trace_id}"},
+		{"CONSUL_HOST": "http://admin:" + secret + "@consul", "CONSUL_STATUS": "true"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT": "admin:" + secret + "@collector:4318"},
+	} {
+		for _, command := range []string{"check-config", "serve"} {
+			r := run(t, v, command)
+			if r.code != 2 || len(r.problems()) != 1 || strings.Contains(r.stdout+r.stderr, "hunter2") || strings.Contains(r.stderr, "admin") {
+				t.Errorf("%v, %s: exit %d, %s%s", v, command, r.code, r.stdout, r.stderr)
+			}
 		}
 	}
 }

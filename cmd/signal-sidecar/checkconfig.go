@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -25,10 +24,10 @@ func (checkConfigCommand) Run(line *kong.Context, env *environment, std streams)
 		if name == "PARTIPANT_MAX" { // shown as PARTICIPANT_MAX
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t(%s)\n", name, v.raw, v.origin)
+		fmt.Fprintf(w, "%s\t%s\t(%s)\n", name, shown(name, v.raw), v.origin)
 	}
 	for _, name := range foreignVariables() {
-		fmt.Fprintf(w, "%s\t%s\t(%s)\n", name, shown(name), env.originOf(name))
+		fmt.Fprintf(w, "%s\t%s\t(%s)\n", name, shown(name, os.Getenv(name)), env.originOf(name))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -57,15 +56,15 @@ func foreignVariables() []string {
 	return names
 }
 
-// shown is a variable's value, unless it may hold a secret.
-func shown(name string) string {
+// shown is a variable's value, unless it may hold a secret. The user and password of a URL are hidden.
+func shown(name, value string) string {
 	for _, secret := range []string{"HEADERS", "TOKEN", "AUTH", "SECRET", "PASSWORD"} {
 		if strings.Contains(name, secret) {
 			return "(not shown)"
 		}
 	}
-	if u, err := url.Parse(os.Getenv(name)); err == nil && u.User != nil {
-		return u.Redacted()
+	if strings.Contains(value, "://") || strings.HasSuffix(name, "_ORIG") || strings.HasSuffix(name, "_ENDPOINT") || name == "CONSUL_HTTP_ADDR" {
+		return withoutUser(value)
 	}
-	return os.Getenv(name)
+	return value
 }

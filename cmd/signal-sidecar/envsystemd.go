@@ -178,9 +178,6 @@ func (s *systemdScan) push(trim bool) {
 		}
 	case !systemdName.MatchString(name):
 		s.notice("line %d has no name of a variable before its =, so it is ignored", s.begin)
-	case strings.ContainsFunc(value, isSystemdControl):
-		s.notice("line %d: the value of %s holds a control character, so the variable is ignored", s.begin, name)
-		delete(s.file.values, name) // an earlier line's value as well
 	default:
 		s.file.values[name] = value
 	}
@@ -204,8 +201,6 @@ func endWithout(text []byte, end int, c byte) int {
 }
 
 func isIn(set string, c byte) bool { return strings.IndexByte(set, c) >= 0 }
-
-func isSystemdControl(r rune) bool { return r < ' ' && r != '\t' && r != '\n' || r == 0x7f }
 
 // systemdUTF8 reports whether systemd takes a text for UTF-8: it refuses what Unicode reserves as no character.
 func systemdUTF8(text string) bool {

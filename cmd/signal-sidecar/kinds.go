@@ -30,6 +30,7 @@ var (
 	errSeconds   = errors.New("seconds, a number or a duration such as 30s, from 0 to 365 days")
 	errPositive  = errors.New("seconds, a number or a duration such as 30s, above 0 and at most 365 days")
 	errCount     = errors.New("a whole number above 0, at most 1000000000")
+	errService   = errors.New("an origin: http or https, perhaps user:password@, host and optional port, such as http://localhost:8888")
 	errOrigin    = errors.New("an origin: http or https, host and optional port, such as http://localhost:8888")
 	errHost      = errors.New("a host name or an IP address")
 	errNotEmpty  = errors.New("not empty")
@@ -134,6 +135,38 @@ func origin(s string) (string, error) {
 		return "", errOrigin
 	}
 	return u.String(), nil
+}
+
+// service reads the origin of a service, which may begin with user:password@ for basic authentication.
+func service(s string) (string, error) {
+	u, err := url.Parse(strings.TrimRight(strings.TrimSpace(s), "/"))
+	if err != nil {
+		return "", errService
+	}
+	user := u.User
+	u.User = nil
+	bare, err := origin(u.String())
+	if err != nil {
+		return "", errService
+	}
+	if u, err = url.Parse(bare); err != nil {
+		return "", errService
+	}
+	u.User = user
+	return u.String(), nil
+}
+
+// withoutUser hides the user and password in the text of a URL, good or bad: all before its last @.
+func withoutUser(s string) string {
+	at := strings.LastIndexByte(s, '@')
+	if at < 0 {
+		return s
+	}
+	begin := 0
+	if i := strings.Index(s, "://"); i >= 0 && i < at {
+		begin = i + len("://")
+	}
+	return s[:begin] + "xxxxx" + s[at:]
 }
 
 // traceURL reads where a trace can be seen: a URL in which {trace_id} stands for its id; none for no links.

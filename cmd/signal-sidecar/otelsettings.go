@@ -20,7 +20,7 @@ func (r *reader) checkOpenTelemetry(env *environment) {
 			return
 		}
 		if err := parse(raw); err != nil {
-			r.problem(name, value{shown(name), env.originOf(name)}, err)
+			r.problem(name, value{raw, env.originOf(name)}, err)
 		}
 	}
 	check("OTEL_TRACES_EXPORTER", parsed(oneOf("otlp", "console", "none")))

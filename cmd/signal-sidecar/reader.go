@@ -56,7 +56,7 @@ type settingError struct {
 }
 
 func (e *settingError) Error() string {
-	return fmt.Sprintf("%s=%q (%s): must be %s", e.name, e.value.raw, e.value.origin, e.accepted)
+	return fmt.Sprintf("%s=%q (%s): must be %s", e.name, shown(e.name, e.value.raw), e.value.origin, e.accepted)
 }
 
 func (r *reader) problem(name string, v value, accepted error) {

@@ -20,8 +20,8 @@ type settings struct {
 	TCPHoldPort text `name:"tcp-hold-port" default:"off" group:"listen" placeholder:"PORT" help:"Port of the held HAProxy agent, which answers when the line changes; off without it, 0 takes a free one."`
 	AgentHold   text `name:"agent-hold" default:"5" group:"listen" placeholder:"SECONDS" help:"How long the held agent holds a connection while nothing changes; > 0, below HAProxy's timeout check."`
 
-	JicofoOrig              text `name:"jicofo-orig" default:"http://localhost:8888" group:"probes" placeholder:"URL" help:"Origin of jicofo."`
-	ProsodyOrig             text `name:"prosody-orig" default:"http://localhost:5280" group:"probes" placeholder:"URL" help:"Origin of prosody."`
+	JicofoOrig              text `name:"jicofo-orig" default:"http://localhost:8888" group:"probes" placeholder:"URL" help:"Origin of jicofo; user:password@ before the host is sent as basic authentication."`
+	ProsodyOrig             text `name:"prosody-orig" default:"http://localhost:5280" group:"probes" placeholder:"URL" help:"Origin of prosody; the same."`
 	StatusPath              text `name:"status-path" default:"/etc/jitsi/shard-status" group:"probes" placeholder:"FILE" help:"The drain status file: ready, drain, maint or unhealthy."`
 	PollingInterval         text `name:"polling-interval" default:"5" group:"probes" placeholder:"SECONDS" help:"From the start of a poll to the start of the next; > 0."`
 	RecoveryPollingInterval text `name:"recovery-polling-interval" default:"1" group:"probes" placeholder:"SECONDS" help:"The same while jicofo, or prosody, is unhealthy, where it is shorter; > 0."`
