@@ -57,15 +57,18 @@ func TestBadValues(t *testing.T) {
 	for name, values := range badValues {
 		for _, value := range values {
 			environment, args := taken, []string{"serve"}
+			if strings.HasPrefix(name, "CONSUL_") && name != "CONSUL_STATUS" {
+				environment = taken.With(vars{"CONSUL_STATUS": "true"})
+			}
 			var origin string
 			switch turn++; turn % 3 {
 			case 0:
-				environment, origin = taken.With(vars{name: value}), "environment"
+				environment, origin = environment.With(vars{name: value}), "environment"
 			case 1:
 				args, origin = append(args, flagOf(name)+"="+value), "flag"
 			default:
 				origin = write(t, folder, "bad.env", fmt.Sprintf("%s=\"%s\"\n", name, value))
-				environment = taken.With(vars{"ENV_FILE": origin, name: ""})
+				environment = environment.With(vars{"ENV_FILE": origin, name: ""})
 			}
 			expectProblems(t, runIn(t, folder, environment, args...), fmt.Sprintf("%s=%q (%s): must be ", name, value, origin))
 		}
@@ -98,6 +101,10 @@ func TestAllBadAtOnce(t *testing.T) {
 	t.Parallel()
 	all, want := vars{}, make([]string, 0, len(badValues))
 	for name, values := range badValues {
+		if name == "CONSUL_STATUS" {
+			all[name] = "true" // else the others of Consul's are not checked
+			continue
+		}
 		all[name] = values[0]
 		want = append(want, fmt.Sprintf("%s=%q (environment): must be ", name, values[0]))
 	}
@@ -155,5 +162,20 @@ func TestPasswordsInURLs(t *testing.T) {
 				t.Errorf("%v, %s: exit %d, %s%s", v, command, r.code, r.stdout, r.stderr)
 			}
 		}
+	}
+}
+
+// TestConsulSettingsOfKubernetes: what Kubernetes gives every pod beside a Service with the name consul is in nobody's way
+// as long as Consul is not used.
+func TestConsulSettingsOfKubernetes(t *testing.T) {
+	t.Parallel()
+	const given = "tcp://10.96.0.10:8500"
+	all, notices := checkConfig(t, t.TempDir(), vars{"CONSUL_PORT": given})
+	if all["CONSUL_PORT"] != (shown{given, "environment"}) || len(notices) > 0 {
+		t.Errorf("CONSUL_PORT is %v, notices %q", all["CONSUL_PORT"], notices)
+	}
+	startSidecar(t, vars{"CONSUL_PORT": given})
+	for _, feature := range []string{"CONSUL_STATUS", "CONSUL_REPORTS"} {
+		expectProblems(t, run(t, vars{"CONSUL_PORT": given, feature: "true"}), `CONSUL_PORT="`+given+`" (environment): must be a port`)
 	}
 }

@@ -40,7 +40,7 @@ var completionCases = []completion{
 	{"replay ", []string{"recording.jsonl", "folder"}, commands},
 	{"replay recording.jsonl --s", []string{"--set", "--status-path"}, []string{"--url"}},
 	{"completion ", []string{"bash", "zsh", "fish"}, []string{"recording.jsonl"}},
-	{"man --", []string{"--help"}, []string{"--http-port"}},
+	{"man --", []string{"--help", "--version"}, []string{"--http-port"}},
 }
 
 // completionScript is the script for a shell, printed while the settings are bad, in a folder of its own.

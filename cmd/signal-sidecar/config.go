@@ -90,18 +90,8 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 		},
 		jicofoDump:  read(r, "JICOFO_DUMP", anything),
 		prosodyDump: read(r, "PROSODY_DUMP", anything),
-		consul: consulConfig{
-			host:          read(r, "CONSUL_HOST", host),
-			port:          read(r, "CONSUL_PORT", port),
-			secure:        read(r, "CONSUL_SECURE", boolean),
-			status:        read(r, "CONSUL_STATUS", boolean),
-			statusKey:     read(r, "CONSUL_STATUS_KEY", notEmpty),
-			reports:       read(r, "CONSUL_REPORTS", boolean),
-			reportKey:     read(r, "CONSUL_REPORT_KEY", notEmpty),
-			interval:      read(r, "CONSUL_REPORTS_INTERVAL", positiveSeconds),
-			censusReports: read(r, "CENSUS_REPORTS", boolean),
-		},
-		recordPath: read(r, "RECORD_PATH", anything), recordMaxSize: read(r, "RECORD_MAX_SIZE", fileSize),
+		consul:      readConsul(r),
+		recordPath:  read(r, "RECORD_PATH", anything), recordMaxSize: read(r, "RECORD_MAX_SIZE", fileSize),
 		traceKeep: read(r, "TRACE_KEEP", oneOf(otel.KeepAll, otel.KeepIncidents)),
 		traceURL:  read(r, "TRACE_URL_TEMPLATE", traceURL),
 		logLevel:  read(r, "LOG_LEVEL", logLevel),
@@ -114,6 +104,26 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 	}
 	c.normalize()
 	return c, nil
+}
+
+// readConsul reads CONSUL_* and CENSUS_REPORTS. Where and how Consul is reached is read only while a feature uses it:
+// Kubernetes gives every pod a CONSUL_PORT=tcp://… beside a Service with the name consul.
+func readConsul(r *reader) consulConfig {
+	c := consulConfig{
+		status:        read(r, "CONSUL_STATUS", boolean),
+		reports:       read(r, "CONSUL_REPORTS", boolean),
+		censusReports: read(r, "CENSUS_REPORTS", boolean),
+	}
+	if !c.status && !c.reports {
+		return c
+	}
+	c.host = read(r, "CONSUL_HOST", host)
+	c.port = read(r, "CONSUL_PORT", port)
+	c.secure = read(r, "CONSUL_SECURE", boolean)
+	c.statusKey = read(r, "CONSUL_STATUS_KEY", notEmpty)
+	c.reportKey = read(r, "CONSUL_REPORT_KEY", notEmpty)
+	c.interval = read(r, "CONSUL_REPORTS_INTERVAL", positiveSeconds)
+	return c
 }
 
 // holdAddress is where the held agent port is, "" for off.

@@ -14,7 +14,7 @@ import (
 func FuzzSettings(f *testing.F) {
 	for _, seed := range []string{
 		"", " ", "0", "-0", "1", "-1", "65535", "65536", "1e3", "1e-300", "NaN", "-Inf", "0x1p-2", "1_0", "30s", "-30s", "1h1h", "8760h", "8760h1ns",
-		"31536000", "true", "ON", "off", "http://localhost:8888", "https://[::1]:1/a/", "http://[fe80::1%25eth0]", "http://[::%25\xb3]", "HTTP://a", "http://a:0", "http:a", "a:1", ":0", "[::1]:2", "::1",
+		"31536000", "true", "ON", "off", "http://localhost:8888", "https://[::1]:1/a/", "http://[fe80::1%25eth0]", "http://[::%25\xb3]", "HTTP://a", "http://u:p@a", "u:p@a", "http://a:0", "http:a", "a:1", ":0", "[::1]:2", "::1",
 		"jicofo", "SOFT", "debug", "text", "\x00", "\xff", "a\nb", "１２",
 	} {
 		f.Add(seed)
@@ -28,6 +28,10 @@ func FuzzSettings(f *testing.F) {
 		parse(t, s, positiveCount, func(n float64) bool { return n >= 1 && n <= 1e9 && n == float64(int(n)) })
 		parse(t, s, retries, func(n int) bool { return n >= 0 && n <= maxRetries })
 		parse(t, s, origin, usableOrigin)
+		parse(t, s, service, nil)
+		if masked := withoutUser(s); strings.Contains(masked, "@") && !strings.Contains(masked, "xxxxx@") {
+			t.Errorf("%q is shown as %q", s, masked)
+		}
 		parse(t, s, host, func(h string) bool { return h != "" && !strings.ContainsAny(h, " /@") })
 		parse(t, s, bindHost, func(h string) bool { return !strings.ContainsAny(h, " /@") })
 		parse(t, s, hostOrNone, nil)

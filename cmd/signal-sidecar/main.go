@@ -36,6 +36,8 @@ type commandLine struct {
 	Completion  completionCommand  `cmd:"" nosettings:"" help:"Print a completion script for a shell."`
 	Man         manCommand         `cmd:"" nosettings:"" help:"Print the manual page, signal-sidecar(8)."`
 
+	ShowVersion versionFlag `name:"version" help:"Print the version, whatever else is on the command line."`
+
 	settings
 }
 
@@ -68,7 +70,7 @@ func run(args []string, std streams) int {
 		return fail(std, exitFailure, err)
 	}
 	command, err := parser.Parse(args)
-	if exited { // --help was answered
+	if exited { // --help or --version was answered
 		return code
 	}
 	if file := (*envFileError)(nil); errors.As(err, &file) {

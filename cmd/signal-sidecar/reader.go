@@ -20,7 +20,7 @@ type reader struct {
 func newReader(ctx *kong.Context, env *environment) *reader {
 	r := &reader{values: map[string]value{}}
 	for _, f := range ctx.Model.Flags {
-		if f.Name == "help" {
+		if f.Group == nil { // --help or --version
 			continue
 		}
 		raw := reflect.ValueOf(ctx.FlagValue(f)).String()

@@ -70,7 +70,7 @@ var settingGroups = []kong.Group{
 	{Key: "probes", Title: "Probes and status file:"},
 	{Key: "rules", Title: "Verdict:"},
 	{Key: "dumps", Title: "Dumps:"},
-	{Key: "consul", Title: "Consul:", Description: "Checked, but without effect in this version."},
+	{Key: "consul", Title: "Consul:", Description: "Without effect in this version. Checked while CONSUL_STATUS or CONSUL_REPORTS is on."},
 	{Key: "process", Title: "Process:", Description: "OpenTelemetry's own OTEL_* variables hold too. " + aboutSettings},
 }
 

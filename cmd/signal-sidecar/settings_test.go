@@ -150,9 +150,11 @@ func TestCheckConfigShowsEverySetting(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	t.Parallel()
-	r := run(t, nil, "version")
-	if r.code != 0 || r.stderr != "" || !regexp.MustCompile(`^signal-sidecar \S+ \(revision .+, go1\.\S+\)\n$`).MatchString(r.stdout) {
-		t.Errorf("version: exit %d, %q %q", r.code, r.stdout, r.stderr)
+	for _, args := range [][]string{{"version"}, {"--version"}, {"serve", "--version"}, {"--http-port=x", "--version"}} {
+		r := run(t, vars{"TCP_PORT": "x", "ENV_FILE": "/nonexistent"}, args...)
+		if r.code != 0 || r.stderr != "" || !regexp.MustCompile(`^signal-sidecar \S+ \(revision .+, go1\.\S+\)\n$`).MatchString(r.stdout) {
+			t.Errorf("%q: exit %d, %q %q", args, r.code, r.stdout, r.stderr)
+		}
 	}
 }
 

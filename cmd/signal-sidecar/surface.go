@@ -10,7 +10,7 @@ import (
 // surface is the command line as the completions and the manual page tell it: kong's model of it, without what is hidden.
 type surface struct {
 	Name, About string
-	Help        option // the one flag that is no setting
+	Globals     []option // the flags that are no settings and that every command takes
 	Commands    []command
 	Groups      []group
 }
@@ -60,8 +60,8 @@ func newSurface(app *kong.Application) surface {
 		s.Groups = append(s.Groups, group{Title: strings.TrimSuffix(g.Title, ":"), About: g.Description})
 	}
 	for _, f := range app.Flags {
-		if f == app.HelpFlag {
-			s.Help = newOption(f.Value)
+		if f.Group == nil {
+			s.Globals = append(s.Globals, newOption(f.Value))
 		} else if !f.Hidden {
 			i := slices.IndexFunc(settingGroups, func(g kong.Group) bool { return g.Key == f.Group.Key })
 			s.Groups[i].Flags = append(s.Groups[i].Flags, newOption(f.Value))

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/signal-sidecar/signal-sidecar/otel"
 )
 
@@ -20,4 +22,13 @@ func (versionCommand) Run(std streams) error {
 	}
 	_, err := fmt.Fprintf(std.stdout, "signal-sidecar %s (revision %s, %s)\n", b.Version, revision, b.GoVersion)
 	return err
+}
+
+// versionFlag does what the version command does.
+type versionFlag bool
+
+// BeforeReset is called by kong when the flag is on the command line.
+func (versionFlag) BeforeReset(app *kong.Kong, std streams) error {
+	defer app.Exit(exitOK)
+	return versionCommand{}.Run(std)
 }

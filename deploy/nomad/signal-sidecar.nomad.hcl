@@ -109,8 +109,9 @@ job "signal-sidecar" {
         cap_drop        = ["ALL"]
         security_opt    = ["no-new-privileges"]
         readonly_rootfs = true
-        # The folder, so that the file can be replaced by rename.
-        volumes = ["/etc/jitsi:/etc/jitsi:ro"]
+        # The folder, so that the file can be replaced by rename. It is writable, because Consul's word is written to the
+        # file; for that, the file or the folder belongs to the user above: chown 65532 /etc/jitsi/shard-status.
+        volumes = ["/etc/jitsi:/etc/jitsi"]
       }
 
       env {
