@@ -1,8 +1,8 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
@@ -65,18 +65,19 @@ func censusRows(costs []censusCost) []row {
 
 // census measures the cost for the number of rooms.
 func (b *bench) census(c *censusCost) (err error) {
-	car, err := b.start(env{"POLLING_INTERVAL": "1", "CENSUS_POLL": fmt.Sprint(c.rooms >= 0), "CENSUS_HOST": "conference.example.com"})
+	car, err := b.start(env{"POLLING_INTERVAL": "1", "CENSUS_POLL": fmt.Sprint(c.rooms >= 0), "CENSUS_HOST": signalnode.Domain})
 	if err != nil {
 		return err
 	}
 	defer car.stop() //nolint:errcheck // the node of a bench
 	if c.rooms >= 0 {
-		car.node.SetRooms(manyRooms(c.rooms))
-		body, err := fetch(strings.TrimPrefix(car.node.Prosody.Origin(), "http://"), "/room-census")
+		rooms := manyRooms(c.rooms)
+		car.node.SetRooms(rooms)
+		body, err := json.Marshal(map[string]any{"room_census": rooms})
 		if err != nil {
 			return err
 		}
-		c.body = len(body.Body)
+		c.body = len(body)
 	}
 	nap(3 * time.Second) // the start is over
 	if err := forgetPeak(car.pid()); err != nil {
@@ -95,7 +96,7 @@ func (b *bench) census(c *censusCost) (err error) {
 func manyRooms(n int) []signalnode.Room {
 	rooms := make([]signalnode.Room, n)
 	for i := range rooms {
-		rooms[i] = signalnode.Room{Name: fmt.Sprintf("room%d@conference.example.com", i), Participants: i % 50, CreatedTime: fmt.Sprint(1_700_000_000_000 + i)}
+		rooms[i] = signalnode.Room{Name: fmt.Sprintf("room%d@conference.meet.example.com", i), Participants: i % 50, CreatedTime: fmt.Sprint(1_700_000_000_000 + i)}
 	}
 	return rooms
 }

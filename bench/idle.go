@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
 )
 
 // usage is what a process used over a while in which nobody asked it for anything.
@@ -48,8 +50,8 @@ func measureIdle(b *bench) (section, error) {
 		pushed.Add(n)
 	}))
 	defer sink.Close()
-	local := env{"CENSUS_POLL": "true", "CENSUS_HOST": "conference.example.com"}
-	push := env{"CENSUS_POLL": "true", "CENSUS_HOST": "conference.example.com",
+	local := env{"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain}
+	push := env{"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain,
 		"OTEL_EXPORTER_OTLP_ENDPOINT": sink.URL, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
 	var used [2]usage
 	err := lanes(2, func(lane int) error {

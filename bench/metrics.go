@@ -39,7 +39,7 @@ func (b *bench) scrape(car *sidecar, rounds int, others ...target) (loads [][]lo
 func measureMetrics(b *bench) (section, error) {
 	s := section{title: "Scrape", how: "One scraper on a kept connection, one scrape after the other; the text format. " +
 		"The goals are the original's 550 µs (the lower of what was measured, 550–750 µs) and half of that per series."}
-	car, err := b.start(env{"CENSUS_POLL": "true", "CENSUS_HOST": "conference.example.com", "POLLING_INTERVAL": "1"})
+	car, err := b.start(env{"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain, "POLLING_INTERVAL": "1"})
 	if err != nil {
 		return s, err
 	}
@@ -72,7 +72,7 @@ func measureSeries(b *bench) (section, error) {
 	s := section{title: "Growth: scrape against series", how: "The more kinds of things have happened, the more series there are: a fresh sidecar, then with requests of each kind, then after each way in which a probe can fail. " +
 		"The series are bounded: labels never come from outside.",
 		growth: [][]string{{"", "series", "CPU per scrape", "CPU per series"}}}
-	car, err := b.start(env{"CENSUS_POLL": "true", "CENSUS_HOST": "conference.example.com", "POLLING_INTERVAL": "0.1", "PROBE_TIMEOUT": "0.05"})
+	car, err := b.start(env{"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain, "POLLING_INTERVAL": "0.1", "PROBE_TIMEOUT": "0.05"})
 	if err != nil {
 		return s, err
 	}

@@ -29,8 +29,11 @@ func BenchmarkParseCensus(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {
-				res := answerOf(body, len(body))
-				if _, err := parseCensus(newBody(res, censusLimit, 0)); err != nil {
+				read, err := readBody(answerOf(body, len(body)), censusLimit, 0)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := parseCensus(read); err != nil {
 					b.Fatal(err)
 				}
 			}

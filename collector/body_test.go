@@ -22,8 +22,7 @@ func TestBody(t *testing.T) {
 		for _, announced := range []int{-1, size} {
 			for _, expected := range []int64{0, 1, 600, limit, 1 << 50} {
 				sent := bytes.Repeat([]byte("x"), size)
-				b := newBody(answerOf(sent, announced), limit, expected)
-				got, err := b.all(), b.failure()
+				got, err := readBody(answerOf(sent, announced), limit, expected)
 				if over := size > limit; errors.Is(err, errBodySize) != over || !over && err != nil || !over && len(got) != size || len(got) > limit+1 {
 					t.Errorf("%d bytes, announced %d, expected %d: read %d, %v", size, announced, expected, len(got), err)
 				}
@@ -34,9 +33,8 @@ func TestBody(t *testing.T) {
 		}
 	}
 	for _, lie := range []int{1 << 50, 3} { // net/http cuts a body to its length; the bound does not rest on that
-		b := newBody(answerOf([]byte("what came"), lie), limit, 0)
-		if got := b.all(); string(got) != "what came" || b.failure() != nil {
-			t.Errorf("announced %d: read %q, %v", lie, got, b.failure())
+		if got, err := readBody(answerOf([]byte("what came"), lie), limit, 0); string(got) != "what came" || err != nil {
+			t.Errorf("announced %d: read %q, %v", lie, got, err)
 		}
 	}
 }
@@ -45,9 +43,9 @@ func TestBody(t *testing.T) {
 func TestBodyBreaksOff(t *testing.T) {
 	broken := errors.New("broken")
 	from := io.MultiReader(bytes.NewReader([]byte("half")), iotest.ErrReader(broken))
-	b := newBody(&http.Response{ContentLength: 8, Body: io.NopCloser(from)}, 100, 0)
-	if got := b.all(); string(got) != "half" || !errors.Is(b.failure(), broken) {
-		t.Errorf("read %q, %v", got, b.failure())
+	got, err := readBody(&http.Response{ContentLength: 8, Body: io.NopCloser(from)}, 100, 0)
+	if string(got) != "half" || !errors.Is(err, broken) {
+		t.Errorf("read %q, %v", got, err)
 	}
 }
 
@@ -68,7 +66,11 @@ func TestCensusMemory(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			found, err := parseCensus(newBody(answerOf(sent, tt.length), censusLimit, tt.expected))
+			body, err := readBody(answerOf(sent, tt.length), censusLimit, tt.expected)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, err := parseCensus(body)
 			runtime.ReadMemStats(&after)
 			if err != nil || len(found.rows) == 0 {
 				t.Fatalf("%d bytes of rooms, %v", len(found.rows), err)

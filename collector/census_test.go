@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
+	"math"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
@@ -27,14 +28,17 @@ func TestCensus(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			node, r := startNode(t), newRig(t)
+			if tt.host == "" {
+				node.SetDomain("127.0.0.1")
+			}
 			node.SetRooms([]signalnode.Room{
-				{Name: "a@conference.example.com", Participants: 3, CreatedTime: 1700000000000},
-				{Name: "b@conference.example.com", Participants: 4, CreatedTime: "1700000000001", Leaked: true},
+				{Name: "a@conference.meet.example.com", Participants: 3, CreatedTime: 1700000000000},
+				{Name: "b@conference.meet.example.com", Participants: 4, CreatedTime: "1700000000001", Leaked: true},
 			})
 			r.run(NewCensus(node.Prosody.Origin(), tt.host, r.options))
 			got := r.next().Census
-			const rooms = `[{"room_name":"a@conference.example.com","participants":3,"created_time":1700000000000},` +
-				`{"room_name":"b@conference.example.com","participants":4,"created_time":"1700000000001","leaked":true}]`
+			const rooms = `[{"room_name":"a@conference.meet.example.com","participants":3,"created_time":1700000000000},` +
+				`{"room_name":"b@conference.meet.example.com","participants":4,"created_time":"1700000000001","leaked":true}]`
 			if !got.OK() || got.Participants != 7 || got.SumSquared != 25 || string(got.Rooms) != rooms {
 				t.Errorf("saw %+v with rooms %s", *got, got.Rooms)
 			}
@@ -74,8 +78,8 @@ func TestCensusFails(t *testing.T) {
 		{"code 404", func(c *health.Census) bool { return c.Answer.Code == 404 }},
 		{"notjson", func(c *health.Census) bool { return c.Answer.OK() && strings.HasPrefix(c.Problem, "not a JSON object") }},
 		{"crash", func(c *health.Census) bool { return c.Answer.Failure == health.FailureRefused }},
-		{`body {"room_census":[{"participants":5},{"participants":null}]}`, func(c *health.Census) bool {
-			return c.Answer.OK() && strings.HasPrefix(c.Problem, "room 2: ")
+		{`body {"room_census":"none"}`, func(c *health.Census) bool {
+			return c.Answer.OK() && strings.HasPrefix(c.Problem, "room_census is not an array")
 		}},
 	}
 	for _, tt := range tests {
@@ -95,6 +99,52 @@ func TestCensusFails(t *testing.T) {
 	}
 }
 
+// TestOddRooms counts the rows without a usable number, and logs when they begin and cease to occur: a census that fails in
+// between changes nothing.
+func TestOddRooms(t *testing.T) {
+	node, r := startNode(t), newRig(t)
+	r.options.Interval = time.Millisecond
+	stop := r.run(NewCensus(node.Prosody.Origin(), signalnode.Domain, r.options))
+	const begins, ends = "without a usable number", "usable number of participants again"
+	logged := func(times int) {
+		t.Helper()
+		if log := r.log.String(); strings.Count(log, begins) != times || strings.Count(log, ends) != times {
+			t.Errorf("want each line %d times in the log:\n%s", times, log)
+		}
+	}
+	until := func(what string, is func(*health.Census) bool) {
+		t.Helper()
+		for start := time.Now(); ; {
+			if is(r.next().Census) {
+				return
+			}
+			if time.Since(start) > bound {
+				t.Fatalf("no census with %s", what)
+			}
+		}
+	}
+	good := func(odd, leaked int) func(*health.Census) bool {
+		return func(c *health.Census) bool { return c.OK() && c.Odd == odd && c.Leaked == leaked }
+	}
+	for times := 1; times <= 2; times++ {
+		behave(t, node.Prosody, "/room-census", `body {"room_census":[{"participants":1,"leaked":true},{"participants":"many"},{}]}`)
+		until("odd rows", good(2, 1))
+		until("odd rows again", good(2, 1))
+		behave(t, node.Prosody, "/room-census", "code 500")
+		until("a failure", func(c *health.Census) bool { return !c.OK() })
+		behave(t, node.Prosody, "/room-census", `body {"room_census":["a"]}`)
+		until("another odd row", good(1, 0))
+		node.Prosody.Set("/room-census", signalnode.Behavior{})
+		until("no odd rows", good(0, 0))
+		until("no odd rows again", good(0, 0))
+		logged(times)
+	}
+	stop()
+	if log := r.log.String(); !strings.Contains(log, `probe=census rooms=2 first="room 2: participants is not a number \"many\""`) {
+		t.Errorf("the first odd row is missing in the log:\n%s", log)
+	}
+}
+
 // TestCensusBound reads 32 MiB, and not a byte more.
 func TestCensusBound(t *testing.T) {
 	body := bytes.Repeat([]byte("x"), 32<<20) // parsed, it is dismissed at once: it is the reading that counts here
@@ -111,151 +161,209 @@ func TestCensusBound(t *testing.T) {
 	}
 }
 
+// TestParseCensus covers what prosody's module sends, in every version, and what it should not.
 func TestParseCensus(t *testing.T) {
-	nested := func(n int) string { return `{"a":` + strings.Repeat(`[`, n) + strings.Repeat(`]`, n) + `}` }
-	const large = `{"room_name":"a","participants":1000000000}`
 	tests := []struct {
-		name, body   string
-		rooms        string // "" for a failure
+		name, rows   string // the rows are those of a census
 		participants float64
 		squared      float64
-		problem      string // its beginning
+		odd          int
+		first        string // the first odd one
 	}{
-		{"no rooms", `{"room_census":[]}`, `[]`, 0, 0, ""},
-		{"no rooms, as older versions say it", `{"room_census":{}}`, `[]`, 0, 0, ""},
-		{"the same, spaced", `{"room_census": { } }`, `[]`, 0, 0, ""},
-		{"missing", `{}`, `[]`, 0, 0, ""},
-		{"missing beside another key", `{"rooms":[1]}`, `[]`, 0, 0, ""},
-		{"null", `{"room_census":null}`, `[]`, 0, 0, ""},
-		{"one room", `{"room_census":[{"room_name":"a","participants":3}]}`, `[{"room_name":"a","participants":3}]`, 3, 9, ""},
-		{"sums", `{"room_census":[{"participants":1},{"participants":2},{"participants":30}]}`,
-			`[{"participants":1},{"participants":2},{"participants":30}]`, 33, 905, ""},
-		{"string", `{"room_census":[{"participants":"12"}]}`, `[{"participants":"12"}]`, 12, 144, ""},
-		{"created_time of both types", `{"room_census":[{"created_time":1,"participants":1},{"created_time":"2","participants":1}]}`,
-			`[{"created_time":1,"participants":1},{"created_time":"2","participants":1}]`, 2, 2, ""},
-		{"unknown fields and spaces are kept", "{\"room_census\": [ {\"participants\":1, \"x\":[1e2,{\"y\":\"\\u00fc\"}],\n\"leaked\":true} ] }",
-			"[ {\"participants\":1, \"x\":[1e2,{\"y\":\"\\u00fc\"}],\n\"leaked\":true} ]", 1, 1, ""},
-		{"zero", `{"room_census":[{"participants":0}]}`, `[{"participants":0}]`, 0, 0, ""},
-		{"as large as can be", `{"room_census":[` + large + `]}`, `[` + large + `]`, 1e9, 1e18, ""},
-		{"duplicate keys", `{"room_census":1,"room_census":[{"participants":"x","participants":2}]}`, `[{"participants":"x","participants":2}]`, 2, 4, ""},
-		{"escaped keys", `{"room_c\u0065nsus":[{"p\u0061rticipants":1,"x":"\"\\"}]}`, `[{"p\u0061rticipants":1,"x":"\"\\"}]`, 1, 1, ""},
-		{"other case", `{"Room_Census":1,"room_census":[{"Participants":"x","participants":1}]}`, `[{"Participants":"x","participants":1}]`, 1, 1, ""},
-		{"nested as deeply as encoding/json reads", nested(9999), `[]`, 0, 0, ""},
+		{"none", `[]`, 0, 0, 0, ""},
+		{"one", `[{"room_name":"a","participants":3}]`, 3, 9, 0, ""},
+		{"sums", `[{"participants":1},{"participants":2},{"participants":30}]`, 33, 905, 0, ""},
+		{"neither users nor focus", `[{"room_name":"a@c","participants":-1},{"room_name":"b@c","participants":5}]`, 5, 25, 0, ""},
+		{"negative in other spellings", `[{"participants":-1.0},{"participants":"-1"},{"participants":-1e3},{"participants":-0}]`, 0, 0, 0, ""},
+		{"numbers as Lua writes them", `[{"participants":12.0},{"participants":1e1},{"participants":1E+01}]`, 32, 344, 0, ""},
+		{"strings that hold a number", `[{"participants":"12"},{"participants":"4.0"},{"participants":" 1 "},{"participants":"\u0032"}]`, 19, 165, 0, ""},
+		{"fraction", `[{"participants":1.5}]`, 1.5, 2.25, 0, ""},
+		{"underflow", `[{"participants":1e-400}]`, 0, 0, 0, ""},
+		{"created_time of both types", `[{"created_time":1,"participants":1},{"created_time":"2","participants":1}]`, 2, 2, 0, ""},
+		{"unknown fields and spaces are kept", "[ {\"participants\":1, \"x\":[1e2,{\"y\":\"\\u00fc\"}],\n\"leaked\":true} ]", 1, 1, 0, ""},
+		{"invalid UTF-8", "[{\"room_name\":\"\xff\",\"\xfe\":1,\"participants\":2},{\"room_name\":\"\\ud800\",\"participants\":2}]", 4, 8, 0, ""},
+		{"duplicate keys: the last counts", `[{"participants":"x","participants":2},{"a":1,"a":2,"participants":3,"participants":1}]`, 3, 5, 0, ""},
+		{"escaped key", `[{"p\u0061rticipants":1,"x":"\"\\"}]`, 1, 1, 0, ""},
+		{"key in another case", `[{"Participants":"x","participants":1}]`, 1, 1, 0, ""},
+		{"sums beyond a float64", `[{"participants":1e308},{"participants":1e308}]`, math.MaxFloat64, math.MaxFloat64, 0, ""},
 
-		{"nested more deeply", nested(10_000), "", 0, 0, "not a JSON object: it is nested too deeply"},
-		{"larger", `{"room_census":[{"participants":1000000001}]}`, "", 0, 0, "room 1: participants is not a whole number from 0 to 1000000000: 1000000001"},
-		{"much larger", `{"room_census":[{"participants":99999999999999999999999}]}`, "", 0, 0, "room 1: participants is not a whole number"},
-		{"negative", `{"room_census":[{"participants":-1}]}`, "", 0, 0, "room 1: participants is not a whole number from 0 to 1000000000: -1"},
-		{"fraction", `{"room_census":[{"participants":1.5}]}`, "", 0, 0, "room 1: participants is not a whole number"},
-		{"string of no number", `{"room_census":[{"participants":1},{"participants":"many"}]}`, "", 0, 0, `room 2: participants is not a whole number from 0 to 1000000000: "many"`},
-		{"empty string", `{"room_census":[{"participants":""}]}`, "", 0, 0, "room 1: participants is not a whole number"},
-		{"participants missing", `{"room_census":[{"participants":1},{"participants":1},{"room_name":"c"}]}`, "", 0, 0, "room 3: participants is missing"},
-		{"participants null", `{"room_census":[{"participants":null}]}`, "", 0, 0, "room 1: participants is not a whole number from 0 to 1000000000: null"},
-		{"participants an array", `{"room_census":[{"participants":[1]}]}`, "", 0, 0, "room 1: participants is not a whole number"},
-		{"participants a bool", `{"room_census":[{"participants":true}]}`, "", 0, 0, "room 1: participants is not a whole number"},
-		{"room a string", `{"room_census":["a"]}`, "", 0, 0, "room 1: not a JSON object"},
-		{"room null", `{"room_census":[null]}`, "", 0, 0, "room 1: participants is missing"},
-		{"room an array", `{"room_census":[{"participants":1},[]]}`, "", 0, 0, "room 2: not a JSON object"},
-		{"object with something in it", `{"room_census":{"a":1}}`, "", 0, 0, `room_census is not an array: {"a":1}`},
-		{"string for rooms", `{"room_census":"none"}`, "", 0, 0, `room_census is not an array: "none"`},
-		{"number for rooms", `{"room_census":0}`, "", 0, 0, `room_census is not an array: 0`},
-		{"false for rooms", `{"room_census":false}`, "", 0, 0, `room_census is not an array: false`},
-		{"top-level array", `[]`, "", 0, 0, "not a JSON object"},
-		{"empty", ``, "", 0, 0, "not a JSON object"},
-		{"half", `{"room_census":[{"partic`, "", 0, 0, "not a JSON object"},
-		{"trailing garbage", `{"room_census":[]}]`, "", 0, 0, "not a JSON object"},
+		{"beyond a float64", `[{"participants":1e400},{"participants":-1e400},{"participants":1e99999999999999999999},{"participants":2}]`, 2, 4, 3,
+			"room 1: participants is not a number 1e400"},
+		{"text", `[{"participants":1},{"participants":"many"}]`, 1, 1, 1, `room 2: participants is not a number "many"`},
+		{"text that only Go takes for a number", `[{"participants":"NaN"},{"participants":"Infinity"},{"participants":"0x10"},{"participants":"1_0"},` +
+			`{"participants":"+1"},{"participants":"01"},{"participants":"1 2"}]`, 0, 0, 7, `room 1: participants is not a number "NaN"`},
+		{"empty text", `[{"participants":""},{"participants":2}]`, 2, 4, 1, `room 1: participants is not a number ""`},
+		{"missing", `[{"participants":1},{"participants":1},{"room_name":"c"}]`, 2, 2, 1, "room 3: participants is missing"},
+		{"null", `[{"participants":null},{"participants":5}]`, 5, 25, 1, "room 1: participants is not a number null"},
+		{"array, bool, object", `[{"participants":[1]},{"participants":true},{"participants":{"participants":1}}]`, 0, 0, 3, "room 1: participants is not a number [1]"},
+		{"duplicate keys: the last is no number", `[{"participants":2,"participants":"x"}]`, 0, 0, 1, `room 1: participants is not a number "x"`},
+		{"rows that are no objects", `["a",null,17,true,[],[{"participants":1}],{"participants":3}]`, 3, 9, 6, `room 1: not an object "a"`},
+		{"a long value", `[{"participants":"` + strings.Repeat("ü", 1000) + `"}]`, 0, 0, 1, `room 1: participants is not a number "` + strings.Repeat("ü", 39)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := parseCensus(bodyOf([]byte(tt.body)))
-			if tt.problem != "" {
-				if err == nil || !strings.HasPrefix(err.Error(), tt.problem) {
-					t.Errorf("error %v, want %s", err, tt.problem)
-				}
-				return
+			got, err := parseCensus([]byte(`{"room_census": ` + tt.rows + ` } `))
+			if err != nil || string(got.rows) != tt.rows || got.participants != tt.participants || got.squared != tt.squared {
+				t.Errorf("error %v, rows %s, %v participants, %v squared; want %s, %v, %v",
+					err, got.rows, got.participants, got.squared, tt.rows, tt.participants, tt.squared)
 			}
-			if err != nil || string(got.rows) != tt.rooms || got.participants != tt.participants || got.squared != tt.squared {
-				t.Errorf("error %v, rooms %s, %v participants, %v squared; want %s, %v, %v",
-					err, got.rows, got.participants, got.squared, tt.rooms, tt.participants, tt.squared)
+			if got.odd != tt.odd || got.firstOdd != tt.first {
+				t.Errorf("%d odd rows, the first %q; want %d, %q", got.odd, got.firstOdd, tt.odd, tt.first)
 			}
 		})
 	}
 }
 
-// bodyOf is a body that comes in these pieces.
-func bodyOf(pieces ...[]byte) *body {
-	readers := make([]io.Reader, len(pieces))
-	for i, p := range pieces {
-		readers[i] = bytes.NewReader(p)
+func TestLeakedRooms(t *testing.T) {
+	for rows, want := range map[string]int{
+		`[]`: 0,
+		`[{"participants":1},{"participants":1,"leaked":true},{"leaked":false},{"leaked":true}]`: 2,
+		`[{"leaked":"true"},{"leaked":1},{"leaked":null},{"x":{"leaked":true}}]`:                 0,
+		`[{"leaked":true,"leaked":false},{"leaked":false,"leaked":true}]`:                        1,
+	} {
+		if got, err := parseCensus([]byte(`{"room_census":` + rows + `}`)); err != nil || got.leaked != want {
+			t.Errorf("%s: %d leaked, %v; want %d", rows, got.leaked, err, want)
+		}
 	}
-	return newBody(&http.Response{ContentLength: -1, Body: io.NopCloser(io.MultiReader(readers...))}, censusLimit, 0)
 }
 
-// FuzzParseCensus compares with encoding/json's reading of the whole body. It comes at once, and in three pieces.
+// nested is a census beside so many arrays in each other.
+func nested(n int) string {
+	return `{"a":` + strings.Repeat(`[`, n) + strings.Repeat(`]`, n) + `,"room_census":[{"participants":2}]}`
+}
+
+// TestParseCensusDocument covers what is around the rows: what is a census without rooms, and what is no census.
+func TestParseCensusDocument(t *testing.T) {
+	const none = `[]`
+	tests := []struct{ name, body, rows, problem string }{ // the problem's beginning
+		{"no rooms in newer versions", `{"room_census":[]}`, none, ""},
+		{"no rooms in older versions", `{"room_census":{}}`, none, ""},
+		{"the same with spaces", `{"room_census": { } }`, none, ""},
+		{"missing", `{}`, none, ""},
+		{"missing beside another key", `{"rooms":[1]}`, none, ""},
+		{"null", `{"room_census":null}`, none, ""},
+		{"duplicate keys: the last counts", `{"room_census":1,"room_census":[{"participants":2}]}`, `[{"participants":2}]`, ""},
+		{"duplicate keys: the last has no rooms", `{"room_census":[{"participants":2}],"room_census":null}`, none, ""},
+		{"escaped key", `{"room_c\u0065nsus":[{}]}`, `[{}]`, ""},
+		{"key in another case", `{"Room_Census":1}`, none, ""},
+		{"nested as deeply as the decoder reads", nested(9999), `[{"participants":2}]`, ""},
+
+		{"nested more deeply", nested(10_000), "", "not a JSON object: jsontext: exceeded max depth"},
+		{"only opening brackets", strings.Repeat("[", censusLimit), "", "not a JSON object: jsontext: exceeded max depth"},
+		{"rows of only opening brackets", `{"room_census":` + strings.Repeat("[", censusLimit-20), "", "not a JSON object: jsontext: exceeded max depth"},
+		{"an object with something in it", `{"room_census":{"a":1}}`, "", `room_census is not an array: {"a":1}`},
+		{"duplicate keys: the last is no array", `{"room_census":[],"room_census":"none"}`, "", `room_census is not an array: "none"`},
+		{"text", `{"room_census":"none"}`, "", `room_census is not an array: "none"`},
+		{"number", `{"room_census":0}`, "", `room_census is not an array: 0`},
+		{"false", `{"room_census":false}`, "", `room_census is not an array: false`},
+		{"a long text", `{"room_census":"` + strings.Repeat("x", 1000) + `"}`, "", `room_census is not an array: "xxx`},
+		{"null for all", `null`, "", "not a JSON object"},
+		{"an array for all", `[]`, "", "not a JSON object"},
+		{"text for all", `"a"`, "", "not a JSON object"},
+		{"empty", ``, "", "not a JSON object: EOF"},
+		{"only spaces", " \n", "", "not a JSON object: EOF"},
+		{"half", `{"room_census":[{"partic`, "", "not a JSON object: "},
+		{"half between rows", `{"room_census":[{"participants":1},`, "", "not a JSON object: "},
+		{"a bracket too many", `{"room_census":[]}]`, "", "not a JSON object: "},
+		{"two objects", `{"room_census":[]} {}`, "", "not a JSON object: more data follows it"},
+		{"text behind it", `{"room_census":[]} OK`, "", "not a JSON object: "},
+		{"a zero byte behind it", "{\"room_census\":[]}\x00", "", "not a JSON object: "},
+		{"byte order mark", "\uFEFF{\"room_census\":[]}", "", "not a JSON object: "},
+		{"a raw line end in a name", "{\"room_census\":[{\"room_name\":\"\n\"}]}", "", "not a JSON object: "},
+		{"NaN", `{"room_census":[{"participants":NaN}]}`, "", "not a JSON object: "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := parseCensus([]byte(tt.body))
+			if string(got.rows) != tt.rows || (err == nil) != (tt.problem == "") {
+				t.Errorf("error %v, rows %s; want %s", err, got.rows, tt.rows)
+			}
+			if text := problem(err); !strings.HasPrefix(text, tt.problem) || len(text) > 500 {
+				t.Errorf("problem %q, want %q", text, tt.problem)
+			}
+		})
+	}
+}
+
+// FuzzParseCensus compares with encoding/json.
 func FuzzParseCensus(f *testing.F) {
 	for _, seed := range []string{
 		`{"room_census":[]}`, `{"room_census":{}}`, `{"room_census":null}`, `{}`, `null`, `[]`, ``, `{"room_census":{ }}`, `{"room_census":{"a":1}}`,
 		`{"room_census":[{"room_name":"a","participants":3,"created_time":1},{"participants":"4","created_time":"2","leaked":true}]}`,
-		`{"room_census":[{"participants":1.0}]}`, `{"room_census":[null]}`, `{"room_census":[{"participants":"\u0031"}]}`, "{\"room_census\":[{\"\xff\":\"\xff\",\"participants\":1}]}",
+		`{"room_census":[{"participants":1.0},{"participants":-1},{"participants":1e400},{"participants":"NaN"}]}`, `{"room_census":[null,1,[]]}`,
+		`{"room_census":[{"participants":"\u0031"}]}`, "{\"room_census\":[{\"\xff\":\"\xff\",\"participants\":1}]}",
 		`{"room_c\u0065nsus":[{"p\u0061rticipants":1,"x":-0.5e+10,"y":[true,false,null,{"\"":[]}]}]}`, `{"room_census":[{"participants":01}]}`,
-		`{"room_census":[{"participants":1},]}`, `{"room_census":[{"participants":1,}]}`, `{"room_census":[,]}`, "{\"room_census\":[{\"participants\":1,\"x\":\"\x00\"}]}", `{"a":"\u12g4"}`, `{"a":-}`, `{"a":1.}`, `{"a":1e}`, `{"a":tru}`, `{"a":"\x"}`, `{"a" 1}`,
-		`{"room_census": [ { "participants" : 1 } , { "participants" : 2 } ] } `, `{"room_census":[{"participants":1000000001}]}`,
+		`{"room_census":[{"participants":1},]}`, `{"room_census":[{"participants":1,}]}`, `{"room_census":[,]}`, `{"room_census":[{"participants":"1e308"}]}`,
+		`{"room_census": [ { "participants" : 1 } , { "participants" : "x", "leaked":true } ] } `, `{"room_census":[],"room_census":[{}]} x`,
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		got, err := parseCensus(bodyOf(body))
-		third := len(body) / 3
-		inPieces, again := parseCensus(bodyOf(body[:third], body[third:2*third], body[2*third:]))
-		if fmt.Sprint(again) != fmt.Sprint(err) || !bytes.Equal(inPieces.rows, got.rows) || inPieces.squared != got.squared {
-			t.Fatalf("in pieces: error %v, rooms %s; at once: error %v, rooms %s", again, inPieces.rows, err, got.rows)
-		}
-		participants, squared, ok := referenceCensus(body)
+		got, err := parseCensus(bytes.Clone(body))
+		want, ok := referenceCensus(body)
 		if (err == nil) != ok {
-			t.Fatalf("error %v, while the reference says %t", err, ok)
+			t.Fatalf("error %v, but by the reference it is a census: %t", err, ok)
 		}
 		if err != nil {
-			if !utf8.ValidString(problem(err)) || len(err.Error()) > 500 {
+			if !utf8.ValidString(problem(err)) || len(problem(err)) > 500 {
 				t.Errorf("problem %q", problem(err))
 			}
 			return
 		}
-		if got.participants != participants || got.squared != squared {
-			t.Errorf("sums %v and %v, want %v and %v", got.participants, got.squared, participants, squared)
+		if !utf8.ValidString(got.firstOdd) || len(got.firstOdd) > 500 || (got.firstOdd == "") != (got.odd == 0) {
+			t.Errorf("%d odd rows, the first %q", got.odd, got.firstOdd)
 		}
-		var rooms []json.RawMessage
-		if err := json.Unmarshal(got.rows, &rooms); err != nil || rooms == nil {
-			t.Errorf("rooms are no array: %s", got.rows)
+		rows := got.rows
+		got.rows, got.firstOdd = nil, ""
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("found %+v, want %+v", got, want)
 		}
-		if len(rooms) > 0 && !bytes.Contains(body, got.rows) {
-			t.Errorf("rooms %s are not those that came", got.rows)
+		var all []json.RawMessage
+		if err := json.Unmarshal(rows, &all); err != nil || all == nil {
+			t.Errorf("the rows are no array: %s", rows)
+		}
+		if len(all) > 0 && !bytes.Contains(body, rows) {
+			t.Errorf("the rows %s are not those of the body", rows)
 		}
 	})
 }
 
-var wholeNumber = regexp.MustCompile(`^(\d+|"\d+")$`)
+var jsonNumber = regexp.MustCompile(`^[ \t\r\n]*-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?[ \t\r\n]*$`)
 
-func referenceCensus(body []byte) (participants, squared float64, ok bool) {
+func referenceCensus(body []byte) (found rooms, ok bool) {
 	var all map[string]json.RawMessage
-	if json.Unmarshal(body, &all) != nil {
-		return 0, 0, false
+	if json.Unmarshal(body, &all) != nil || all == nil {
+		return rooms{}, false
 	}
 	var none map[string]any
 	if all["room_census"] == nil || json.Unmarshal(all["room_census"], &none) == nil && len(none) == 0 {
-		return 0, 0, true
+		return rooms{}, true
 	}
-	var rooms []map[string]json.RawMessage
-	if json.Unmarshal(all["room_census"], &rooms) != nil {
-		return 0, 0, false
+	var rows []json.RawMessage
+	if json.Unmarshal(all["room_census"], &rows) != nil {
+		return rooms{}, false
 	}
-	for _, room := range rooms {
-		n, err := strconv.ParseFloat(strings.Trim(string(room["participants"]), `"`), 64)
-		if !wholeNumber.Match(room["participants"]) || err != nil || n > 1e9 {
-			return 0, 0, false
+	for _, row := range rows {
+		var fields map[string]json.RawMessage
+		_ = json.Unmarshal(row, &fields)
+		number := string(fields["participants"])
+		if text := ""; number != "null" && json.Unmarshal(fields["participants"], &text) == nil {
+			number = text
 		}
-		participants, squared = participants+n, squared+n*n
+		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if !jsonNumber.MatchString(number) || err != nil {
+			found.odd++
+			n = 0
+		}
+		if string(fields["leaked"]) == "true" {
+			found.leaked++
+		}
+		n = math.Max(0, n)
+		found.participants = math.Min(found.participants+n, math.MaxFloat64)
+		found.squared = math.Min(found.squared+n*n, math.MaxFloat64)
 	}
-	return participants, squared, true
+	return found, true
 }
 
 // manyRooms is the body of a census as prosody sends it.

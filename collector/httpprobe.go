@@ -96,10 +96,9 @@ func traceConnection(ctx context.Context) *httptrace.ClientTrace {
 	return otelhttptrace.NewClientTrace(ctx, otelhttptrace.WithoutSubSpans(), otelhttptrace.WithoutHeaders())
 }
 
-// ask probes once, retries included. The body of a 200 is given to use while it comes, of each try; the error of use
-// makes the probe fail as invalid_body and is returned, unless the rest of the body does not come. The body is returned
-// whatever the answer.
-func (p *httpProbe) ask(ctx context.Context, use func(*body) error) (a health.Answer, body []byte, invalid error) {
+// ask probes once, retries included. The complete body of a 200 is given to use, whose error makes the probe fail as
+// invalid_body and is returned. The body is returned whatever the answer.
+func (p *httpProbe) ask(ctx context.Context, use func([]byte) error) (a health.Answer, body []byte, invalid error) {
 	start := time.Now()
 	ctx, done := p.record.begin(ctx, start)
 	r, attempts, err := p.try(p.line.begin(ctx), use)
@@ -132,7 +131,7 @@ func (p *httpProbe) detail(err error) string {
 
 // try sends the request until an HTTP answer comes, the time is over, or the retries are. Only transport errors are
 // tried again, each time on a fresh connection. With an error the reply holds what came nevertheless.
-func (p *httpProbe) try(ctx context.Context, use func(*body) error) (r reply, attempts []health.Attempt, err error) {
+func (p *httpProbe) try(ctx context.Context, use func([]byte) error) (r reply, attempts []health.Attempt, err error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
@@ -158,7 +157,7 @@ func (p *httpProbe) try(ctx context.Context, use func(*body) error) (r reply, at
 }
 
 // attempt sends the request once and reads the whole answer. With an error the reply holds what came nevertheless.
-func (p *httpProbe) attempt(ctx context.Context, use func(*body) error) (reply, error) {
+func (p *httpProbe) attempt(ctx context.Context, use func([]byte) error) (reply, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
 	if err != nil {
 		return reply{}, err
@@ -176,14 +175,13 @@ func (p *httpProbe) attempt(ctx context.Context, use func(*body) error) (reply, 
 	case res.StatusCode == http.StatusSwitchingProtocols: // what follows is no body, and no context ends it
 		return reply{code: res.StatusCode}, nil
 	}
-	b, r := newBody(res, p.limit, p.expected), reply{code: res.StatusCode}
-	if r.code == http.StatusOK {
-		r.invalid = use(b)
-	}
-	r.body = b.all()
-	if err := b.failure(); err != nil {
+	r := reply{code: res.StatusCode}
+	if r.body, err = readBody(res, p.limit, p.expected); err != nil {
 		r.body = bytes.Clone(r.body[:min(len(r.body), excerpt)])
 		return r, fmt.Errorf("answered %d: %w", r.code, err)
+	}
+	if r.code == http.StatusOK {
+		r.invalid = use(r.body)
 	}
 	p.expected = int64(len(r.body)) * 9 / 8 // the next may be a little longer
 	return r, nil

@@ -44,8 +44,8 @@ func (j *jicofo) look(ctx context.Context) health.Observation {
 	})
 	both.Go(func() {
 		var participants, conferences float64
-		answer, _, invalid := j.stats.ask(ctx, func(b *body) (err error) {
-			participants, conferences, err = parseStats(b.all())
+		answer, _, invalid := j.stats.ask(ctx, func(body []byte) (err error) {
+			participants, conferences, err = parseStats(body)
 			return err
 		})
 		seen.Stats, seen.StatsProblem = answer, problem(invalid)
@@ -57,8 +57,8 @@ func (j *jicofo) look(ctx context.Context) health.Observation {
 	return health.Observation{Jicofo: seen}
 }
 
-// parseStats reads participants and conferences from jicofo's statistics: numbers, spelled exactly so, in one JSON
-// object whose other keys are none of our business.
+// parseStats reads participants and conferences from jicofo's statistics, one JSON object whose other keys do not
+// matter. Both are numbers, of which negative ones count as 0.
 func parseStats(body []byte) (participants, conferences float64, err error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(body, &keys); err != nil {
@@ -78,5 +78,5 @@ func number(keys map[string]json.RawMessage, key string) (float64, error) {
 	if err := json.Unmarshal(raw, &n); err != nil || n == nil {
 		return 0, fmt.Errorf("%s is not a number: %.40s", key, raw)
 	}
-	return *n, nil
+	return max(*n, 0), nil
 }

@@ -153,7 +153,7 @@ func TestParseStats(t *testing.T) {
 		{"zero", `{"participants":0` + other, 0, ""},
 		{"fraction", `{"participants":7.5` + other, 7.5, ""},
 		{"exponent", `{"participants":7e3` + other, 7000, ""},
-		{"negative", `{"participants":-7` + other, -7, ""},
+		{"negative", `{"participants":-7` + other, 0, ""},
 		{"white space", " {\n\t\"participants\" : 7" + other + "\r\n ", 7, ""},
 		{"other keys of every type", `{"a":[1,{}],"b":null,"c":"x","d":{"participants":9},"participants":7` + other, 7, ""},
 		{"key written with escapes", `{"particip\u0061nts":7` + other, 7, ""},
@@ -205,6 +205,33 @@ func TestParseStats(t *testing.T) {
 	}
 }
 
+// TestNegativeStats counts a negative number as 0, in the report and for the weight as well.
+func TestNegativeStats(t *testing.T) {
+	node := startNode(t)
+	for _, stats := range []string{
+		`{"participants":-5,"conferences":-1}`, `{"participants":-0.5,"conferences":-0}`, `{"participants":-1e300,"conferences":-2.0}`,
+	} {
+		behave(t, node.Jicofo, "/stats", "body "+stats)
+		monitor := health.NewMonitor(health.Config{ParticipantMax: 5000, WeightParticipants: true, DrainGraceScope: health.ScopeJicofo})
+		now := time.Now()
+		for _, o := range []health.Observation{
+			{At: now, Jicofo: jicofoOf(t, node.Jicofo.Origin())},
+			{At: now, Prosody: &health.Prosody{Health: health.Answer{Code: 200}}},
+			{At: now, StatusFile: &health.StatusFile{Found: true, Contents: "ready"}},
+		} {
+			monitor.Observe(t.Context(), o)
+		}
+		seen := monitor.Current()
+		report, err := json.Marshal(seen.Report().Stats)
+		if want := `{"jicofoParticipants":0,"jicofoConferences":0}`; err != nil || string(report) != want {
+			t.Errorf("%s: the report has %s, %v; want %s", stats, report, err, want)
+		}
+		if line := string(seen.AgentLine); line != "up ready 100%\n" {
+			t.Errorf("%s: the agent replies %q", stats, line)
+		}
+	}
+}
+
 // FuzzParseStats compares with encoding/json, which decodes the whole body.
 func FuzzParseStats(f *testing.F) {
 	for _, seed := range []string{
@@ -244,5 +271,5 @@ func referenceStats(body []byte) (participants, conferences float64, ok bool) {
 	}
 	participants, errP := p.Float64()
 	conferences, errC := c.Float64()
-	return participants, conferences, errP == nil && errC == nil
+	return max(participants, 0), max(conferences, 0), errP == nil && errC == nil
 }

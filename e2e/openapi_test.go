@@ -86,7 +86,7 @@ func (s *shard) behave(b signalnode.Behavior) {
 // TestOpenAPI takes a sidecar's description, and everything that it answers while jicofo, prosody and the status file fail in
 // every way, to a validator that knows neither: the failed probes in the history are real ones.
 func TestOpenAPI(t *testing.T) {
-	s := startShard(t, vars{"CENSUS_POLL": "true", "AGENT_DESCRIPTION": "true", "PROBE_TIMEOUT": "0.2"})
+	s := startShard(t, vars{"CENSUS_POLL": "true", "CENSUS_HOST": "meet.example.com", "AGENT_DESCRIPTION": "true", "PROBE_TIMEOUT": "0.2"})
 	d := describes(t, s)
 	d.check(t, s, "healthy")
 	for _, behavior := range []string{"code 503", "code 500", "hang", "reset", "garbage", "notjson", "redirect loop", "huge"} {

@@ -182,6 +182,10 @@ type Census struct {
 	// Participants is the sum over the rooms, SumSquared the sum of each room's participants squared.
 	Participants float64 `json:"participants"`
 	SumSquared   float64 `json:"sum_squared"`
+	// Leaked is the number of rooms marked as leaked: their occupants have no connection any more.
+	Leaked int `json:"leaked,omitempty"`
+	// Odd is the number of rows without a usable number of participants. They count as 0 in the sums.
+	Odd int `json:"odd,omitempty"`
 }
 
 // OK reports whether the census was answered and understood.

@@ -19,12 +19,18 @@ type gauges struct {
 	reason, status, weight       metric.Float64ObservableGauge
 	participants, conferences    metric.Float64ObservableGauge
 	censusParticipants, lastSeen metric.Float64ObservableGauge
+	leakedRooms, oddRooms        metric.Int64ObservableGauge
 }
 
 func newGauges(meter metric.Meter) *gauges {
 	g := new(gauges)
 	gauge := func(name, unit, description string) metric.Float64ObservableGauge {
 		i, err := meter.Float64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description))
+		g.add(i, err)
+		return i
+	}
+	count := func(name, description string) metric.Int64ObservableGauge {
+		i, err := meter.Int64ObservableGauge(name, metric.WithUnit("{room}"), metric.WithDescription(description))
 		g.add(i, err)
 		return i
 	}
@@ -39,6 +45,8 @@ func newGauges(meter metric.Meter) *gauges {
 	g.participants = gauge("signal.jicofo.participants", "", "Participants, as jicofo counts them; absent while unknown.")
 	g.conferences = gauge("signal.jicofo.conferences", "", "Conferences, as jicofo counts them; absent while unknown.")
 	g.censusParticipants = gauge("signal.census.participants", "", "Participants, as the census counts them; absent while unknown.")
+	g.leakedRooms = count("signal.census.leaked_rooms", "Rooms of the census that prosody marks as leaked: their occupants have no connection any more; absent while unknown.")
+	g.oddRooms = count("signal.census.odd_rooms", "Rooms of the census without a usable number of participants, which count as 0 in the sums; absent while unknown.")
 	g.lastSeen = gauge("signal.observation.timestamp", "s", "When the latest observation was made, in seconds since the epoch.")
 
 	runs, err := meter.Int64ObservableCounter("signal_unhealthy_total",
@@ -70,6 +78,8 @@ func (g *gauges) observe(o metric.Observer, s *health.Snapshot) {
 		if c.OK() {
 			o.ObserveFloat64(g.censusParticipants, c.Participants)
 			o.ObserveFloat64(g.sumSquared, c.SumSquared)
+			o.ObserveInt64(g.leakedRooms, int64(c.Leaked))
+			o.ObserveInt64(g.oddRooms, int64(c.Odd))
 		}
 	}
 	v := s.Verdict

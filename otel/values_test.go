@@ -3,6 +3,8 @@ package otel_test
 import (
 	"maps"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 // prefixes are those of the metrics of the snapshot.
@@ -54,12 +56,18 @@ func TestValuesFollowTheSnapshots(t *testing.T) {
 	})
 	s.wantValues(t, "up", want)
 
-	s.observe(ctx, census(200, 7, 25))
-	want = with(want, map[string]float64{"signal_census": 1, "signal_census_participants": 7, "prosody_participant_sum_squared": 25})
+	s.observe(ctx, health.Observation{Census: &health.Census{Answer: health.Answer{Code: 200}, Participants: 7, SumSquared: 25, Leaked: 2, Odd: 1}})
+	want = with(want, map[string]float64{
+		"signal_census": 1, "signal_census_participants": 7, "prosody_participant_sum_squared": 25,
+		"signal_census_leaked_rooms": 2, "signal_census_odd_rooms": 1,
+	})
 	s.wantValues(t, "with a census", want)
 
 	s.observe(ctx, census(400, 0, 0))
-	want = with(want, map[string]float64{"signal_census": 0, "signal_census_participants": absent, "prosody_participant_sum_squared": absent})
+	want = with(want, map[string]float64{
+		"signal_census": 0, "signal_census_participants": absent, "prosody_participant_sum_squared": absent,
+		"signal_census_leaked_rooms": absent, "signal_census_odd_rooms": absent,
+	})
 	s.wantValues(t, "without a census", want)
 
 	s.observe(ctx, jicofo(503, 0, 0))

@@ -52,6 +52,7 @@ func TestAnswers(t *testing.T) {
 	} {
 		t.Run(tt.behavior+tt.path, func(t *testing.T) {
 			n := startNode(t)
+			n.SetDomain("127.0.0.1")
 			s := n.Jicofo
 			if tt.path == bosh || tt.path == census {
 				s = n.Prosody
@@ -125,6 +126,7 @@ func TestResetsEnd(t *testing.T) {
 
 func TestTruncateAnnouncesTheWhole(t *testing.T) {
 	n := startNode(t)
+	n.SetDomain("127.0.0.1")
 	whole := get(n.Prosody.Origin() + "/room-census")
 	n.Prosody.Set("", MustParseBehavior("truncate"))
 	r := get(n.Prosody.Origin() + "/room-census")
@@ -284,6 +286,7 @@ func TestCancelledRequestEndsItsExchange(t *testing.T) {
 
 func TestContents(t *testing.T) {
 	n := startNode(t)
+	n.SetDomain("127.0.0.1")
 	n.SetLoad(6000, 250)
 	var stats map[string]any
 	if err := json.Unmarshal([]byte(get(n.Jicofo.Origin()+"/stats").body), &stats); err != nil {
@@ -317,6 +320,38 @@ func TestContents(t *testing.T) {
 	if r := get(n.Prosody.Origin() + "/room-census"); r.code != 500 {
 		t.Errorf("a row that JSON cannot say: got %+v, want 500", r)
 	}
+}
+
+// TestCensusHost has a census for the node's domain only. The BOSH endpoint answers under every Host.
+func TestCensusHost(t *testing.T) {
+	n := startNode(t)
+	check := func(host string, census int) {
+		t.Helper()
+		for path, want := range map[string]int{"/room-census": census, "/http-bind": http.StatusOK} {
+			req, err := http.NewRequest(http.MethodGet, n.Prosody.Origin()+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = host
+			res, err := newClient().Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != want {
+				t.Errorf("%s of host %q: got %d, want %d", path, host, res.StatusCode, want)
+			}
+		}
+	}
+	for _, host := range []string{Domain, Domain + ":5280", strings.ToUpper(Domain)} {
+		check(host, http.StatusOK)
+	}
+	for _, host := range []string{"conference." + Domain, "", "127.0.0.1", "[::1]:5280", "example.com", Domain + ".example"} {
+		check(host, http.StatusNotFound)
+	}
+	n.SetDomain("other.example")
+	check("other.example", http.StatusOK)
+	check(Domain, http.StatusNotFound)
 }
 
 func TestCensusWantsAHost(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 
 // Room is one row of the census.
 type Room struct {
-	// Name is the room's address, as in room@conference.example.com.
+	// Name is the room's address, as in room@conference.meet.example.com.
 	Name string `json:"room_name"`
 	// Participants is how many are in the room, the focus not counted.
 	Participants int `json:"participants"`
@@ -22,6 +22,7 @@ type Room struct {
 // contents is what goes on in the node while it is healthy.
 type contents struct {
 	mu           sync.Mutex
+	domain       string // which prosody serves
 	participants int
 	conferences  int
 	rooms        []Room
@@ -43,6 +44,18 @@ func (c *contents) setRooms(rooms []Room) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rooms = slices.Clone(rooms)
+}
+
+func (c *contents) setDomain(domain string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.domain = domain
+}
+
+func (c *contents) domainName() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.domain
 }
 
 // census returns the rooms, never nil; the caller must not change them.

@@ -137,7 +137,7 @@ func (n *Node) controlRooms(w http.ResponseWriter, r *http.Request) {
 	}
 	rooms := make([]Room, len(numbers))
 	for i, participants := range numbers {
-		rooms[i] = Room{Name: fmt.Sprintf("room%d@conference.example.com", i+1), Participants: participants}
+		rooms[i] = Room{Name: fmt.Sprintf("room%d@conference.%s", i+1, n.contents.domainName()), Participants: participants}
 	}
 	n.SetRooms(rooms)
 	say(w, http.StatusOK, n.roomsState())

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// Domain is what a node's prosody serves until SetDomain: the census is found under this Host only.
+const Domain = "meet.example.com"
+
 // Node is a simulated signal node. Its services may be told to behave, and its contents be set, from any goroutine.
 type Node struct {
 	// Jicofo answers /about/health and /stats.
@@ -25,7 +28,7 @@ func Start() (*Node, error) { return StartAt("", "") }
 // StartAt is Start at given addresses, each host:port; "" for a free port of 127.0.0.1. A port 0, too, is chosen once and
 // kept over Crash and Recover, but need not stay free in between.
 func StartAt(jicofoAddress, prosodyAddress string) (*Node, error) {
-	c := &contents{}
+	c := &contents{domain: Domain}
 	n := &Node{
 		Jicofo:   newService("jicofo", jicofo{c}),
 		Prosody:  newService("prosody", prosody{c}),
@@ -33,9 +36,9 @@ func StartAt(jicofoAddress, prosodyAddress string) (*Node, error) {
 	}
 	started := time.Now()
 	n.SetRooms([]Room{
-		{Name: "standup@conference.example.com", Participants: 5, CreatedTime: started.Add(-time.Hour).UnixMilli()},
-		{Name: "interview@conference.example.com", Participants: 2, CreatedTime: started.Add(-time.Minute).UnixMilli()},
-		{Name: "retrospective@conference.example.com", Participants: 3, CreatedTime: started.Format(time.RFC3339)},
+		{Name: "standup@conference.meet.example.com", Participants: 5, CreatedTime: started.Add(-time.Hour).UnixMilli()},
+		{Name: "interview@conference.meet.example.com", Participants: 2, CreatedTime: started.Add(-time.Minute).UnixMilli()},
+		{Name: "retrospective@conference.meet.example.com", Participants: 3, CreatedTime: started.Format(time.RFC3339)},
 	})
 	n.SetLoad(10, 3)
 	if err := errors.Join(n.Jicofo.start(jicofoAddress), n.Prosody.start(prosodyAddress)); err != nil {
@@ -51,6 +54,9 @@ func (n *Node) Close() error { return errors.Join(n.Jicofo.close(), n.Prosody.cl
 // SetLoad sets what jicofo's /stats says. It leaves the census alone: the two come from different programs, which
 // need not agree.
 func (n *Node) SetLoad(participants, conferences int) { n.contents.setLoad(participants, conferences) }
+
+// SetDomain sets the domain that prosody serves. A census that is requested of another Host is answered with 404.
+func (n *Node) SetDomain(domain string) { n.contents.setDomain(domain) }
 
 // SetRooms sets the rooms of prosody's census; nil or an empty slice for none. It leaves jicofo's load alone.
 func (n *Node) SetRooms(rooms []Room) { n.contents.setRooms(rooms) }

@@ -2,7 +2,9 @@ package signalnode
 
 import (
 	"fmt"
+	"net"
 	"net/http"
+	"strings"
 )
 
 const (
@@ -28,11 +30,22 @@ func (p prosody) healthy(r *http.Request) answer {
 		return answer{http.StatusOK, html, []byte(boshPage)}
 	case r.URL.Path == prosodyCensus && r.Host == "": // mod_muc_census looks its rooms up by the host
 		return p.failing(r, http.StatusBadRequest)
+	case r.URL.Path == prosodyCensus && !p.hasHost(r.Host):
+		return p.failing(r, http.StatusNotFound)
 	case r.URL.Path == prosodyCensus:
 		return jsonAnswer(map[string]any{"room_census": p.census()})
 	default:
 		return p.failing(r, http.StatusNotFound)
 	}
+}
+
+// hasHost reports whether a Host header, with or without a port, names the domain that prosody serves.
+func (p prosody) hasHost(header string) bool {
+	host, _, err := net.SplitHostPort(header)
+	if err != nil {
+		host = header
+	}
+	return strings.EqualFold(host, p.domainName())
 }
 
 func (prosody) failing(_ *http.Request, code int) answer {

@@ -126,7 +126,7 @@ func TestRequestsAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Host = "conference.example.com"
+	req.Host = Domain
 	req.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	resp, err := newClient().Do(req)
 	if err != nil {

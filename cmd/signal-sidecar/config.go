@@ -165,6 +165,10 @@ func (c *config) normalize() {
 	if legacy, agent := os.Getenv("HA_PORT"), r.values["TCP_PORT"].raw; legacy != "" && legacy != agent {
 		c.notices = append(c.notices, fmt.Sprintf("HA_PORT=%s is not read, and never was: the agent's port is TCP_PORT=%s", legacy, agent))
 	}
+	if c.rules.Census && c.censusHost == "" {
+		c.notices = append(c.notices, "CENSUS_POLL without CENSUS_HOST requests the census of the host in PROSODY_ORIG, "+
+			"which is 404 unless prosody serves it as a domain: set CENSUS_HOST to the domain, such as meet.example.com")
+	}
 	if c.consul.status || c.consul.reports {
 		c.notices = append(c.notices, "CONSUL_STATUS and CONSUL_REPORTS have no effect: this version does not speak to Consul")
 	}

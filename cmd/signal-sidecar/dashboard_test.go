@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
@@ -48,7 +49,7 @@ func startObservedFleet(t *testing.T) *fleet {
 	var agents []agentOf
 	for name, s := range map[string]**shard{"first": &f.first, "second": &f.second} {
 		*s = startShard(t, vars{
-			"CENSUS_POLL": "true", "TCP_HOLD_PORT": "0", "RECORD_PATH": filepath.Join(t.TempDir(), "recording"),
+			"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain, "TCP_HOLD_PORT": "0", "RECORD_PATH": filepath.Join(t.TempDir(), "recording"),
 			"OTEL_EXPORTER_OTLP_ENDPOINT": sink.URL, "OTEL_METRIC_EXPORT_INTERVAL": "200", "OTEL_BSP_SCHEDULE_DELAY": "100",
 		})
 		service := strings.TrimPrefix((*s).Prosody.Origin(), "http://")

@@ -90,7 +90,7 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment
 // simulate points the settings at the simulated node, and at ports that are free.
 func (c *config) simulate(node *signalnode.Node) {
 	c.jicofoOrigin, c.prosodyOrigin = node.Jicofo.Origin(), node.Prosody.Origin()
-	c.rules.Census = true
+	c.rules.Census, c.censusHost = true, signalnode.Domain
 	c.logText = true
 	c.httpAddress, c.tcpAddress = freeAddress(c.httpAddress), freeAddress(c.tcpAddress)
 	if c.holdAddress != "" {

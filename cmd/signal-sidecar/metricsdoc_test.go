@@ -42,7 +42,7 @@ func busySidecar(t *testing.T) []*dto.MetricFamily {
 	defer node.Close()
 	c := config{
 		httpAddress: "127.0.0.1:0", tcpAddress: "127.0.0.1:0", holdAddress: "127.0.0.1:0", hold: time.Second, metrics: true, traceKeep: otel.KeepAll,
-		jicofoOrigin: node.Jicofo.Origin(), prosodyOrigin: node.Prosody.Origin(), statusPath: filepath.Join(t.TempDir(), "status"),
+		jicofoOrigin: node.Jicofo.Origin(), prosodyOrigin: node.Prosody.Origin(), censusHost: signalnode.Domain, statusPath: filepath.Join(t.TempDir(), "status"),
 		recordPath: filepath.Join(t.TempDir(), "recording"), recordMaxSize: 1 << 20,
 		interval: 10 * time.Millisecond, timeout: 50 * time.Millisecond,
 		rules: health.Config{ParticipantMax: 5000, DrainGrace: time.Millisecond, DrainGraceScope: health.ScopeJicofo, Census: true},

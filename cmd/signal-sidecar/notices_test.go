@@ -53,6 +53,32 @@ func TestParticipantMaxAlias(t *testing.T) {
 	})
 }
 
+// TestCensusHostMissing has a notice for a census without a domain, which prosody answers with 404.
+func TestCensusHostMissing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		v      vars
+		notice bool
+	}{
+		"no census":            {nil, false},
+		"host without census":  {vars{"CENSUS_HOST": "meet.example.com"}, false},
+		"census with its host": {vars{"CENSUS_POLL": "true", "CENSUS_HOST": "meet.example.com"}, false},
+		"census without host":  {vars{"CENSUS_POLL": "true"}, true},
+		"census, empty host":   {vars{"CENSUS_POLL": "1", "CENSUS_HOST": ""}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, notices := checkConfig(t, t.TempDir(), c.v)
+			if !c.notice && len(notices) > 0 {
+				t.Errorf("notices: %q", notices)
+			}
+			if c.notice && (len(notices) != 1 || !strings.Contains(notices[0], "CENSUS_HOST")) {
+				t.Errorf("notices: %q", notices)
+			}
+		})
+	}
+}
+
 func TestLegacyAgentPort(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -48,7 +48,7 @@ func query(address, q string) map[string]string {
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	testbed.Component(t, "prometheus")
-	s := startShard(t, vars{"CENSUS_POLL": "true"})
+	s := startShard(t, vars{"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain})
 	s.SetRooms([]signalnode.Room{{Name: "a", Participants: 3}, {Name: "b", Participants: 4}})
 	s.SetLoad(7, 2)
 	prometheus := testbed.StartPrometheus(t, fmt.Sprintf(prometheusConfig, s.HTTP))
@@ -157,7 +157,7 @@ func TestPromtool(t *testing.T) {
 	plain.becomes(t, "down ready 100%")
 	lint("down", plain)
 
-	census := startShard(t, vars{"CENSUS_POLL": "1"})
+	census := startShard(t, vars{"CENSUS_POLL": "1", "CENSUS_HOST": signalnode.Domain})
 	census.becomes(t, "up ready 100%")
 	testbed.Eventually(t, "the census", bound, func() bool { return census.Metric("signal_census") == "1" })
 	lint("up, with census", census)

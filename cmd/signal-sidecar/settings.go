@@ -28,7 +28,7 @@ type settings struct {
 	ProbeTimeout            text `name:"probe-timeout" default:"3" group:"probes" placeholder:"SECONDS" help:"For one probe, its retries included; > 0."`
 	ProbeRetries            text `name:"probe-retries" default:"2" group:"probes" placeholder:"N" help:"Further tries after a transport error, 0 to 100."`
 	CensusPoll              flag `name:"census-poll" default:"false" group:"probes" help:"Poll prosody's room census."`
-	CensusHost              text `name:"census-host" group:"probes" placeholder:"HOST" help:"Host header of the census request."`
+	CensusHost              text `name:"census-host" group:"probes" placeholder:"HOST" help:"The domain whose rooms the census counts, such as meet.example.com, without conference. before it: the Host header of the census request."`
 
 	ParticipantMax          text `name:"participant-max" default:"5000" group:"rules" placeholder:"N" help:"A ready node with more participants is drained; > 0. PARTIPANT_MAX works too."`
 	PartipantMax            text `name:"partipant-max" hidden:"" group:"rules" help:"The original's spelling of PARTICIPANT_MAX."`

@@ -15,6 +15,7 @@ import (
 type simulateCommand struct {
 	JicofoAddr  string `default:"127.0.0.1:8888" placeholder:"HOST:PORT" help:"Where jicofo listens; 127.0.0.1:8888 without it."`
 	ProsodyAddr string `default:"127.0.0.1:5280" placeholder:"HOST:PORT" help:"Where prosody listens; 127.0.0.1:5280 without it."`
+	Domain      string `default:"meet.example.com" placeholder:"DOMAIN" help:"The domain that prosody serves, which the sidecar needs as CENSUS_HOST; meet.example.com without it."`
 	ControlAddr string `default:"127.0.0.1:8899" placeholder:"HOST:PORT" help:"Where the node is told how to behave; 127.0.0.1:8899 without it."`
 }
 
@@ -27,6 +28,7 @@ func (s simulateCommand) Run(ctx context.Context, std streams) (err error) {
 		return fmt.Errorf("start the simulated node: %w", err)
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
+	node.SetDomain(s.Domain)
 	control, stop, err := serveControl(ctx, node, s.ControlAddr)
 	if err != nil {
 		return err

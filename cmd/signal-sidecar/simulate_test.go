@@ -21,7 +21,7 @@ func startSimulation(t *testing.T) *simulation {
 	s := &simulation{
 		jicofo: testbed.LastingAddress(t), prosody: testbed.LastingAddress(t), control: testbed.LastingAddress(t),
 	}
-	cmd := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", s.jicofo, "--prosody-addr", s.prosody, "--control-addr", s.control)
+	cmd := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", s.jicofo, "--prosody-addr", s.prosody, "--control-addr", s.control, "--domain", "other.example")
 	cmd.Dir, cmd.Env = t.TempDir(), vars{}.Environ()
 	s.Process = testbed.Start(t, cmd)
 	testbed.Eventually(t, "the simulated node", bound, func() bool {
@@ -44,8 +44,10 @@ func TestSimulate(t *testing.T) {
 	status := write(t, folder, "shard-status", "ready\n")
 	s := startSidecar(t, testbed.Quick.With(vars{
 		"JICOFO_ORIG": "http://" + n.jicofo, "PROSODY_ORIG": "http://" + n.prosody, "STATUS_PATH": status,
+		"CENSUS_POLL": "true", "CENSUS_HOST": "other.example",
 	}))
 	s.becomes(t, "up ready 100%")
+	testbed.Eventually(t, "the census of the domain", bound, func() bool { return s.Metric("signal_census") == "1" })
 	n.command(t, "/jicofo", "crash")
 	s.becomes(t, "down ready 100%")
 	n.command(t, "/jicofo", "recover")

@@ -21,8 +21,9 @@ variable "image" {
 }
 
 variable "census_host" {
-  type    = string
-  default = "conference.meet.example.com"
+  type        = string
+  default     = "meet.example.com"
+  description = "The domain of the shard, without conference. before it: prosody's mod_muc_census adds that itself."
 }
 
 variable "otlp_traces_endpoint" {

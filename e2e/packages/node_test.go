@@ -98,7 +98,7 @@ func nodeMachine(t *testing.T) *machine {
 // TestUpgradeFromNode upgrades a shard whose settings were changed by line, and which takes users.
 func TestUpgradeFromNode(t *testing.T) {
 	m := nodeMachine(t)
-	m.must("sed -i 's/^POLLING_INTERVAL=.*/POLLING_INTERVAL=10/' %s && echo CENSUS_POLL=true >>%[1]s", configPath)
+	m.must("sed -i 's/^POLLING_INTERVAL=.*/POLLING_INTERVAL=10/' %s && printf 'CENSUS_POLL=true\\nCENSUS_HOST=meet.example.com\\n' >>%[1]s", configPath)
 	settings, user := m.read(configPath), m.owner("/usr/share/signal-sidecar")
 	out := m.install(one(t, release(t), "*_amd64.deb"))
 	if strings.Contains(out, "downgrading") || strings.Contains(out, "will not start") {
