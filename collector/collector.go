@@ -57,8 +57,9 @@ type instruments struct {
 	success  metric.Int64Gauge
 }
 
-// durationBuckets, in seconds, reach from a healthy answer on loopback to the default PROBE_TIMEOUT and beyond.
-var durationBuckets = []float64{.001, .005, .01, .05, .1, .5, 1, 2.5, 5}
+// durationBuckets, in seconds, reach from a healthy answer on loopback to the default PROBE_TIMEOUT: a quantile is then
+// never above what a probe can take. 1.5 is the threshold of SignalProbeSlow, which so needs no interpolation.
+var durationBuckets = []float64{.001, .005, .01, .05, .1, .5, 1, 1.5, 2, 3}
 
 func newInstruments(o Options) (instruments, error) {
 	i := instruments{tracer: o.TracerProvider.Tracer(scope)}

@@ -63,7 +63,7 @@ func newHTTPProbe(name, url string, limit int64, o Options, in instruments, watc
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 	return &httpProbe{
-		record: newRecorder(name, in, o.Logger),
+		record: newRecorder(name, in, o.Logger, httpOutcomes),
 		url:    url, limit: limit, timeout: o.Timeout, retries: o.Retries,
 		closeIdle: transport.CloseIdleConnections, // the client's own does not reach through otelhttp
 		line:      line,

@@ -32,9 +32,9 @@ func outcomeOf(a health.Answer, invalid error) outcome {
 	case !a.Reachable():
 		o = outcome{label: string(a.Failure), key: string(a.Failure), detail: a.Detail}
 	case !a.OK():
-		o = outcome{label: "http_error", key: strconv.Itoa(a.Code), detail: a.Describe()}
+		o = outcome{label: outcomeHTTPError, key: strconv.Itoa(a.Code), detail: a.Describe()}
 	case invalid != nil:
-		o = outcome{label: "invalid_body", key: "invalid_body", detail: problem(invalid)}
+		o = outcome{label: outcomeInvalidBody, key: outcomeInvalidBody, detail: problem(invalid)}
 	default:
 		return outcomeOK
 	}
@@ -42,6 +42,28 @@ func outcomeOf(a health.Answer, invalid error) outcome {
 		o.body = a.Exchange.Body
 	}
 	return o
+}
+
+// httpOutcomes are the labels of all outcomes of an HTTP probe, fileOutcomes of those of the status file.
+var (
+	httpOutcomes = append([]string{outcomeOK.label, outcomeHTTPError, outcomeInvalidBody}, failureLabels(health.Failures...)...)
+	fileOutcomes = append([]string{outcomeOK.label, outcomeUnknownWord, outcomeUnreadable}, failureLabels(health.FailureLocal)...)
+)
+
+// The labels of outcomes that are no health.Failure.
+const (
+	outcomeHTTPError   = "http_error"
+	outcomeInvalidBody = "invalid_body"
+	outcomeUnknownWord = "unknown_word"
+	outcomeUnreadable  = "unreadable"
+)
+
+func failureLabels(failures ...health.Failure) []string {
+	labels := make([]string, len(failures))
+	for i, f := range failures {
+		labels[i] = string(f)
+	}
+	return labels
 }
 
 // recorder gives each run of one probe its span, its metrics, and the lines in the log that a change of its outcome
@@ -58,11 +80,24 @@ type recorder struct {
 	untold   func() // logs the latest failure; nil when that has been done
 }
 
-func newRecorder(name string, in instruments, log *slog.Logger) *recorder {
-	return &recorder{
+// newRecorder returns the recorder of a probe. Its counters are 0 from now on for each outcome that it can have, so that a
+// rate sees the first failure.
+func newRecorder(name string, in instruments, log *slog.Logger, outcomes []string) *recorder {
+	r := &recorder{
 		name: name, in: in, log: log.With("probe", name), last: outcomeOK,
 		set: metric.WithAttributeSet(attribute.NewSet(attribute.String("probe", name))),
 	}
+	ctx := context.Background()
+	in.attempts.Add(ctx, 0, r.set)
+	for _, label := range outcomes {
+		in.results.Add(ctx, 0, r.result(label))
+	}
+	return r
+}
+
+// result is the attributes that an outcome is counted by.
+func (r *recorder) result(label string) metric.MeasurementOption {
+	return metric.WithAttributes(attribute.String("probe", r.name), attribute.String("outcome", label))
 }
 
 // begin starts a run that began at start; done says that it ended at end, its outcome and the number of tries. Runs of one
@@ -105,7 +140,7 @@ func (r *recorder) flush() {
 func (r *recorder) measure(ctx context.Context, o outcome, attempts int, took time.Duration) {
 	r.in.duration.Record(ctx, took.Seconds(), r.set)
 	r.in.attempts.Add(ctx, int64(attempts), r.set)
-	r.in.results.Add(ctx, 1, metric.WithAttributes(attribute.String("probe", r.name), attribute.String("outcome", o.label)))
+	r.in.results.Add(ctx, 1, r.result(o.label))
 	success := int64(0)
 	if o == outcomeOK {
 		success = 1

@@ -37,7 +37,7 @@ func NewStatusFile(path string, o Options) (Collector, error) {
 	}
 	return &statusFile{
 		progress: progress{name: "status_file"}, path: path, interval: o.Interval, tracer: in.tracer, observe: o.Observe,
-		record: newRecorder("status_file", in, o.Logger), log: o.Logger.With("path", path),
+		record: newRecorder("status_file", in, o.Logger, fileOutcomes), log: o.Logger.With("path", path),
 	}, nil
 }
 
@@ -151,9 +151,9 @@ func (s *statusFile) credible(r reading, now time.Time) bool {
 func outcomeOfFile(f *health.StatusFile) outcome {
 	switch {
 	case !f.Found:
-		return outcome{label: "unreadable", key: f.Problem, detail: f.Problem}
+		return outcome{label: outcomeUnreadable, key: f.Problem, detail: f.Problem}
 	case !f.Word().Known():
-		return outcome{label: "unknown_word", key: "unknown_word", detail: fmt.Sprintf("%.40q", f.Contents)}
+		return outcome{label: outcomeUnknownWord, key: outcomeUnknownWord, detail: fmt.Sprintf("%.40q", f.Contents)}
 	default:
 		return outcomeOK
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
@@ -99,13 +100,6 @@ func TestLogStatusFile(t *testing.T) {
 	}
 }
 
-// outcomes are all values of that label.
-var outcomes = []string{
-	"ok", "http_error", "invalid_body", "unreadable", "unknown_word",
-	string(health.FailureTimeout), string(health.FailureRefused), string(health.FailureReset), string(health.FailureResolve), string(health.FailureTLS),
-	string(health.FailureProtocol), string(health.FailureBodySize), string(health.FailureRedirects), string(health.FailureUnexpected),
-}
-
 // TestMetricsOfEveryProbe measures each probe's duration, outcome, attempts and success, in every condition of the node,
 // with labels from the declared sets only.
 func TestMetricsOfEveryProbe(t *testing.T) {
@@ -128,17 +122,26 @@ func TestMetricsOfEveryProbe(t *testing.T) {
 			}
 			stop() // it measures after it has handed on what it found
 			results := r.measured("signal.probe.results")
-			if len(results) != len(probes) {
-				t.Errorf("signal.probe.results = %v", results)
+			if want := 4*len(httpOutcomes) + len(fileOutcomes); len(results) != want {
+				t.Errorf("signal.probe.results has %d series, want %d: %v", len(results), want, results)
 			}
 			for _, probe := range probes {
-				outcome := ""
+				outcome, outcomes := "", httpOutcomes
+				if probe == "status_file" {
+					outcomes = fileOutcomes
+				}
+				total := 0.0
 				for _, o := range outcomes {
-					if results["outcome="+o+",probe="+probe] == 1 {
+					n, ok := results["outcome="+o+",probe="+probe]
+					if !ok {
+						t.Errorf("%s: no series of %s", probe, o)
+					}
+					if n == 1 {
 						outcome = o
 					}
+					total += n
 				}
-				if outcome == "" || (outcome == "ok") != (r.measured("signal.probe.success")["probe="+probe] == 1) {
+				if total != 1 || (outcome == "ok") != (r.measured("signal.probe.success")["probe="+probe] == 1) {
 					t.Errorf("%s: outcome %q, success %v", probe, outcome, r.measured("signal.probe.success"))
 				}
 				if n := r.measured("signal.probe.duration")["probe="+probe]; n != 1 {
@@ -161,6 +164,59 @@ func TestMetricsOfEveryProbe(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCountersBeginAtZero: before the first poll a rate has what it needs to see the first result, whatever that is.
+func TestCountersBeginAtZero(t *testing.T) {
+	r := newRig(t)
+	for _, newCollector := range []func() (Collector, error){
+		func() (Collector, error) { return NewJicofo(origin, r.options) },
+		func() (Collector, error) { return NewStatusFile("status", r.options) },
+	} {
+		if _, err := newCollector(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, instrument := range []string{"signal.probe.results", "signal.probe.attempts"} {
+		points := r.measured(instrument)
+		for labels, value := range points {
+			if value != 0 {
+				t.Errorf("%s: %s is %v", instrument, labels, value)
+			}
+		}
+		if len(points) == 0 {
+			t.Errorf("%s is not there", instrument)
+		}
+	}
+	results := r.measured("signal.probe.results")
+	for _, labels := range []string{
+		"outcome=ok,probe=jicofo_health", "outcome=http_error,probe=jicofo_health", "outcome=invalid_body,probe=jicofo_stats",
+		"outcome=timeout,probe=jicofo_stats", "outcome=local_resources,probe=status_file", "outcome=unknown_word,probe=status_file",
+	} {
+		if _, ok := results[labels]; !ok {
+			t.Errorf("no series of %s: %v", labels, results)
+		}
+	}
+}
+
+// TestDurationBuckets: 0.05 s, the threshold of SignalProbeSlow and the default PROBE_TIMEOUT are boundaries, and the
+// last is the highest: no quantile is above what a probe can take.
+func TestDurationBuckets(t *testing.T) {
+	r := newRig(t)
+	in, err := newInstruments(r.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.duration.Record(t.Context(), 1)
+	bounds := r.instruments()[0].Data.(metricdata.Histogram[float64]).DataPoints[0].Bounds
+	for _, want := range []float64{.05, 1.5, 3} {
+		if !slices.Contains(bounds, want) {
+			t.Errorf("%v s is not among the boundaries %v", want, bounds)
+		}
+	}
+	if highest := bounds[len(bounds)-1]; highest != 3 {
+		t.Errorf("the highest boundary is %v", highest)
 	}
 }
 

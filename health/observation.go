@@ -62,6 +62,12 @@ const (
 	FailureLocal Failure = "local_resources"
 )
 
+// Failures lists every Failure but NoFailure, for metrics that show all of them from the start.
+var Failures = []Failure{
+	FailureTimeout, FailureRefused, FailureReset, FailureResolve, FailureTLS, FailureProtocol, FailureBodySize, FailureRedirects,
+	FailureUnexpected, FailureLocal,
+}
+
 // Answer is the outcome of one HTTP probe.
 type Answer struct {
 	// Code is the HTTP status code of a complete answer, 0 without one.

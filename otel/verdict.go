@@ -35,7 +35,15 @@ func NewVerdicts(t *Telemetry) (*Verdicts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create verdict instruments: %w", err)
 	}
+	for _, sr := range health.StateReasons() { // 0 from the start, so that a rate sees the first change
+		v.changes.Add(context.Background(), 0, changeAttributes(sr.State, sr.Reason))
+	}
 	return v, nil
+}
+
+// changeAttributes are those that a change of the verdict is counted by.
+func changeAttributes(to string, reason health.Code) metric.AddOption {
+	return metric.WithAttributes(attribute.String("to", to), attribute.String("reason", string(reason)))
 }
 
 // Listen implements health.Listener.
@@ -60,7 +68,7 @@ func (v *Verdicts) tell(ctx context.Context, change health.Change) {
 	if id := change.Incident(); id != "" {
 		span.SetAttributes(incidentKey.String(id))
 	}
-	v.changes.Add(ctx, 1, metric.WithAttributes(attribute.String("to", to.State()), attribute.String("reason", string(to.RootReason()))))
+	v.changes.Add(ctx, 1, changeAttributes(to.State(), to.RootReason()))
 	attrs := []any{"from", from.AgentLine(), "to", to.AgentLine(), "damped", to.Damped, "reasons", texts(to.Reasons)}
 	if !to.Until.IsZero() {
 		attrs = append(attrs, "until", to.Until.UTC().Format(time.RFC3339Nano))

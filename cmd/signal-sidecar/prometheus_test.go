@@ -130,6 +130,27 @@ func TestPrometheus(t *testing.T) {
 	one("signal_census", "0")
 }
 
+// TestIncreaseSeesTheFirst has Prometheus scrape a sidecar from its start, and then drains its node and fails its jicofo for
+// the first time: increase() shows both, as the counters were scraped at 0 before.
+func TestIncreaseSeesTheFirst(t *testing.T) {
+	t.Parallel()
+	testbed.Component(t, "prometheus")
+	s := startShard(t, nil)
+	prometheus := testbed.StartPrometheus(t, fmt.Sprintf(prometheusConfig, s.HTTP))
+	const drains = `signal_verdict_changes_total{to="drain",reason="status_drain"}`
+	const failures = `signal_probe_results_total{probe="jicofo_health",outcome="http_error"}`
+	shows := func(expression string) {
+		t.Helper()
+		testbed.Eventually(t, expression, bound, func() bool { return len(query(prometheus, expression)) == 1 })
+	}
+	shows(drains + " == 0")
+	shows(failures + " == 0")
+	s.Say(t, "drain")
+	shows("increase(" + drains + "[5m]) > 0")
+	s.jicofo("code 500")
+	shows("increase(" + failures + "[5m]) > 0")
+}
+
 // TestPromtool has the linter of Prometheus read /metrics in several states.
 func TestPromtool(t *testing.T) {
 	t.Parallel()

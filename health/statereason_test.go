@@ -1,0 +1,99 @@
+package health_test
+
+import (
+	"context"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// TestStateReasons compares the declared list with what every combination of causes, one of each part of the node, leads
+// to: at the start, after the node was healthy, and once the node is healthy again.
+func TestStateReasons(t *testing.T) {
+	var byPart [3][]cause
+	for _, c := range causes {
+		if !c.damped() {
+			byPart[c.parts[0]] = append(byPart[c.parts[0]], c)
+		}
+	}
+	none := cause{apply: func(*node) {}}
+	found := map[health.StateReason]bool{}
+	see := func(v health.Verdict) { found[health.StateReason{State: v.State(), Reason: v.RootReason()}] = true }
+	for _, healthyBefore := range []bool{false, true} {
+		for _, j := range append(byPart[partJicofo], none) {
+			for _, p := range append(byPart[partProsody], none) {
+				for _, f := range append(byPart[partStatusFile], none) {
+					m := health.NewMonitor(defaultConfig())
+					if healthyBefore {
+						observeNode(m, epoch, workingNode())
+					}
+					n := workingNode()
+					for _, c := range []cause{j, p, f} {
+						c.apply(&n)
+					}
+					observeNode(m, epoch, n)
+					see(m.Current().Verdict)
+					observeNode(m, epoch.Add(time.Second), workingNode())
+					see(m.Current().Verdict)
+				}
+			}
+		}
+	}
+	declared := map[health.StateReason]bool{}
+	for _, sr := range health.StateReasons() {
+		if declared[sr] {
+			t.Errorf("%v is declared twice", sr)
+		}
+		declared[sr] = true
+		if !found[sr] {
+			t.Errorf("no verdict is %v", sr)
+		}
+	}
+	for sr := range found {
+		if !declared[sr] {
+			t.Errorf("%v is not declared", sr)
+		}
+	}
+}
+
+// observeNode has all parts of a node observed at one moment.
+func observeNode(m *health.Monitor, at time.Time, n node) {
+	for _, p := range everyPart {
+		m.Observe(context.Background(), n.observe(p, at))
+	}
+}
+
+// TestFailuresAreListed compares the list with the constants of the source.
+func TestFailuresAreListed(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "observation.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var declared []health.Failure
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if kind, ok := spec.Type.(*ast.Ident); !ok || kind.Name != "Failure" {
+			return true
+		}
+		value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if value != string(health.NoFailure) {
+			declared = append(declared, health.Failure(value))
+		}
+		return true
+	})
+	if len(declared) < 5 || !slices.Equal(declared, health.Failures) {
+		t.Errorf("declared are %v, listed %v", declared, health.Failures)
+	}
+}
