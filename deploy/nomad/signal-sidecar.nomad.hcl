@@ -129,7 +129,7 @@ job "signal-sidecar" {
 
       resources {
         cpu        = 50  # MHz
-        memory     = 128 # MB; what it uses: docs/performance.md; three times the largest census that a shard may have
+        memory     = 128 # MB; what it uses: docs/performance.md; eight times the largest census that a shard may have
         memory_max = 300 # where the cluster allows it
       }
     }
