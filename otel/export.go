@@ -16,7 +16,7 @@ import (
 // exporting reports whether a signal (TRACES, METRICS or LOGS) is pushed: only when an exporter or an endpoint is named
 // (OpenTelemetry specification, Environment Variables). The specification's own default would push to localhost.
 func exporting(signal string) bool {
-	if disabled, _ := strconv.ParseBool(os.Getenv("OTEL_SDK_DISABLED")); disabled {
+	if strings.EqualFold(strings.TrimSpace(os.Getenv("OTEL_SDK_DISABLED")), "true") {
 		return false
 	}
 	if exporter := os.Getenv("OTEL_" + signal + "_EXPORTER"); exporter != "" {

@@ -98,7 +98,7 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 		logText:   read(r, "LOG_FORMAT", oneOf("json", "text")) == "text",
 	}
 	c.participantAlias()
-	r.checkOpenTelemetry(env)
+	c.notices = append(c.notices, r.checkOpenTelemetry(env)...)
 	if err := errors.Join(r.problems...); err != nil {
 		return config{}, err
 	}

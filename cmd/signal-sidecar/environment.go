@@ -20,9 +20,12 @@ type environment struct {
 	file     string          // the file that was read, "" for none
 	fromFile map[string]bool // the variables that came from it
 	notices  []string        // about lines of the file, one sentence each
+	defaults map[string]bool // the variables that were set here, to their defaults
 }
 
-func newEnvironment() *environment { return &environment{fromFile: map[string]bool{}} }
+func newEnvironment() *environment {
+	return &environment{fromFile: map[string]bool{}, defaults: map[string]bool{}}
+}
 
 // read puts the file's variables into the process's environment where that lacks them, so that OTEL_* and CONSUL_HTTP_*
 // may stand in it too.
@@ -48,6 +51,13 @@ func (e *environment) read(path string, named bool) error {
 		e.fromFile[name] = true
 	}
 	return nil
+}
+
+// setDefault sets a variable that was not given, for the libraries that read it.
+func (e *environment) setDefault(name, value string) {
+	if err := os.Setenv(name, value); err == nil { // no name or value here can fail
+		e.defaults[name] = true
+	}
 }
 
 // envFileError says why a file of variables could not be used.
@@ -109,7 +119,7 @@ func (e *environment) originOf(name string) string {
 	switch {
 	case e.fromFile[name]:
 		return e.file
-	case os.Getenv(name) != "":
+	case os.Getenv(name) != "" && !e.defaults[name]:
 		return "environment"
 	default:
 		return "default"

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"math"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The parsers of OTEL_* variables. Each returns the value in its usual spelling, or what it accepts, to follow "must be".
+
+const maxPEM = 1 << 20 // bytes
+
+var (
+	errMilliseconds = errors.New("milliseconds, a whole number from 1 to 2147483647")
+	errQuantity     = errors.New("a whole number from 1 to 2147483647")
+	errLimit        = errors.New("a whole number from 0 to 2147483647, or -1 for no limit")
+	errHeaders      = errors.New("key=value pairs separated by commas, the keys names of headers, the values percent-encoded")
+	errAttributes   = errors.New("key=value pairs separated by commas, the keys printable ASCII without white space, the values percent-encoded UTF-8")
+	errPEM          = errors.New("a PEM file that holds a certificate")
+)
+
+func wholeNumber(s string, low int64, accepted error) (string, error) {
+	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	if err != nil || n < low || n > math.MaxInt32 {
+		return "", accepted
+	}
+	return strconv.FormatInt(n, 10), nil
+}
+
+func milliseconds(s string) (string, error) { return wholeNumber(s, 1, errMilliseconds) }
+
+func quantity(s string) (string, error) { return wholeNumber(s, 1, errQuantity) }
+
+func limit(s string) (string, error) { return wholeNumber(s, -1, errLimit) }
+
+func portText(s string) (string, error) {
+	n, err := port(s)
+	if err != nil {
+		return "", err
+	}
+	return strconv.Itoa(n), nil
+}
+
+func ratio(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if n, err := strconv.ParseFloat(s, 64); err != nil || !(n >= 0 && n <= 1) {
+		return "", errors.New("a number from 0 to 1")
+	}
+	return s, nil
+}
+
+func otlpEndpoint(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if u, err := url.Parse(s); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return "", errors.New("a URL with http or https and a host, such as http://localhost:4318")
+	}
+	return s, nil
+}
+
+// otlpHeaders reads key=value pairs (W3C Baggage).
+func otlpHeaders(s string) (string, error) {
+	for pair := range strings.SplitSeq(s, ",") {
+		key, text, found := strings.Cut(pair, "=")
+		decoded, err := url.PathUnescape(text)
+		if !found || err != nil || !isHeaderName(strings.TrimSpace(key)) || strings.ContainsFunc(decoded, notInHeader) {
+			return "", errHeaders
+		}
+	}
+	return s, nil
+}
+
+// isHeaderName reports whether a text is a token (RFC 9110).
+func isHeaderName(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
+	})
+}
+
+func notInHeader(r rune) bool { return r != '\t' && unicode.IsControl(r) }
+
+// resourceAttributes reads key=value pairs. One key that is not ASCII would cost /metrics its target_info.
+func resourceAttributes(s string) (string, error) {
+	for pair := range strings.SplitSeq(s, ",") {
+		key, text, found := strings.Cut(pair, "=")
+		decoded, err := url.PathUnescape(strings.TrimSpace(text))
+		key = strings.TrimSpace(key)
+		if !found || err != nil || !utf8.ValidString(decoded) || key == "" ||
+			strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return "", errAttributes
+		}
+	}
+	return s, nil
+}
+
+func utf8Text(s string) (string, error) {
+	if !utf8.ValidString(s) {
+		return "", errors.New("UTF-8")
+	}
+	return s, nil
+}
+
+func readableFile(path string) error {
+	_, err := readPEM(path)
+	return err
+}
+
+func readPEM(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, errors.New("a file that can be read")
+	}
+	defer f.Close()
+	content, err := io.ReadAll(io.LimitReader(f, maxPEM))
+	if err != nil {
+		return nil, errors.New("a file that can be read")
+	}
+	return content, nil
+}
+
+// certificates is a file of certificates of authorities.
+func certificates(path string) (string, error) {
+	content, err := readPEM(path)
+	if err != nil {
+		return "", err
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(content) {
+		return "", errPEM
+	}
+	return path, nil
+}
+
+func isKeyPair(certificate, key string) bool {
+	_, err := tls.LoadX509KeyPair(certificate, key)
+	return err == nil
+}
