@@ -14,7 +14,6 @@ var reasons = []struct{ figure, why string }{
 	{"/metrics", "A profile (perf, of the whole program): 28 % is the OpenTelemetry bridge, half of it the SDK's collection; 16 % the garbage of all that; 14 % writes the text; 10 % the registry's checks; most of the rest is net/http and the scheduler, since the registry gathers in goroutines of its own. Done: no compression (a fifth less). Tried: a profile for the compiler (-pgo), which changes nothing."},
 	{"idle, local: RSS", residentPages},
 	{"idle, OTLP: RSS", residentPages},
-	{"census", "The body is kept once (BenchmarkParseCensus), beside the one before it; the rest is garbage that the runtime has not collected yet."},
 	{"HAProxy, held", "HAProxy hears of it as late as the sidecar notices (see the sections above), and then at its next check, for which it needs a core."},
 }
 
