@@ -56,6 +56,7 @@ check: ## formatting, go vet, staticcheck: what needs no heavy tool (lint has mo
 
 race:
 	go test -race -shuffle=on ./...
+	go test -tags portable ./agent
 
 components: ## install the real programs that the tests run
 	@tools/components.sh install

@@ -1,187 +1,268 @@
-// Package agent answers HAProxy's agent-check: one line per connection, then the end of it (spec sections 4 and 9;
-// HAProxy Configuration Manual, "agent-check"). HAProxy takes silence for "no news" and keeps the server's state, so the
-// agent rather says nothing than something that is not known to be true.
+// Package agent replies to HAProxy's agent checks: one line per connection, then the end of the connection (spec
+// sections 4 and 9; HAProxy Configuration Manual, "agent-check"). HAProxy keeps the state of a server when a check gets
+// no reply, so a connection is closed without one whenever the state of the node is not known.
 package agent
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
-	"runtime"
+	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 	"golang.org/x/sys/unix"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 const (
-	// verdictWait bounds how long a connection waits for the first verdict.
-	verdictWait = 10 * time.Second
-	// notReadyHold bounds how long a connection is held while the line is not "up ready".
-	notReadyHold = 500 * time.Millisecond
-	// maxWaiting bounds the connections that wait on a port, together with an eighth of the file descriptors that the
-	// process may have.
-	maxWaiting = 1024
-	// maxAnswered bounds the answered connections that the accepting thread keeps open: enough for a burst of checkers,
-	// and few enough to stay in the processor's cache.
-	maxAnswered = 64
-	// acceptPause is the pause after a failed accept, such as for want of file descriptors.
-	acceptPause = 10 * time.Millisecond
+	maxWaiting     = 1024 // connections of a port, and at most an eighth of the file descriptors
+	verdictWait    = 10 * time.Second
+	notReadyHold   = 500 * time.Millisecond // a HAProxy that was just reloaded starts with every server up
+	acceptPause    = 10 * time.Millisecond  // after a failed accept
+	lingerTick     = 25 * time.Millisecond  // by then most peers have finished
+	lingerTime     = time.Second            // for which a connection is open after its reply
+	shutdownLinger = 50 * time.Millisecond  // the same at shutdown
+	lingerBytes    = 1 << 20                // that are read from the peer in that time
 )
-
-// Source is where the agent reads the verdict; *health.Monitor is one.
-type Source interface{ Current() *health.Snapshot }
 
 // Options is what the agent needs.
 type Options struct {
-	// Listener is one of Listen: the agent works on its socket.
-	Listener net.Listener
-	Source   Source
-	// Hold makes it the held agent port: how long a connection is held while the line stays the same. 0 answers at once.
-	Hold time.Duration
-	// OpenFiles is how many files and sockets the process may have open, 0 if that is not known.
-	OpenFiles     uint64
+	Listener net.Listener // of TCP; the agent closes it
+	Source   interface{ Current() *health.Snapshot }
+	// Overdue reports whether the verdict is out of date because a probe is overdue: connections are then closed without
+	// a reply. Nil means never.
+	Overdue func(now time.Time) bool
+	// Hold makes this the held port: a connection gets its reply when the reply changes, or after this time. With 0
+	// every connection gets its reply at once.
+	Hold          time.Duration
+	OpenFiles     uint64 // that the process may have; 0 if that is not known
 	MeterProvider metric.MeterProvider
 	Logger        *slog.Logger
 }
 
-// places is how many connections may wait.
-func (o Options) places() int {
-	if o.OpenFiles == 0 {
-		return maxWaiting
-	}
-	return int(max(1, min(maxWaiting, o.OpenFiles/8)))
-}
-
-// Agent is one agent-check port.
+// Agent is one agent-check port. The goroutine that accepts also replies; only a connection that has to wait for its reply
+// has a goroutine of its own.
 type Agent struct {
 	Options
-	tcp      *net.TCPListener
-	room     *waitingRoom
-	answered lingering // belongs to the goroutine of Run
-	checks   checks
+	verdictWait, changeTime, lingerTime time.Duration // tests change them
 
-	accept   func(*listener) (int, error)
-	failures int // of accept, in a row
+	checks     metric.Int64Counter                 // of both ports
+	labels     map[string]metric.MeasurementOption // of checks, by reply
+	held       metric.Int64UpDownCounter
+	mu         sync.Mutex
+	current    *reply            // guarded by mu
+	places     chan struct{}     // taken by the connections with a goroutine
+	answered   chan *net.TCPConn // by the goroutine that accepts
+	goroutines sync.WaitGroup
 }
 
-// New returns an Agent that owns the listener. It fails when that is none of Listen.
+// reply is the current reply, since a time and until changed is closed.
+type reply struct {
+	text    []byte // nil before the first verdict
+	since   time.Time
+	changed chan struct{}
+}
+
+// New returns an Agent, which owns the listener.
 func New(o Options) (*Agent, error) {
-	tcp, err := plainTCP(o.Listener)
-	if err != nil {
-		return nil, fmt.Errorf("agent listener on %s: %w", o.Listener.Addr(), err)
+	n := max(2, min(maxWaiting, cmp.Or(o.OpenFiles/8, maxWaiting)))
+	a := &Agent{
+		Options: o, verdictWait: verdictWait, changeTime: o.Hold, lingerTime: lingerTime,
+		current: &reply{changed: make(chan struct{})}, places: make(chan struct{}, n), answered: make(chan *net.TCPConn, n/2),
 	}
-	a := &Agent{Options: o, tcp: tcp, accept: (*listener).accept}
-	a.answered = newLingering(maxAnswered)
-	a.room = newWaitingRoom(o, &a.checks)
-	if err := a.checks.register(o.MeterProvider, o.Hold > 0, a.room); err != nil {
+	if err := a.createInstruments(o.MeterProvider.Meter("github.com/signal-sidecar/signal-sidecar/agent")); err != nil {
 		return nil, fmt.Errorf("create agent instruments: %w", err)
 	}
 	return a, nil
 }
 
-// Run answers connections until ctx ends. Those that are held then get the current line; those that wait for the first
-// verdict are closed without a word. It returns nil, or why the listener failed.
-//
-// One goroutine with a thread of its own does all the work of a check: it sleeps in accept, not in the runtime's poller,
-// and so neither a goroutine nor the poller has to be woken for a connection.
+// createInstruments creates the instruments of the port, and their series with the value 0.
+func (a *Agent) createInstruments(meter metric.Meter) (err error) {
+	port, heldErr := "agent", error(nil)
+	a.held = noop.Int64UpDownCounter{}
+	if a.Hold > 0 {
+		port = "hold"
+		a.held, heldErr = meter.Int64UpDownCounter("signal.agent.held",
+			metric.WithDescription("Connections that are held now (TCP_HOLD_PORT)."))
+		a.held.Add(context.Background(), 0)
+	}
+	a.checks, err = meter.Int64Counter("signal.agent.checks", metric.WithDescription("Number of agent checks by port (agent, "+
+		"or hold: TCP_HOLD_PORT) and by reply: up, down, or none (no verdict yet, a poll is overdue, or the peer was gone)."))
+	a.labels = map[string]metric.MeasurementOption{}
+	for _, reply := range []string{"up", "down", "none"} {
+		a.labels[reply] = metric.WithAttributes(attribute.String("port", port), attribute.String("reply", reply))
+		a.checks.Add(context.Background(), 0, a.labels[reply])
+	}
+	return errors.Join(err, heldErr)
+}
+
+// Run serves connections until ctx ends. Connections that are held then get the current reply; those that wait for the
+// first verdict are closed without one. It returns nil, or why the listener failed.
 func (a *Agent) Run(ctx context.Context) error {
-	l, err := newListener(a.tcp)
-	if err != nil {
-		return fmt.Errorf("agent listener: %w", err)
-	}
-	defer l.close()
-	woken := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(woken)
-		l.wake()
-	})
-	defer func() {
-		if !stop() {
-			<-woken
-		}
-	}()
-	roomEnded := make(chan struct{})
-	go func() {
-		defer close(roomEnded)
-		a.room.run()
-	}()
-	defer func() {
-		a.answered.closeAll()
-		close(a.room.arrivals)
-		<-roomEnded
-	}()
+	ctx, cancel := context.WithCancel(ctx)
+	a.goroutines.Go(func() { a.follow(ctx) })
+	a.goroutines.Go(func() { a.closeAnswered(ctx) })
+	err := a.serve(ctx)
+	cancel()
+	close(a.answered)
+	a.goroutines.Wait()
+	return err
+}
 
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	for {
-		if err := a.turn(ctx, l); err != nil {
-			return fmt.Errorf("agent listener: %w", err)
-		}
-		if ctx.Err() != nil {
+// serve accepts connections until ctx ends or the listener fails.
+func (a *Agent) serve(ctx context.Context) error {
+	for failures := 0; ; {
+		conn, err := a.Listener.Accept()
+		switch {
+		case err == nil:
+			if failures > 0 {
+				a.Logger.InfoContext(ctx, "agent connections are accepted again", "failures", failures)
+				failures = 0
+			}
+			a.admit(ctx, conn.(*net.TCPConn))
+		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, net.ErrClosed): // and nothing will open it again
+			return fmt.Errorf("agent listener: %w", err)
+		default: // such as for want of file descriptors
+			if failures++; failures == 1 {
+				a.Logger.WarnContext(ctx, "agent connections are not accepted", "error", err)
+			}
+			time.Sleep(acceptPause)
 		}
 	}
 }
 
-// turn serves one connection, or lets the time pass until an answered one is to be looked after. The error is one after
-// which nothing can be accepted any more.
-func (a *Agent) turn(ctx context.Context, l *listener) error {
-	if err := l.limitWait(a.answered.pause()); err != nil {
-		return err
+// refresh returns the current snapshot and reply.
+func (a *Agent) refresh() (*health.Snapshot, *reply) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.Source.Current()
+	if before := a.current; !bytes.Equal(before.text, s.AgentLine) {
+		a.current = &reply{s.AgentLine, time.Now(), make(chan struct{})}
+		close(before.changed)
 	}
-	fd, err := a.accept(l)
-	now := time.Now()
-	if err == nil {
-		a.acceptedAgain(ctx)
-		a.serve(fd, now)
-	} else if err = a.notAccepted(ctx, err); err != nil {
-		return err
-	}
-	a.answered.tend(now)
-	return nil
+	return s, a.current
 }
 
-// notAccepted makes the best of a failed accept. It returns the error if it is one that stays.
-func (a *Agent) notAccepted(ctx context.Context, err error) error {
-	switch {
-	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED), ctx.Err() != nil:
-		// Nobody is there, or will be served any more.
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EBADF), errors.Is(err, unix.ENOTSOCK):
-		return err
-	default:
-		if a.failures++; a.failures == 1 {
-			a.Logger.WarnContext(ctx, "agent connections are not accepted", "error", err)
-		}
-		a.answered.closeAll() // it may be file descriptors that are wanting
+// follow notices each change of the reply until ctx ends, and then closes the listener.
+func (a *Agent) follow(ctx context.Context) {
+	defer a.Listener.Close() //nolint:errcheck // nothing can be done about it
+	for ctx.Err() == nil {
+		s, _ := a.refresh()
 		select {
 		case <-ctx.Done():
-		case <-time.After(acceptPause):
+		case <-s.Superseded():
 		}
 	}
-	return nil //nolint:nilerr // it passes
 }
 
-// acceptedAgain ends a row of failures.
-func (a *Agent) acceptedAgain(ctx context.Context) {
-	if a.failures > 0 {
-		a.Logger.InfoContext(ctx, "agent connections are accepted again", "failures", a.failures)
-		a.failures = 0
+// admit replies to a connection, or lets it wait if there is a place.
+func (a *Agent) admit(ctx context.Context, conn *net.TCPConn) {
+	s, current := a.refresh()
+	if wait := a.wait(s.Verdict, current.since); wait > 0 {
+		select {
+		case a.places <- struct{}{}:
+			a.goroutines.Go(func() { a.hold(ctx, conn, current.changed, wait) })
+			return
+		default:
+		}
 	}
-}
-
-// serve answers a connection, or leaves it to the waiting room.
-func (a *Agent) serve(fd int, now time.Time) {
-	s := a.Source.Current()
-	if a.Hold > 0 || !s.Verdict.Known {
-		a.room.arrivals <- fd
+	if !a.reply(conn) {
 		return
 	}
-	if a.checks.answer(fd, s) {
-		a.answered.add(fd, now)
+	if len(a.answered) == cap(a.answered) {
+		select {
+		case oldest := <-a.answered:
+			_ = oldest.Close()
+		default:
+		}
 	}
+	a.answered <- conn
+}
+
+// wait returns for how long a connection that comes now may wait for its reply.
+func (a *Agent) wait(v health.Verdict, since time.Time) time.Duration {
+	switch {
+	case !v.Known:
+		return a.verdictWait
+	case a.Hold == 0 || time.Since(since) < a.changeTime:
+		return 0
+	case v.Healthy && v.Status == health.StatusReady:
+		return a.Hold
+	default:
+		return min(a.Hold, notReadyHold)
+	}
+}
+
+// hold replies to a connection when the reply has changed, after the wait, or when ctx ends.
+func (a *Agent) hold(ctx context.Context, conn *net.TCPConn, changed <-chan struct{}, wait time.Duration) {
+	defer func() { <-a.places }()
+	a.held.Add(ctx, 1)
+	select {
+	case <-changed:
+	case <-time.After(wait):
+	case <-ctx.Done():
+	}
+	a.held.Add(ctx, -1)
+	if a.reply(conn) {
+		a.linger(ctx, conn)
+	}
+}
+
+// reply sends the current reply and FIN. It closes the connection, and returns false, when there is no verdict, when it is
+// out of date, and when the peer is gone.
+func (a *Agent) reply(conn *net.TCPConn) (sent bool) {
+	s, now, result := a.Source.Current(), time.Now(), "none"
+	overdue := a.Overdue != nil && a.Overdue(now)
+	if sent = s.Verdict.Known && !overdue && send(conn, s.AgentLine) == nil; sent {
+		result = map[bool]string{true: "up", false: "down"}[s.Verdict.Healthy]
+		_ = conn.SetReadDeadline(now.Add(a.lingerTime))
+	} else {
+		_ = conn.Close()
+	}
+	a.checks.Add(context.Background(), 1, a.labels[result])
+	return sent
+}
+
+// send writes to a socket that has room for the reply, since nothing was written to it before.
+func send(conn *net.TCPConn, reply []byte) (err error) {
+	raw, _ := conn.SyscallConn()
+	if controlErr := raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), reply, msgMore, nil) }); controlErr != nil {
+		return controlErr
+	}
+	return cmp.Or(err, conn.CloseWrite())
+}
+
+// closeAnswered lingers on one answered connection after the other. All have the same time, so that one whose peer does
+// not finish delays the others by that time at most.
+func (a *Agent) closeAnswered(ctx context.Context) {
+	for conn := range a.answered {
+		if ctx.Err() != nil {
+			a.goroutines.Go(func() { a.linger(ctx, conn) })
+			continue
+		}
+		if len(a.answered) == 0 {
+			time.Sleep(lingerTick)
+		}
+		a.linger(ctx, conn)
+	}
+}
+
+// linger reads what the peer still sends, and closes the connection when the peer has finished: closing a socket with
+// unread data sends a reset, which can cost the peer the reply.
+func (a *Agent) linger(ctx context.Context, conn *net.TCPConn) {
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now().Add(shutdownLinger)) })
+	_, _ = io.CopyN(io.Discard, conn, lingerBytes)
+	stop()
+	_ = conn.Close()
 }

@@ -24,7 +24,7 @@ func BenchmarkCheck(b *testing.B) {
 			n += read
 		}
 		if err != io.EOF || string(line[:n]) != "up ready 100%\n" {
-			b.Fatalf("said %q, %v", line[:n], err)
+			b.Fatalf("got %q, %v", line[:n], err)
 		}
 		conn.Close()
 	}

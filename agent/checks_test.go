@@ -10,11 +10,11 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestChecksAreCounted by what was said; all three are shown from the start.
+// TestChecksAreCounted by reply; all three are shown from the start.
 func TestChecksAreCounted(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
-	r := startAgent(t, setup{config: rules, meters: provider, change: func(a *Agent) { a.room.verdictWait = time.Millisecond }})
+	r := startAgent(t, setup{config: rules, meters: provider, change: func(a *Agent) { a.verdictWait = time.Millisecond }})
 	r.wantChecks(t, reader, map[string]int64{"up": 0, "down": 0, "none": 0})
 	r.check(t)
 	r.check(t)

@@ -16,48 +16,49 @@ func TestFirstVerdictIsWaitedFor(t *testing.T) {
 	}
 	r.waitForWaiting(t, early)
 	r.observed(jicofo(0), prosody(200)) // the status file is not read yet: no verdict
-	if said := r.checks.up.Load() + r.checks.down.Load() + r.checks.silent.Load(); said != 0 {
-		t.Errorf("%d connections were answered before the first verdict", said)
-	}
+	r.waitForWaiting(t, early)
 	r.observed(statusFile("ready"))
 	for _, conn := range conns {
 		if got := readReply(t, conn); got != "up ready 100%\n" {
-			t.Errorf("said %q", got)
+			t.Errorf("got %q", got)
 		}
 	}
 }
 
 // TestFirstVerdictIsWaitedForBounded: after the bound the connection ends without a word.
 func TestFirstVerdictIsWaitedForBounded(t *testing.T) {
-	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.room.verdictWait = 50 * time.Millisecond }})
+	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.verdictWait = 50 * time.Millisecond }})
 	began := time.Now()
 	if got := r.check(t); got != "" {
-		t.Errorf("said %q without a verdict", got)
+		t.Errorf("got %q without a verdict", got)
 	}
 	if waited := time.Since(began); waited < 50*time.Millisecond {
 		t.Errorf("the connection was ended after %s", waited)
 	}
 	r.upReady()
 	if got := r.check(t); got != "up ready 100%\n" {
-		t.Errorf("then said %q", got)
+		t.Errorf("then got %q", got)
 	}
 }
 
-// TestFirstVerdictIsWaitedForByDefault fixes the bounds that are in force outside the tests.
-func TestFirstVerdictIsWaitedForByDefault(t *testing.T) {
-	r := startAgent(t, setup{config: rules})
-	if room := r.room; room.verdictWait != 10*time.Second || room.answered.time != time.Second || room.places != 1024 {
-		t.Errorf("%d connections wait for %s and linger for %s", room.places, room.verdictWait, room.answered.time)
+// TestLimitsByDefault fixes the limits that are in force outside the tests.
+func TestLimitsByDefault(t *testing.T) {
+	r := startAgent(t, setup{config: rules, hold: 5 * time.Second})
+	if r.verdictWait != 10*time.Second || r.changeTime != 5*time.Second || r.lingerTime != time.Second {
+		t.Errorf("connections wait for %s, are not held for %s after a change, linger for %s", r.verdictWait, r.changeTime, r.lingerTime)
 	}
-	if r.answered.time != time.Second || len(r.answered.ring) != 64 {
-		t.Errorf("%d answered connections linger for %s", len(r.answered.ring), r.answered.time)
+	for files, want := range map[uint64]int{0: 1024, 1: 1024, 16: 2, 80: 10, 1024: 128, 8192: 1024, 1 << 62: 1024} {
+		r := startAgent(t, setup{config: rules, files: files})
+		if waiting, answered := cap(r.places), cap(r.answered); waiting != want || answered != want/2 {
+			t.Errorf("of %d files: %d may wait, %d linger, want %d", files, waiting, answered, want)
+		}
 	}
 }
 
-// TestMoreThanMaxWait: those over the bound are closed without a word, the others are served.
+// TestMoreThanMaxWait: connections over the limit are closed without a reply, the others are served.
 func TestMoreThanMaxWait(t *testing.T) {
 	const places = 5
-	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.room.places = places }})
+	r := startAgent(t, setup{config: rules, files: 8 * places})
 	var waiting [places]*net.TCPConn
 	for i := range waiting {
 		waiting[i] = r.dial(t)
@@ -65,39 +66,13 @@ func TestMoreThanMaxWait(t *testing.T) {
 	r.waitForWaiting(t, places)
 	for range places {
 		if got := r.check(t); got != "" {
-			t.Errorf("a connection over the bound was told %q", got)
+			t.Errorf("a connection over the limit got %q", got)
 		}
 	}
 	r.upReady()
 	for _, conn := range waiting {
 		if got := readReply(t, conn); got != "up ready 100%\n" {
-			t.Errorf("said %q", got)
-		}
-	}
-}
-
-// TestMoreThanMaxLinger: peers that do not close take all places; checks are answered all the same, and who has lingered
-// longest makes place.
-func TestMoreThanMaxLinger(t *testing.T) {
-	const places = 3
-	r := startAgent(t, setup{config: rules, change: func(a *Agent) {
-		a.answered = newLingering(places)
-		a.answered.time = time.Hour
-	}})
-	r.upReady()
-	const checks = 20
-	for range checks {
-		if got := r.check(t); got != "up ready 100%\n" {
-			t.Errorf("said %q", got)
-		}
-	}
-	r.waitForSockets(t, checks+places)
-}
-
-func TestPlacesByOpenFiles(t *testing.T) {
-	for files, want := range map[uint64]int{0: 1024, 1: 1, 80: 10, 8192: 1024, 1 << 62: 1024} {
-		if n := (Options{OpenFiles: files}).places(); n != want {
-			t.Errorf("of %d files: %d places, want %d", files, n, want)
+			t.Errorf("got %q", got)
 		}
 	}
 }

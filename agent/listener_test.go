@@ -28,7 +28,7 @@ func TestAddressFamilies(t *testing.T) {
 			}
 			r.address = net.JoinHostPort(c.ask, port)
 			if got := r.check(t); got != "up ready 100%\n" {
-				t.Errorf("said %q", got)
+				t.Errorf("got %q", got)
 			}
 		})
 	}

@@ -12,22 +12,22 @@ import (
 var peers = map[string]func(*testing.T, *net.TCPConn){
 	"sends nothing": func(*testing.T, *net.TCPConn) {},
 	"sends agent-send": func(t *testing.T, conn *net.TCPConn) {
-		send(t, conn, []byte("shard-1\n"))
+		write(t, conn, []byte("shard-1\n"))
 	},
 	"sends as much as haproxy's largest buffer": func(t *testing.T, conn *net.TCPConn) {
-		send(t, conn, bytes.Repeat([]byte("x"), 16<<10))
+		write(t, conn, bytes.Repeat([]byte("x"), 16<<10))
 	},
 	"sends 200 KB": func(t *testing.T, conn *net.TCPConn) {
 		if err := conn.SetWriteBuffer(4 << 10); err != nil { // what the agent does not read, cannot be sent
 			t.Error(err)
 		}
-		send(t, conn, bytes.Repeat([]byte("x"), 200_000))
+		write(t, conn, bytes.Repeat([]byte("x"), 200_000))
 	},
 	"sends slowly": func(t *testing.T, conn *net.TCPConn) {
 		pace := time.NewTicker(5 * time.Millisecond)
 		defer pace.Stop()
 		for range 10 {
-			send(t, conn, []byte("x"))
+			write(t, conn, []byte("x"))
 			<-pace.C
 		}
 	},
@@ -37,14 +37,14 @@ var peers = map[string]func(*testing.T, *net.TCPConn){
 		}
 	},
 	"sends and half-closes": func(t *testing.T, conn *net.TCPConn) {
-		send(t, conn, []byte("shard-1\n"))
+		write(t, conn, []byte("shard-1\n"))
 		if err := conn.CloseWrite(); err != nil {
 			t.Error(err)
 		}
 	},
 }
 
-func send(t *testing.T, conn net.Conn, data []byte) {
+func write(t *testing.T, conn net.Conn, data []byte) {
 	t.Helper()
 	if n, err := conn.Write(data); err != nil {
 		t.Errorf("sent %d bytes of %d: %v", n, len(data), err)
@@ -60,7 +60,7 @@ func TestPeerGetsTheReply(t *testing.T) {
 				conn := r.dial(t)
 				act(t, conn)
 				if got := readReply(t, conn); got != "up ready 100%\n" {
-					t.Fatalf("said %q", got)
+					t.Fatalf("got %q", got)
 				}
 				conn.Close()
 			}
@@ -82,7 +82,7 @@ func TestPeerGetsTheReplyAfterWaiting(t *testing.T) {
 			r.waitForWaiting(t, 1)
 			r.upReady()
 			if got := readReply(t, conn); got != "up ready 100%\n" {
-				t.Errorf("said %q", got)
+				t.Errorf("got %q", got)
 			}
 			<-acted
 		})
@@ -101,12 +101,12 @@ func TestPeerGone(t *testing.T) {
 		_ = reset.SetLinger(0)
 		_ = reset.Close()
 		resetLate := r.dial(t)
-		send(t, resetLate, []byte("shard-1\n"))
+		write(t, resetLate, []byte("shard-1\n"))
 		_ = resetLate.SetLinger(0)
 		_ = resetLate.Close()
 	}
 	if got := r.check(t); got != "up ready 100%\n" {
-		t.Errorf("the next check: said %q", got)
+		t.Errorf("the next check: got %q", got)
 	}
 	r.waitForSockets(t, 1)
 }
@@ -121,7 +121,7 @@ func TestPeerGoneWhileWaiting(t *testing.T) {
 	_ = reset.Close()
 	r.upReady()
 	if got := r.check(t); got != "up ready 100%\n" {
-		t.Errorf("the next check: said %q", got)
+		t.Errorf("the next check: got %q", got)
 	}
 	r.waitForSockets(t, 1)
 }
@@ -133,7 +133,7 @@ func TestPeerThatNeverCloses(t *testing.T) {
 		r.upReady()
 		conn := r.dial(t)
 		if got := readReply(t, conn); got != "up ready 100%\n" {
-			t.Errorf("said %q", got)
+			t.Errorf("got %q", got)
 		}
 		r.waitForSockets(t, 1)
 	})
@@ -143,7 +143,7 @@ func TestPeerThatNeverCloses(t *testing.T) {
 		conn := r.dial(t)
 		line := make([]byte, len("up ready 100%\n"))
 		if _, err := io.ReadFull(conn, line); err != nil || string(line) != "up ready 100%\n" {
-			t.Errorf("said %q, %v", line, err)
+			t.Errorf("got %q, %v", line, err)
 		}
 		var err error
 		for junk := make([]byte, 32<<10); err == nil; {

@@ -37,7 +37,7 @@ func measureAgent(b *bench) (section, error) {
 	if len(rounds) > 1 {
 		s.rows = append(s.rows, agentRows("C floor", rounds[1])...)
 		ratio := medianRatio(of(rounds[0], load.cost), of(rounds[1], load.cost))
-		s.rows = append(s.rows, atMost("agent: CPU per reply, times the C floor's", 1.4, ratio, 2, "×"))
+		s.rows = append(s.rows, atMost("agent: CPU per reply, times the C floor's", 3.2, ratio, 2, "×"))
 	}
 	return s, nil
 }
