@@ -25,6 +25,9 @@ type Options struct {
 	// Recovery is the same while what this collector saw latest is unhealthy, where it is shorter; 0 for no difference.
 	// The status file, which is watched, and the census do without.
 	Recovery time.Duration
+	// Tolerates reports whether what was seen of jicofo or prosody is tolerated (UNREACHABLE_TOLERANCE): it is then polled
+	// every 100 ms. nil means never.
+	Tolerates func(service string) bool
 	// Timeout bounds each probe, its retries included; > 0.
 	Timeout time.Duration
 	// Retries is the number of further tries after a transport error.

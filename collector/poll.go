@@ -14,8 +14,12 @@ import (
 // interval is.
 const maxHangupPause = time.Second
 
-// poller calls look every interval, from start to start; every recovery interval while what it saw is unhealthy; and at
-// once when the service hangs up. A poll that took longer is followed by the next at once; polls never overlap.
+// toleranceInterval is from the start of a poll to the start of the next while the service is tolerated.
+const toleranceInterval = 100 * time.Millisecond
+
+// poller calls look every interval, from start to start; every recovery interval while what it saw is unhealthy; every
+// toleranceInterval while that is tolerated; and at once when the service hangs up. A poll that took longer is followed by
+// the next at once; polls never overlap.
 type poller struct {
 	progress
 	interval time.Duration
@@ -25,6 +29,7 @@ type poller struct {
 	observe  func(context.Context, health.Observation)
 	look     func(context.Context) health.Observation
 	healthy  func(health.Observation) bool
+	tolerate func() bool // asked after each poll; nil for never
 	hangups  *hangups
 	probes   []*httpProbe // those that look asks
 
@@ -36,6 +41,9 @@ func newPoller(name string, o Options, in instruments, h *hangups, probes ...*ht
 		progress: progress{name: name}, interval: o.Interval, recovery: o.Interval, timeout: o.Timeout,
 		tracer: in.tracer, observe: o.Observe, hangups: h, probes: probes,
 		healthy: func(health.Observation) bool { return true },
+	}
+	if o.Tolerates != nil {
+		p.tolerate = func() bool { return o.Tolerates(name) }
 	}
 	if o.Recovery > 0 {
 		p.recovery = min(o.Recovery, o.Interval)
@@ -76,7 +84,7 @@ func (p *poller) hurry(next plan) plan {
 	if earliest := p.lastHangup.Add(min(maxHangupPause, p.recovery)); at.Before(earliest) {
 		at = earliest
 	}
-	if !p.hangups.pending() {
+	if !p.hangups.pending() || next.at.Before(at) {
 		return next
 	}
 	return plan{at, health.TriggerHangup}
@@ -100,6 +108,9 @@ func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 		for _, probe := range p.probes {
 			probe.record.flush()
 		}
+	}
+	if p.tolerate != nil && !p.healthy(o) && p.tolerate() {
+		return plan{start.Add(min(toleranceInterval, p.recovery)), health.TriggerRecovery}
 	}
 	if p.recovery < p.interval && !p.healthy(o) {
 		return plan{start.Add(p.recovery), health.TriggerRecovery}

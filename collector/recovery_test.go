@@ -58,6 +58,26 @@ func TestRecoveryTimes(t *testing.T) {
 	}
 }
 
+// TestToleranceTimes polls every 100 ms while what was seen is tolerated.
+func TestToleranceTimes(t *testing.T) {
+	const s = time.Second
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		v, r := newVirtual(t, func(w http.ResponseWriter, r *http.Request) {
+			if now := time.Since(began); now > 6*s && now < 12500*ms {
+				w.WriteHeader(503)
+				return
+			}
+			answerAll(w, r)
+		}), newRig(t)
+		r.options.Dial, r.options.Interval, r.options.Recovery = v.dial, 5*s, s
+		r.options.Tolerates = func(service string) bool { return service == "prosody" && time.Since(began) < 10300*ms }
+		defer r.run(NewProsody(origin, r.options))()
+		expectTimes(t, r.times(v.start, 22*s), "0s tick", "5s tick", "10s tick", "10.1s recovery", "10.2s recovery", "10.3s recovery",
+			"11.3s recovery", "12.3s recovery", "13.3s recovery", "18.3s tick")
+	})
+}
+
 // TestRecoveryOfStatusFile needs none: the file is watched.
 func TestRecoveryOfStatusFile(t *testing.T) {
 	r := newRig(t)

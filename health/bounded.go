@@ -21,6 +21,7 @@ func (m *Machine) bounded() Machine {
 	short := *m
 	short.jicofo, short.prosody = m.jicofo.bounded(), m.prosody.bounded()
 	short.statusFile, short.census = m.statusFile.bounded(), m.census.bounded()
+	short.jicofoRefusal.seen, short.prosodyRefusal.seen = m.jicofoRefusal.seen.bounded(), m.prosodyRefusal.seen.bounded()
 	return short
 }
 

@@ -23,7 +23,7 @@ type Step struct {
 	At time.Time
 	// Observation is the cause, zero when it was a deadline.
 	Observation Observation
-	// Changes are at most two: of a deadline that the observation overtook, and of the observation.
+	// Changes are those of the deadlines that came first, and of the observation.
 	Changes []Change
 
 	before Machine // as it was before the step, bounded
@@ -32,18 +32,19 @@ type Step struct {
 // StepOf returns the step from one snapshot to the next one.
 func StepOf(before, after *Snapshot) Step {
 	s := Step{At: after.ObservedAt, Observation: after.Cause.Bounded(), before: before.machine.bounded()}
-	said, until := before.Verdict, before.Verdict.Until
-	if !s.Observed() {
-		s.At = until
-		s.change(until, said, after.Verdict)
-		return s
-	}
-	if !until.IsZero() && !until.After(s.At) { // the observation came before the timer could fire
-		next := before.machine.Next(said)
+	// Deadlines that passed before their timer could fire come first, each at its moment.
+	machine, said := before.machine, before.Verdict
+	for until := said.Until; !until.IsZero() && !until.After(after.machine.now); until = said.Until {
+		next := machine.Advance(until)
 		s.change(until, said, next)
 		said = next
+		if !s.Observed() {
+			s.At = until
+		}
 	}
-	s.change(s.At, said, after.Verdict)
+	if s.Observed() {
+		s.change(s.At, said, after.Verdict)
+	}
 	return s
 }
 

@@ -20,6 +20,28 @@ type checkpoint struct {
 	UnhealthyRuns int                `json:"unhealthy_runs,omitempty"`
 	Episode       *checkpointEpisode `json:"episode,omitempty"`
 	Reasons       []Reason           `json:"reasons,omitempty"`
+
+	JicofoRefusal  *checkpointRefusal[Jicofo]  `json:"jicofo_refusal,omitempty"`
+	ProsodyRefusal *checkpointRefusal[Prosody] `json:"prosody_refusal,omitempty"`
+}
+
+type checkpointRefusal[T any] struct {
+	Since time.Time `json:"since"`
+	Seen  *T        `json:"seen,omitempty"`
+}
+
+func saveRefusal[T any](m *Machine, r refusal[T]) *checkpointRefusal[T] {
+	if r.since.IsZero() {
+		return nil
+	}
+	return &checkpointRefusal[T]{m.rebase(r.since), r.seen}
+}
+
+func (c *checkpointRefusal[T]) restore() refusal[T] {
+	if c == nil {
+		return refusal[T]{}
+	}
+	return refusal[T]{c.Since, c.Seen}
 }
 
 type checkpointEpisode struct {
@@ -36,6 +58,7 @@ func (m *Machine) MarshalJSON() ([]byte, error) {
 		Now: wall(m.now), Jicofo: m.jicofo, Prosody: m.prosody, StatusFile: m.statusFile, Census: m.census,
 		Observed: m.rebase(m.observed), LastUnhealthy: m.rebase(m.lastUnhealthy),
 		BeenHealthy: m.beenHealthy, UnhealthyRuns: m.unhealthyRuns,
+		JicofoRefusal: saveRefusal(m, m.jicofoRefusal), ProsodyRefusal: saveRefusal(m, m.prosodyRefusal),
 	}
 	if e := m.episode; e.open {
 		c.Episode = &checkpointEpisode{m.rebase(e.began), e.rawUnhealthy, e.reportedDown}
@@ -57,6 +80,7 @@ func (m *Machine) UnmarshalJSON(text []byte) error {
 		cfg: m.cfg, now: c.Now, jicofo: c.Jicofo, prosody: c.Prosody, statusFile: c.StatusFile, census: c.Census,
 		observed: c.Observed, lastUnhealthy: c.LastUnhealthy,
 		beenHealthy: c.BeenHealthy, unhealthyRuns: c.UnhealthyRuns, reasons: c.Reasons,
+		jicofoRefusal: c.JicofoRefusal.restore(), prosodyRefusal: c.ProsodyRefusal.restore(),
 	}
 	if e := c.Episode; e != nil {
 		m.episode = episode{open: true, began: e.Began, rawUnhealthy: e.RawUnhealthy, reportedDown: e.ReportedDown}

@@ -30,6 +30,8 @@ type Config struct {
 	DrainGrace time.Duration
 	// DrainGraceScope says what qualifies.
 	DrainGraceScope GraceScope
+	// UnreachableTolerance is for how long a service that was healthy may refuse or reset connections; 0 disables.
+	UnreachableTolerance time.Duration
 	// AgentDescription adds the root reason to the agent reply.
 	AgentDescription bool
 	// Instance tells incidents of one sidecar from those of another that began at the same moment.

@@ -20,8 +20,12 @@ func (m *Machine) explain(v Verdict) []Reason {
 		}
 		reasons = append(reasons, r)
 	}
-	add(prosodyReason(m.prosody))
-	add(jicofoReason(m.jicofo))
+	reason, holds := prosodyReason(m.prosody)
+	reason.Text = m.prosodyRefusal.first(reason.Text)
+	add(reason, holds)
+	reason, holds = jicofoReason(m.jicofo)
+	reason.Text = m.jicofoRefusal.first(reason.Text)
+	add(reason, holds)
 	add(statusFileReason(m.statusFile))
 	add(m.participantsReason())
 	add(Reason{Code: ReasonDampening, Text: "healthy again, but not yet for " + m.cfg.HealthDampening.String()}, v.Damped && !v.Healthy)

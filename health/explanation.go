@@ -11,6 +11,16 @@ type Explanation struct {
 	Reasons []ExplainedReason `json:"reasons"`
 	// Next is what the verdict turns into by itself if nothing new is observed; nil when it stays.
 	Next *ExplainedChange `json:"next"`
+	// Tolerated are the services that refuse connections and whose last observation counts (UNREACHABLE_TOLERANCE).
+	Tolerated []ExplainedTolerance `json:"tolerated,omitempty"`
+}
+
+// ExplainedTolerance is a Tolerated with its moments as reports spell them.
+type ExplainedTolerance struct {
+	Service string `json:"service"`
+	Text    string `json:"text"`
+	Since   Time   `json:"since"`
+	Until   Time   `json:"until"`
 }
 
 // ExplainedReason is a reason with its moment as reports spell it.
@@ -39,6 +49,9 @@ func (s *Snapshot) Explain() Explanation {
 	}
 	for i, r := range v.Reasons {
 		e.Reasons[i] = ExplainedReason{r.Code, r.Text, Time(r.Since)}
+	}
+	for _, t := range v.Tolerated {
+		e.Tolerated = append(e.Tolerated, ExplainedTolerance{t.Service, t.Text, Time(t.Since), Time(s.machine.rebase(t.Until))})
 	}
 	if next, ok := s.Next(); ok {
 		e.Next = &ExplainedChange{Time(s.machine.rebase(v.Until)), next.State(), s.machine.reply(next)}

@@ -16,6 +16,9 @@ type Machine struct {
 	statusFile *StatusFile
 	census     *Census
 
+	jicofoRefusal  refusal[Jicofo]
+	prosodyRefusal refusal[Prosody]
+
 	observed      time.Time // when the latest observation was made
 	lastUnhealthy time.Time // when a part was last seen unhealthy
 	beenHealthy   bool      // whether the node was ever healthy
@@ -44,11 +47,17 @@ func (m *Machine) Observe(o Observation) Verdict {
 	unhealthy := false
 	switch {
 	case o.Jicofo != nil:
-		m.jicofo = o.Jicofo
-		unhealthy = !m.jicofoWorks()
+		tolerable := m.cfg.UnreachableTolerance > 0 && m.jicofoWorks()
+		if m.jicofoRefusal.take(o.Jicofo, o.Jicofo.refused(), tolerable, m.now) {
+			m.jicofo = o.Jicofo
+			unhealthy = !m.jicofoWorks()
+		}
 	case o.Prosody != nil:
-		m.prosody = o.Prosody
-		unhealthy = !m.prosody.Healthy()
+		tolerable := m.cfg.UnreachableTolerance > 0 && m.prosody.Healthy()
+		if m.prosodyRefusal.take(o.Prosody, o.Prosody.Health.breaks(), tolerable, m.now) {
+			m.prosody = o.Prosody
+			unhealthy = !m.prosody.Healthy()
+		}
 	case o.StatusFile != nil:
 		m.statusFile = o.StatusFile
 		unhealthy = !m.statusAllows()
@@ -63,6 +72,8 @@ func (m *Machine) Observe(o Observation) Verdict {
 
 // Advance lets time pass and returns the verdict at that moment.
 func (m *Machine) Advance(now time.Time) Verdict {
+	for m.endTolerance(now) {
+	}
 	if now.After(m.now) {
 		m.now = now
 	}
@@ -93,6 +104,7 @@ func (m *Machine) settle() Verdict {
 	} else {
 		m.settleUnhealthy(&v)
 	}
+	m.tolerate(&v)
 	v.Weight = m.cfg.weight(v.Status, m.jicofo)
 	v.Incident = m.incident()
 	v.Reasons = m.explain(v)

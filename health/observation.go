@@ -38,7 +38,7 @@ const (
 	TriggerTick       Trigger = "tick"       // the polling interval
 	TriggerStatusFile Trigger = "statusfile" // an event of the status file
 	TriggerHangup     Trigger = "hangup"     // the service closed a connection that was kept for the next poll
-	TriggerRecovery   Trigger = "recovery"   // the shorter interval while the service is unhealthy
+	TriggerRecovery   Trigger = "recovery"   // the shorter interval while the service is unhealthy, or tolerated
 )
 
 // Failure names why a probe got no complete HTTP answer. The values are few and fixed: they are metric labels

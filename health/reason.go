@@ -76,7 +76,7 @@ func statusFileReason(s *StatusFile) (Reason, bool) {
 // prosodyReason explains an unhealthy prosody.
 func prosodyReason(p *Prosody) (Reason, bool) {
 	switch {
-	case p.Healthy():
+	case p == nil || p.Healthy():
 		return Reason{}, false
 	case p.SoftDown():
 		return Reason{Code: ReasonProsodyTimeout, Text: "prosody: " + p.Health.Detail}, true
@@ -89,6 +89,9 @@ func prosodyReason(p *Prosody) (Reason, bool) {
 
 // jicofoReason explains an unhealthy jicofo: its health first, which hides what follows from it for the statistics.
 func jicofoReason(j *Jicofo) (Reason, bool) {
+	if j == nil {
+		return Reason{}, false
+	}
 	switch h, s := j.Health, j.Stats; {
 	case j.SoftDown():
 		return Reason{Code: ReasonJicofoOverloaded, Text: "jicofo " + h.Describe()}, true

@@ -43,6 +43,7 @@ type recordedConfig struct {
 	HealthDampening    recordedInterval `json:"HEALTH_DAMPENING_INTERVAL"`
 	DrainGrace         recordedInterval `json:"DRAIN_GRACE_INTERVAL"`
 	DrainGraceScope    GraceScope       `json:"DRAIN_GRACE_SCOPE"`
+	Tolerance          recordedInterval `json:"UNREACHABLE_TOLERANCE,omitzero"`
 	Census             bool             `json:"CENSUS_POLL"`
 	Instance           string           `json:"instance,omitempty"`
 }
@@ -66,7 +67,7 @@ func (d *recordedInterval) UnmarshalText(text []byte) error {
 func recordConfig(c Config) *recordedConfig {
 	return &recordedConfig{
 		c.ParticipantMax, c.WeightParticipants, recordedInterval(c.HealthDampening), recordedInterval(c.DrainGrace),
-		c.DrainGraceScope, c.Census, c.Instance,
+		c.DrainGraceScope, recordedInterval(c.UnreachableTolerance), c.Census, c.Instance,
 	}
 }
 
@@ -80,7 +81,8 @@ func (r recordedConfig) config() (Config, error) {
 	}
 	return Config{
 		ParticipantMax: r.ParticipantMax, WeightParticipants: r.WeightParticipants, HealthDampening: time.Duration(r.HealthDampening),
-		DrainGrace: time.Duration(r.DrainGrace), DrainGraceScope: r.DrainGraceScope, Census: r.Census, Instance: r.Instance,
+		DrainGrace: time.Duration(r.DrainGrace), DrainGraceScope: r.DrainGraceScope, UnreachableTolerance: time.Duration(r.Tolerance),
+		Census: r.Census, Instance: r.Instance,
 	}, nil
 }
 

@@ -53,15 +53,16 @@ type stretch struct {
 
 // stretches reads the history up to a moment, from the first observation by which all three parts had been seen.
 func (r reference) stretches(now time.Duration) []stretch {
-	all := make([]stretch, 0, len(r.history))
+	history, _ := r.counted(now)
+	all := make([]stretch, 0, len(history))
 	var jicofo *health.Jicofo
 	var prosody *health.Prosody
 	var file *health.StatusFile
 	lastUnhealthy := -1000 * time.Hour
-	for i, o := range r.history {
+	for i, o := range history {
 		s := stretch{from: o.at, to: now}
-		if i+1 < len(r.history) {
-			s.to = r.history[i+1].at
+		if i+1 < len(history) {
+			s.to = history[i+1].at
 		}
 		switch {
 		case o.Jicofo != nil:
@@ -86,6 +87,81 @@ func (r reference) stretches(now time.Duration) []stretch {
 		}
 	}
 	return all
+}
+
+// counted is the history as it counts up to a moment: what is tolerated is left out, and counts when its tolerance ends. It
+// returns too when the next tolerance ends, -1 for none.
+func (r reference) counted(now time.Duration) (history []seen, until time.Duration) {
+	fine := map[string]bool{}                 // whether what counts of the service is healthy
+	first := map[string]time.Duration{}       // the first refusal, of a service that is tolerated
+	latest := map[string]health.Observation{} // the latest refusal of it
+	end := func(to time.Duration) {
+		for len(first) > 0 {
+			service := "jicofo"
+			if j, ok := first["jicofo"]; !ok || hasBefore(first, "prosody", j) {
+				service = "prosody"
+			}
+			at := first[service] + r.cfg.UnreachableTolerance
+			if at > to {
+				return
+			}
+			history = append(history, seen{at, latest[service]})
+			fine[service] = false
+			delete(first, service)
+		}
+	}
+	for _, o := range r.history {
+		end(o.at)
+		service, refusing, works := "", false, false
+		switch {
+		case o.Jicofo != nil:
+			service, refusing, works = "jicofo", onlyRefuses(o.Jicofo), jicofoFine(o.Jicofo)
+		case o.Prosody != nil:
+			service, refusing, works = "prosody", refuses(o.Prosody.Health), prosodyFine(o.Prosody)
+		}
+		_, tolerated := first[service]
+		if refusing && r.cfg.UnreachableTolerance > 0 && (tolerated || fine[service]) {
+			if !tolerated {
+				first[service] = o.at
+			}
+			latest[service] = o.Observation
+			continue
+		}
+		delete(first, service)
+		fine[service] = works
+		history = append(history, o)
+	}
+	end(now)
+	until = -1
+	for _, at := range first {
+		if until < 0 || at+r.cfg.UnreachableTolerance < until {
+			until = at + r.cfg.UnreachableTolerance
+		}
+	}
+	return history, until
+}
+
+func hasBefore(first map[string]time.Duration, service string, other time.Duration) bool {
+	at, ok := first[service]
+	return ok && at < other
+}
+
+func refuses(a health.Answer) bool {
+	return a.Failure == health.FailureRefused || a.Failure == health.FailureReset
+}
+
+// onlyRefuses says whether jicofo refuses a connection, and nothing else is wrong with it.
+func onlyRefuses(j *health.Jicofo) bool {
+	healthFine, statsFine := j.Health.Code == 200, j.Stats.Code == 200 && j.StatsProblem == ""
+	switch {
+	case refuses(j.Health) && refuses(j.Stats):
+		return true
+	case refuses(j.Health):
+		return statsFine
+	case refuses(j.Stats):
+		return healthFine
+	}
+	return false
 }
 
 func jicofoFine(j *health.Jicofo) bool {
@@ -190,6 +266,9 @@ func (r reference) verdict(now time.Duration) said {
 		if v.status != "maint" {
 			v.status = "drain"
 		}
+	}
+	if _, until := r.counted(now); until >= 0 && (v.until < 0 || until < v.until) {
+		v.until = until
 	}
 	v.weight = r.weight(s, v.status)
 	v.agent = r.agent(v)
@@ -299,6 +378,7 @@ func (s step) observation() health.Observation {
 
 var answers = []health.Answer{
 	{Code: 200}, {Code: 200}, {Code: 200}, {Code: 503}, {Code: 500}, {Failure: health.FailureTimeout}, {Failure: health.FailureRefused},
+	{Failure: health.FailureReset}, {Failure: health.FailureResolve},
 }
 
 func drawConfig(t *rapid.T) health.Config {
@@ -309,6 +389,8 @@ func drawConfig(t *rapid.T) health.Config {
 		HealthDampening:    interval.Draw(t, "dampening"),
 		DrainGrace:         interval.Draw(t, "grace"),
 		DrainGraceScope:    rapid.SampledFrom([]health.GraceScope{health.ScopeJicofo, health.ScopeSoft}).Draw(t, "scope"),
+
+		UnreachableTolerance: rapid.SampledFrom([]time.Duration{0, 1, 2 * time.Second, 5 * time.Second}).Draw(t, "tolerance"),
 	}
 	if rapid.Bool().Draw(t, "normalize") {
 		c, _ = c.Normalize()
@@ -404,7 +486,11 @@ func TestMachineAgreesWithReference(t *testing.T) {
 				monitor.Observe(context.Background(), step{now, s.o}.observation())
 			}
 			want := r.verdict(now)
-			if got := told(v, monitor.Current().UnhealthyRuns); got != want {
+			got := told(v, monitor.Current().UnhealthyRuns)
+			if s.o == nil {
+				got.runs = want.runs // for the monitor, which does not run, no time passes
+			}
+			if got != want {
 				t.Fatalf("%s\nthe machine says   %+v\nthe reference says %+v", s, got, want)
 			}
 		})
@@ -433,15 +519,20 @@ func TestMachineExhaustively(t *testing.T) {
 	for _, c := range []struct {
 		scope            health.GraceScope
 		grace, dampening time.Duration
+		tolerance        time.Duration
 		start            []int
 		length           int
 	}{
-		{health.ScopeJicofo, 10 * time.Second, 5 * time.Second, working, length},
-		{health.ScopeSoft, 12 * time.Second, 7 * time.Second, working, length},
-		{health.ScopeJicofo, 12 * time.Second, 10 * time.Second, unwellStart, length - 1},
+		{health.ScopeJicofo, 10 * time.Second, 5 * time.Second, 0, working, length},
+		{health.ScopeSoft, 12 * time.Second, 7 * time.Second, 0, working, length},
+		{health.ScopeJicofo, 12 * time.Second, 10 * time.Second, 0, unwellStart, length - 1},
+		{health.ScopeJicofo, 12 * time.Second, 10 * time.Second, 7 * time.Second, working, length - 2},
+		{health.ScopeJicofo, 10 * time.Second, 5 * time.Second, 5 * time.Second, working, length - 2},
 	} {
-		cfg := health.Config{ParticipantMax: 10, DrainGrace: c.grace, HealthDampening: c.dampening, DrainGraceScope: c.scope}
-		t.Run(fmt.Sprintf("%s %s %s", c.scope, c.grace, c.dampening), func(t *testing.T) {
+		cfg := health.Config{
+			ParticipantMax: 10, DrainGrace: c.grace, HealthDampening: c.dampening, DrainGraceScope: c.scope, UnreachableTolerance: c.tolerance,
+		}
+		t.Run(fmt.Sprintf("%s %s %s %s", c.scope, c.grace, c.dampening, c.tolerance), func(t *testing.T) {
 			t.Parallel()
 			e := explorer{alphabet: alphabet, reference: reference{cfg: cfg}}
 			m := health.NewMachine(cfg)
@@ -597,7 +688,7 @@ func TestUntilIsTheNextChange(t *testing.T) {
 				t.Fatalf("%s: 1 ns before its deadline %+v turned into %+v", s, v, still)
 			}
 			next := m.Next(v)
-			if next.Same(v) {
+			if next.Same(v) && slices.Equal(next.Codes(), v.Codes()) && len(v.Tolerated) == 0 {
 				t.Fatalf("%s: nothing changes at the deadline of %+v", s, v)
 			}
 			if still := m.Advance(epoch.Add(now)); !reflect.DeepEqual(v, still) {

@@ -1,6 +1,7 @@
 package health_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -38,8 +39,8 @@ import (
 //	census CODE|timeout|refused|reset
 //
 // Expectations: `no verdict`, or the agent line, then damped and until if they hold (if they are not written they must
-// not hold), then, checked where written, `reason a,b` (or none), `since TIME` (of the first reason), `status WORD` and
-// `runs N` (unhealthy episodes so far). The verdict may not change at a moment that no line tells of.
+// not hold), then, checked where written, `reason a,b` (or none), `since TIME` (of the first reason), `status WORD`,
+// `tolerated SERVICE,SERVICE` (or none) and `runs N` (unhealthy episodes so far). The verdict may not change at a moment that no line tells of.
 //
 // A matrix may end the story: each cell is a story of its own, in which the row's and then the column's observations are
 // made at the moment in the corner.
@@ -294,6 +295,8 @@ func (p *storyParser) setting(name, value string) (err error) {
 		c.DrainGrace, err = parseInterval(value)
 	case "HEALTH_DAMPENING_INTERVAL":
 		c.HealthDampening, err = parseInterval(value)
+	case "UNREACHABLE_TOLERANCE":
+		c.UnreachableTolerance, err = parseInterval(value)
 	case "DRAIN_GRACE_SCOPE":
 		c.DrainGraceScope = health.GraceScope(value)
 		if c.DrainGraceScope != health.ScopeJicofo && c.DrainGraceScope != health.ScopeSoft {
@@ -473,6 +476,12 @@ func parseFact(keyword, value string) (string, error) {
 	case "runs":
 		_, err := strconv.Atoi(value)
 		return value, err
+	case "tolerated":
+		for _, service := range strings.Split(value, ",") {
+			if service != "none" && !slices.Contains(health.Services, service) {
+				return "", fmt.Errorf("%s is no service", service)
+			}
+		}
 	case "status":
 		if !slices.Contains(health.Statuses, health.Status(value)) {
 			return "", fmt.Errorf("%s is no status", value)
@@ -515,6 +524,12 @@ func fact(keyword string, s *health.Snapshot, zero time.Time) string {
 		return strconv.Itoa(s.UnhealthyRuns)
 	case "status":
 		return string(s.Verdict.Status)
+	case "tolerated":
+		var services []string
+		for _, t := range s.Verdict.Tolerated {
+			services = append(services, t.Service)
+		}
+		return cmp.Or(strings.Join(services, ","), "none")
 	case "since":
 		if len(reasons) == 0 {
 			return "never"

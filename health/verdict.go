@@ -22,8 +22,10 @@ type Verdict struct {
 	Weight int
 	// Reasons are the causes, root causes first; empty when the node is plainly up and ready.
 	Reasons []Reason
-	// Until is when the verdict changes by itself, zero when it does not.
+	// Until is when the verdict, or its reasons, change by themselves, zero when they do not.
 	Until time.Time
+	// Tolerated are the services whose last observation counts although they refuse connections now.
+	Tolerated []Tolerated
 	// Incident identifies the episode that the verdict belongs to, "" when the node is healthy without mitigation.
 	Incident string
 }

@@ -17,6 +17,7 @@ type gauges struct {
 	unhealthyRuns                metric.Int64ObservableCounter
 	rawHealth, damped            metric.Float64ObservableGauge
 	reason, status, weight       metric.Float64ObservableGauge
+	tolerated                    metric.Float64ObservableGauge
 	participants, conferences    metric.Float64ObservableGauge
 	censusParticipants, lastSeen metric.Float64ObservableGauge
 	leakedRooms, oddRooms        metric.Int64ObservableGauge
@@ -41,6 +42,7 @@ func newGauges(meter metric.Meter) *gauges {
 	g.damped = gauge("signal.verdict.damped", "", "Whether flap mitigation makes the reported health differ from the observed, 1 or 0.")
 	g.status = gauge("signal.verdict.status", "", "Drain state of the node: 1 for the one in force, 0 for the others.")
 	g.reason = gauge("signal.reason", "", "1 for each reason in force, 0 for every other.")
+	g.tolerated = gauge("signal.tolerated", "", "1 for a service that refuses connections and whose last observation counts (UNREACHABLE_TOLERANCE), else 0.")
 	g.weight = gauge("signal.verdict.weight", "%", "Share of the configured weight that HAProxy is told to use.")
 	g.participants = gauge("signal.jicofo.participants", "", "Participants, as jicofo counts them; absent while unknown.")
 	g.conferences = gauge("signal.jicofo.conferences", "", "Conferences, as jicofo counts them; absent while unknown.")
@@ -92,6 +94,9 @@ func (g *gauges) observe(o metric.Observer, s *health.Snapshot) {
 	o.ObserveFloat64(g.weight, float64(v.Weight))
 	for _, status := range health.Statuses {
 		o.ObserveFloat64(g.status, one(v.Status == status), metric.WithAttributes(attribute.String("status", string(status))))
+	}
+	for _, service := range health.Services {
+		o.ObserveFloat64(g.tolerated, one(s.Tolerates(service)), metric.WithAttributes(attribute.String("service", service)))
 	}
 	for _, code := range health.Codes {
 		o.ObserveFloat64(g.reason, one(v.Has(code)), metric.WithAttributes(attribute.String("code", string(code))))

@@ -3,13 +3,14 @@ package otel_test
 import (
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 // prefixes are those of the metrics of the snapshot.
 var prefixes = []string{"signal_health", "signal_unhealthy", "signal_census", "prosody_", "signal_verdict_raw", "signal_verdict_damped",
-	"signal_verdict_status", "signal_verdict_weight", "signal_jicofo", "signal_observation"}
+	"signal_verdict_status", "signal_verdict_weight", "signal_jicofo", "signal_observation", "signal_tolerated"}
 
 // with returns what was shown before with some of it changed; absent takes it away.
 func with(before, changes map[string]float64) map[string]float64 {
@@ -53,6 +54,7 @@ func TestValuesFollowTheSnapshots(t *testing.T) {
 		"signal_health": 1, "signal_verdict_raw_health": 1, "signal_verdict_damped": 0, "signal_verdict_weight_percent": 75,
 		"signal_verdict_status{status=ready}": 1, "signal_verdict_status{status=drain}": 0,
 		"signal_verdict_status{status=maint}": 0, "signal_verdict_status{status=unknown}": 0,
+		"signal_tolerated{service=jicofo}": 0, "signal_tolerated{service=prosody}": 0,
 	})
 	s.wantValues(t, "up", want)
 
@@ -103,5 +105,18 @@ func TestNoCensusMetricsWithoutCensus(t *testing.T) {
 	s.upReady(t.Context())
 	if got := s.values(t, "signal_census", "prosody_participant"); len(got) != 0 {
 		t.Errorf("shown: %v", got)
+	}
+}
+
+// TestToleratedService: a service that is tolerated shows, and what counts of it does not change.
+func TestToleratedService(t *testing.T) {
+	config := rules
+	config.UnreachableTolerance = time.Second
+	s := newStage(t, config)
+	s.upReady(t.Context())
+	s.observe(t.Context(), health.Observation{Prosody: &health.Prosody{Health: health.Answer{Failure: health.FailureRefused}}})
+	want := map[string]float64{"signal_tolerated{service=jicofo}": 0, "signal_tolerated{service=prosody}": 1, "signal_health": 1}
+	if got := s.values(t, "signal_tolerated", "signal_health"); !maps.Equal(got, want) {
+		t.Errorf("shown: %v, want %v", got, want)
 	}
 }

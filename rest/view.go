@@ -66,6 +66,7 @@ type view struct {
 	At                     string // when all this was so
 	Incident               string
 	Reasons                []reasonView
+	Tolerated              []toleratedView
 	Next                   *nextView
 	Axis                   axis
 	Charts, Probes         []chart
@@ -106,6 +107,11 @@ type reasonView struct {
 	Since moment
 }
 
+type toleratedView struct {
+	Service, Text string
+	Since, Until  moment
+}
+
 type nextView struct {
 	Kind, Word string
 	At         moment
@@ -138,6 +144,9 @@ func (p *page) view(s *health.Snapshot, past Past, now time.Time) view {
 	}
 	for _, r := range verdict.Reasons {
 		v.Reasons = append(v.Reasons, reasonView{r.Code, r.Text, newMoment(r.Since, now)})
+	}
+	for _, each := range verdict.Tolerated {
+		v.Tolerated = append(v.Tolerated, toleratedView{each.Service, each.Text, newMoment(each.Since, now), newMoment(each.Until, now)})
 	}
 	if next, ok := s.Next(); ok {
 		kind := kindOf(next.State(), next.Damped)

@@ -29,6 +29,7 @@ var whatIfs = map[string]whatIf{
 	"WEIGHT_PARTICIPANTS":       setting(boolean, func(c *health.Config, v bool) { c.WeightParticipants = v }),
 	"HEALTH_DAMPENING_INTERVAL": setting(seconds, func(c *health.Config, v time.Duration) { c.HealthDampening = v }),
 	"DRAIN_GRACE_INTERVAL":      setting(seconds, func(c *health.Config, v time.Duration) { c.DrainGrace = v }),
+	"UNREACHABLE_TOLERANCE":     setting(seconds, func(c *health.Config, v time.Duration) { c.UnreachableTolerance = v }),
 	"DRAIN_GRACE_SCOPE": setting(oneOf(health.ScopeJicofo, health.ScopeSoft),
 		func(c *health.Config, v health.GraceScope) { c.DrainGraceScope = v }),
 }

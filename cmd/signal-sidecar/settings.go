@@ -33,6 +33,7 @@ type settings struct {
 	ParticipantMax          text `name:"participant-max" default:"5000" group:"rules" placeholder:"N" help:"A ready node with more participants is drained; > 0. PARTIPANT_MAX works too."`
 	PartipantMax            text `name:"partipant-max" hidden:"" group:"rules" help:"The original's spelling of PARTICIPANT_MAX."`
 	WeightParticipants      flag `name:"weight-participants" default:"false" group:"rules" help:"Derive the weight from the participants."`
+	UnreachableTolerance    text `name:"unreachable-tolerance" default:"0" group:"rules" placeholder:"SECONDS" help:"For so long a jicofo or prosody that was healthy may refuse or reset connections before that counts; 0 disables."`
 	HealthDampeningInterval text `name:"health-dampening-interval" default:"30" group:"rules" placeholder:"SECONDS" help:"Still unhealthy for so long after the last unhealthy observation; 0 disables."`
 	DrainGraceInterval      text `name:"drain-grace-interval" default:"120" group:"rules" placeholder:"SECONDS" help:"Drain instead of down for so long after jicofo turned unhealthy, or prosody was too slow; 0 disables, else above the dampening interval."`
 	DrainGraceScope         text `name:"drain-grace-scope" default:"jicofo" group:"rules" placeholder:"jicofo|soft" help:"What of jicofo the grace covers: any failure, or a soft one (503) only."`

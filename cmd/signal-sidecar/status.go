@@ -206,6 +206,9 @@ func inWords(e health.Explanation) string {
 	for _, r := range e.Reasons {
 		fmt.Fprintf(&b, "  because  %s, since %s  [%s]\n", r.Text, clock(r.Since), r.Code)
 	}
+	for _, t := range e.Tolerated {
+		fmt.Fprintf(&b, "  tolerated  %s, since %s, until %s\n", t.Text, clock(t.Since), clock(t.Until))
+	}
 	if n := e.Next; n != nil {
 		fmt.Fprintf(&b, "  becomes  %s at %s, if nothing changes\n", n.AgentMessage, clock(n.At))
 	}
