@@ -33,6 +33,6 @@ COPY --from=build /image /
 COPY --from=build --chown=65532:65532 /status/shard-status /etc/jitsi/shard-status
 USER 65532:65532
 # REST and metrics, the HAProxy agent, the held agent (where TCP_HOLD_PORT=6061 turns it on)
-EXPOSE 6000 6060 6061
+EXPOSE 6000 6001 6060 6061
 HEALTHCHECK --interval=10s --timeout=6s --start-period=15s CMD ["/usr/bin/signal-sidecar", "status"]
 ENTRYPOINT ["/usr/bin/signal-sidecar"]

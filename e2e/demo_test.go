@@ -28,7 +28,7 @@ func startDemo(t *testing.T, settings vars, command ...string) *demo {
 	command = append(command, testbed.Binary(t), "demo")
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir = t.TempDir()
-	cmd.Env = vars{"HTTP_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.2", "LOG_LEVEL": "error", "TMPDIR": t.TempDir()}.With(settings).Environ()
+	cmd.Env = vars{"HTTP_PORT": "0", "PAGE_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.2", "LOG_LEVEL": "error", "TMPDIR": t.TempDir()}.With(settings).Environ()
 	d := &demo{Process: testbed.Start(t, cmd)}
 	testbed.Eventually(t, "the demo's guide", bound, func() bool { return strings.Contains(d.Stdout(), "End with Ctrl-C") || d.Ended() })
 	guide := d.Stdout()

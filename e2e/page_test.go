@@ -186,7 +186,7 @@ func TestPageEverywhere(t *testing.T) {
 func TestPageTellsThatItIsStale(t *testing.T) {
 	address := testbed.LastingAddress(t)
 	_, port, _ := net.SplitHostPort(address)
-	d := startDemo(t, vars{"HTTP_PORT": port})
+	d := startDemo(t, vars{"PAGE_PORT": port})
 	b := openBrowser(t)
 	b.goTo(t, d.origin+"/")
 	b.awaitText(t, "#live", "live")
@@ -198,7 +198,7 @@ func TestPageTellsThatItIsStale(t *testing.T) {
 	if h := b.text(t, "h1"); h != "Up" {
 		t.Errorf("what was known last is gone: %q", h)
 	}
-	again := startDemo(t, vars{"HTTP_PORT": port})
+	again := startDemo(t, vars{"PAGE_PORT": port})
 	if again.origin != d.origin {
 		t.Fatalf("the second demo is at %s", again.origin)
 	}

@@ -28,7 +28,7 @@ type stack struct {
 }
 
 // inContainers are the ports within the containers that get another one here.
-var inContainers = []string{"5280", "8888", "8899", "6000", "6060", "6061", "8080", "8404"}
+var inContainers = []string{"5280", "8888", "8899", "6000", "6001", "6060", "6061", "8080", "8404"}
 
 func startStack(t *testing.T) *stack {
 	t.Helper()
@@ -78,7 +78,7 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 	sidecar := exec.Command(testbed.Binary(t))
 	sidecar.Dir = t.TempDir()
 	sidecar.Env = s.environment("sidecar" + n).With(vars{
-		"HTTP_ADDR": host, "TCP_ADDR": host, "HTTP_PORT": s.ports["6000"], "TCP_PORT": s.ports["6060"], "TCP_HOLD_PORT": s.ports["6061"],
+		"HTTP_ADDR": host, "TCP_ADDR": host, "HTTP_PORT": s.ports["6000"], "PAGE_PORT": s.ports["6001"], "TCP_PORT": s.ports["6060"], "TCP_HOLD_PORT": s.ports["6061"],
 		"JICOFO_ORIG": "http://" + at("8888"), "PROSODY_ORIG": "http://" + at("5280"),
 		"STATUS_PATH":                        filepath.Join(s.statuses, "shard"+n),
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": traces,

@@ -26,6 +26,7 @@ var (
 // badValues are values that must not be accepted, by variable: for each setting whose value can be bad.
 var badValues = map[string][]string{
 	"HTTP_PORT": badPorts, "TCP_PORT": badPorts, "CONSUL_PORT": badPorts, "TCP_HOLD_PORT": append([]string{"on", "no"}, badPorts...),
+	"PAGE_PORT": append([]string{"on", "no"}, badPorts...),
 	"HTTP_ADDR": badHosts, "TCP_ADDR": badHosts, "CONSUL_HOST": badHosts,
 	"CENSUS_HOST": {"a b", "http://a", "a:b", "a:99999", "a/b"},
 	"METRICS":     badBooleans, "CENSUS_POLL": badBooleans, "WEIGHT_PARTICIPANTS": badBooleans, "CONSUL_SECURE": badBooleans,

@@ -16,6 +16,7 @@ import (
 // config is every setting with its type, checked.
 type config struct {
 	httpAddress, tcpAddress string // host:port to bind
+	pageAddress             string // host:port to bind, "" for off
 	metrics                 bool
 
 	holdAddress string // host:port to bind, "" for off
@@ -61,14 +62,16 @@ type consulConfig struct {
 // newConfig reads every setting. The error joins a *settingError for each problem.
 func newConfig(ctx *kong.Context, env *environment) (config, error) {
 	r := newReader(ctx, env)
-	agentHost := read(r, "TCP_ADDR", bindHost)
+	httpHost, httpPort, pagePort := read(r, "HTTP_ADDR", bindHost), read(r, "HTTP_PORT", port), read(r, "PAGE_PORT", portOrOff)
+	agentHost, agentPort, holdPort := read(r, "TCP_ADDR", bindHost), read(r, "TCP_PORT", port), read(r, "TCP_HOLD_PORT", portOrOff)
 	c := config{
 		given:         r,
 		notices:       env.notices,
-		httpAddress:   joinAddress(read(r, "HTTP_ADDR", bindHost), read(r, "HTTP_PORT", port)),
-		tcpAddress:    joinAddress(agentHost, read(r, "TCP_PORT", port)),
+		httpAddress:   joinAddress(httpHost, httpPort),
+		pageAddress:   optionalAddress(httpHost, pagePort),
+		tcpAddress:    joinAddress(agentHost, agentPort),
 		metrics:       read(r, "METRICS", boolean),
-		holdAddress:   holdAddress(agentHost, read(r, "TCP_HOLD_PORT", portOrOff)),
+		holdAddress:   optionalAddress(agentHost, holdPort),
 		hold:          read(r, "AGENT_HOLD", positiveSeconds),
 		jicofoOrigin:  read(r, "JICOFO_ORIG", service),
 		prosodyOrigin: read(r, "PROSODY_ORIG", service),
@@ -99,11 +102,16 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 		logText:   read(r, "LOG_FORMAT", oneOf("json", "text")) == "text",
 	}
 	c.participantAlias()
+	r.checkPorts(listenSetting{"HTTP_PORT", httpHost, httpPort}, listenSetting{"TCP_PORT", agentHost, agentPort},
+		listenSetting{"TCP_HOLD_PORT", agentHost, holdPort}, listenSetting{"PAGE_PORT", httpHost, pagePort})
 	c.notices = append(c.notices, r.checkOpenTelemetry(env)...)
 	if err := errors.Join(r.problems...); err != nil {
 		return config{}, err
 	}
 	c.normalize()
+	if notice := blockedNotice(pagePort); notice != "" {
+		c.notices = append(c.notices, notice)
+	}
 	return c, nil
 }
 
@@ -127,8 +135,8 @@ func readConsul(r *reader) consulConfig {
 	return c
 }
 
-// holdAddress is where the held agent port is, "" for off.
-func holdAddress(host string, port int) string {
+// optionalAddress is where a port is that may be off, "" for off.
+func optionalAddress(host string, port int) string {
 	if port < 0 {
 		return ""
 	}

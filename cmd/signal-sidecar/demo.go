@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,9 +21,9 @@ import (
 type demoCommand struct{}
 
 const demoGuide = `
-signal-sidecar watches a simulated signal node. Try, in another terminal:
+signal-sidecar watches a simulated signal node. Open the first in a browser; try the others in another terminal:
 
-  the status page         http://{{.HTTP}}/
+  the status page         http://{{.Page}}/
   what HAProxy hears      curl -s telnet://{{.Agent}} </dev/null
 {{- with .Held}}
   and when it changes     curl -s telnet://{{.}} </dev/null
@@ -48,7 +49,7 @@ End with Ctrl-C. Changes of the verdict are logged here.
 `
 
 // demoPlaces is what the guide names.
-type demoPlaces struct{ HTTP, Agent, Held, Control, StatusPath string }
+type demoPlaces struct{ Page, HTTP, Agent, Held, Control, StatusPath string }
 
 func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment, std streams) (err error) {
 	c, err := newConfig(line, env)
@@ -78,7 +79,7 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment
 
 	return serve(ctx, c, std.stderr, func(s *sidecar) {
 		places := demoPlaces{
-			HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(), Control: control, StatusPath: c.statusPath,
+			Page: forBrowser(s.pagePort.Addr()), HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(), Control: control, StatusPath: c.statusPath,
 		}
 		if s.held != nil {
 			places.Held = s.held.Addr().String()
@@ -96,6 +97,27 @@ func (c *config) simulate(node *signalnode.Node) {
 	if c.holdAddress != "" {
 		c.holdAddress = freeAddress(c.holdAddress)
 	}
+	if c.pageAddress == "" {
+		host, _, _ := net.SplitHostPort(c.httpAddress)
+		c.pageAddress = joinAddress(host, demoPagePort)
+	}
+	c.pageAddress = freeAddress(c.pageAddress)
+	if slices.Contains([]string{c.httpAddress, c.tcpAddress, c.holdAddress}, c.pageAddress) { // not open yet
+		host, _, _ := net.SplitHostPort(c.pageAddress)
+		c.pageAddress = joinAddress(host, 0)
+	}
+}
+
+// demoPagePort is where the demo has its page, if the port is free and PAGE_PORT names no other.
+const demoPagePort = 6001
+
+// forBrowser is an address as people type it.
+func forBrowser(address net.Addr) string {
+	host, port, _ := net.SplitHostPort(address.String())
+	if host == "127.0.0.1" {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // freeAddress returns the address on loopback if nobody has it, else one with a port that is chosen when it is bound.

@@ -16,10 +16,11 @@ import (
 // demo is a running demo, and what its guide names.
 type demo struct {
 	*sidecar
-	temp, control, statusPath string
+	temp, page, control, statusPath string
 }
 
 var (
+	guidePage    = regexp.MustCompile(`the status page +http://(\S+)/\n`)
 	guideAgent   = regexp.MustCompile(`curl -s telnet://(\S+) </dev/null`)
 	guideHTTP    = regexp.MustCompile(`curl -i http://(\S+)/signal/health`)
 	guideControl = regexp.MustCompile(`curl http://(\S+)/\n`)
@@ -36,7 +37,7 @@ func startDemo(t *testing.T, v vars) *demo {
 	testbed.Eventually(t, "the guide", bound, func() bool {
 		return strings.Contains(d.Stdout(), "End with Ctrl-C") || d.Ended()
 	})
-	for into, pattern := range map[*string]*regexp.Regexp{&d.Agent: guideAgent, &d.HTTP: guideHTTP, &d.control: guideControl, &d.statusPath: guideStatus} {
+	for into, pattern := range map[*string]*regexp.Regexp{&d.page: guidePage, &d.Agent: guideAgent, &d.HTTP: guideHTTP, &d.control: guideControl, &d.statusPath: guideStatus} {
 		m := pattern.FindStringSubmatch(d.Stdout())
 		if m == nil {
 			t.Fatalf("the guide does not say %s:\n%s", pattern, d.Stdout())
@@ -66,7 +67,7 @@ func (d *demo) end(t *testing.T) {
 // TestDemo does what the guide says.
 func TestDemo(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, vars{"HTTP_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.1", "DRAIN_GRACE_INTERVAL": "0", "HEALTH_DAMPENING_INTERVAL": "0"})
+	d := startDemo(t, vars{"HTTP_PORT": "0", "PAGE_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.1", "DRAIN_GRACE_INTERVAL": "0", "HEALTH_DAMPENING_INTERVAL": "0"})
 	d.becomes(t, "up ready 100%")
 	for _, url := range guideURL.FindAllString(d.Stdout(), -1) {
 		if strings.HasSuffix(url, "/jicofo") || strings.HasSuffix(url, "/prosody") || strings.HasSuffix(url, "/load") {
@@ -106,16 +107,16 @@ func TestDemo(t *testing.T) {
 // TestDemoTakesFreePorts has the default ports taken.
 func TestDemoTakesFreePorts(t *testing.T) {
 	t.Parallel()
-	for _, port := range []string{"6000", "6060"} {
+	for _, port := range []string{"6000", "6001", "6060"} {
 		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil { // else somebody else has it
 			t.Cleanup(func() { _ = l.Close() })
 		}
 	}
 	d := startDemo(t, nil)
 	d.becomes(t, "up ready 100%")
-	for _, address := range []string{d.HTTP, d.Agent, d.control} {
+	for _, address := range []string{strings.Replace(d.page, "localhost", "127.0.0.1", 1), d.HTTP, d.Agent, d.control} {
 		host, port, _ := net.SplitHostPort(address)
-		if host != "127.0.0.1" || port == "6000" || port == "6060" || port == "0" {
+		if host != "127.0.0.1" || port == "6000" || port == "6001" || port == "6060" || port == "0" {
 			t.Errorf("the demo is at %s", address)
 		}
 	}
@@ -126,8 +127,11 @@ func TestDemoTakesFreePorts(t *testing.T) {
 func TestDemoTakesGivenPorts(t *testing.T) {
 	t.Parallel()
 	http, agent := testbed.LastingPort(t), testbed.LastingPort(t)
-	held := testbed.LastingPort(t)
-	d := startDemo(t, vars{"HTTP_PORT": http, "TCP_PORT": agent, "TCP_HOLD_PORT": held})
+	held, page := testbed.LastingPort(t), testbed.LastingPort(t)
+	d := startDemo(t, vars{"HTTP_PORT": http, "PAGE_PORT": page, "TCP_PORT": agent, "TCP_HOLD_PORT": held})
+	if d.page != "localhost:"+page {
+		t.Errorf("the page is at %s, want port %s", d.page, page)
+	}
 	if guide := d.Stdout(); !strings.Contains(guide, "and when it changes     curl -s telnet://127.0.0.1:"+held+" </dev/null\n") {
 		t.Errorf("the guide does not say where the held port is:\n%s", guide)
 	}

@@ -103,7 +103,7 @@ func TestFirstVerdictOfHangingJicofo(t *testing.T) {
 func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	taken := occupy(t)
-	for _, name := range []string{"HTTP_PORT", "TCP_PORT", "TCP_HOLD_PORT"} {
+	for _, name := range []string{"HTTP_PORT", "TCP_PORT", "TCP_HOLD_PORT", "PAGE_PORT"} {
 		v := testbed.Loopback.With(vars{name: taken})
 		r := run(t, v)
 		if r.code != 1 || len(r.problems()) != 1 || !strings.Contains(r.stderr, name) || !strings.Contains(r.stderr, ":"+taken+":") ||

@@ -57,6 +57,7 @@ type sidecar struct {
 	notifier   *notifier         // nil when no service manager wants to be told
 	http, tcp  net.Listener
 	held       net.Listener // nil without TCP_HOLD_PORT
+	pagePort   net.Listener // nil without PAGE_PORT
 	log        *slog.Logger
 }
 
@@ -78,6 +79,9 @@ func serve(ctx context.Context, c config, out io.Writer, ready func(*sidecar)) e
 		s.log.WarnContext(ctx, "setting is not in force as given", "notice", notice)
 	}
 	started := []any{"version", otel.ReadBuild().Version, "http", s.http.Addr().String(), "agent", s.tcp.Addr().String()}
+	if s.pagePort != nil {
+		started = append(started, "page", s.pagePort.Addr().String())
+	}
 	if s.held != nil {
 		started = append(started, "agent_hold", s.held.Addr().String())
 	}
@@ -137,7 +141,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 		return nil, err
 	}
 	s.rest, err = rest.New(rest.Options{
-		Listeners: []net.Listener{s.http}, Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.rules.Census,
+		Listeners: s.httpListeners(), Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.rules.Census,
 		History: func(since time.Time) any { return s.history.Since(since) }, Page: s.page(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
 	})
 	return s, err
@@ -215,11 +219,24 @@ func (s *sidecar) listen(ctx context.Context, c config) (err error) {
 	if s.http, err = config.Listen(ctx, "tcp", c.httpAddress); err != nil {
 		return fmt.Errorf("HTTP_PORT: %w", err)
 	}
+	if c.pageAddress != "" {
+		if s.pagePort, err = listenForBrowsers(ctx, c.pageAddress); err != nil {
+			return fmt.Errorf("PAGE_PORT: %w", err)
+		}
+	}
 	return nil
 }
 
+// httpListeners are those of the REST server.
+func (s *sidecar) httpListeners() []net.Listener {
+	if s.pagePort == nil {
+		return []net.Listener{s.http}
+	}
+	return []net.Listener{s.http, s.pagePort}
+}
+
 func (s *sidecar) closeListeners() {
-	for _, l := range []net.Listener{s.tcp, s.held, s.http} {
+	for _, l := range []net.Listener{s.tcp, s.held, s.http, s.pagePort} {
 		if l != nil {
 			_ = l.Close()
 		}

@@ -10,7 +10,8 @@ import (
 // and its help. All are read as text here; config.go gives them their types, so that every problem can be reported.
 type settings struct {
 	HTTPPort text `name:"http-port" default:"6000" group:"listen" placeholder:"PORT" help:"Port of the REST server; 0 takes a free one."`
-	HTTPAddr text `name:"http-addr" group:"listen" placeholder:"ADDRESS" help:"Address that the REST server binds; all interfaces without it."`
+	HTTPAddr text `name:"http-addr" group:"listen" placeholder:"ADDRESS" help:"Address that both ports of the REST server bind; all interfaces without it."`
+	PagePort text `name:"page-port" default:"off" group:"listen" placeholder:"PORT" help:"Second port of the REST server, for people: browsers refuse port 6000; off without it, 0 takes a free one."`
 	TCPPort  text `name:"tcp-port" default:"6060" group:"listen" placeholder:"PORT" help:"Port of the HAProxy agent; 0 takes a free one."`
 	TCPAddr  text `name:"tcp-addr" group:"listen" placeholder:"ADDRESS" help:"Address that both ports of the HAProxy agent bind; all interfaces without it."`
 	Metrics  flag `name:"metrics" default:"true" group:"listen" help:"Serve /metrics."`

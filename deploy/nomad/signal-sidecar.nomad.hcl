@@ -53,7 +53,8 @@ job "signal-sidecar" {
   }
 
   group "signal-sidecar" {
-    # Nomad chooses the ports. HAProxy and Prometheus learn of them through the metas of the service.
+    # Nomad chooses the ports. HAProxy and Prometheus learn of them through the metas of the service. The status page is at the
+    # port http: Nomad chooses from 20000 to 32000, where browsers block no port, so PAGE_PORT is not needed.
     network {
       mode = "host"
       port "http" {}

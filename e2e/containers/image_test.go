@@ -129,7 +129,7 @@ func checkConfig(t *testing.T, inspected, revision string) {
 	if !slices.Equal(c.Healthcheck.Test, []string{"CMD", "/usr/bin/signal-sidecar", "status"}) {
 		t.Errorf("its health is asked for by %q", c.Healthcheck.Test)
 	}
-	for _, port := range []string{"6000/tcp", "6060/tcp", "6061/tcp"} {
+	for _, port := range []string{"6000/tcp", "6001/tcp", "6060/tcp", "6061/tcp"} {
 		if _, exposed := c.ExposedPorts[port]; !exposed {
 			t.Errorf("it does not expose %s", port)
 		}
