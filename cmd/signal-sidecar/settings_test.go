@@ -19,7 +19,7 @@ var settings = []setting{
 	{"HTTP_PORT", "6000", [3]string{"0", "6001", "65535"}},
 	{"HTTP_ADDR", "", [3]string{"127.0.0.1", "::1", "localhost"}},
 	{"PAGE_PORT", "off", [3]string{"0", "6002", "OFF"}},
-	{"TCP_PORT", "6060", [3]string{"0", "6061", "65535"}},
+	{"TCP_PORT", "6060", [3]string{"0", "6061", "65534"}},
 	{"TCP_ADDR", "", [3]string{"127.0.0.1", "::1", "localhost"}},
 	{"METRICS", "true", [3]string{"no", "YES", "Off"}},
 	{"AGENT_DESCRIPTION", "false", [3]string{"yes", "T", "1"}},
