@@ -70,7 +70,7 @@ func TestShareOfDescriptors(t *testing.T) {
 	served := func() int { return connections(s.Cmd.Process.Pid, port) }
 	testbed.Eventually(t, "REST connections to be accepted", bound, func() bool { return served() >= files/2 })
 	s.Becomes(t, "up ready 100%")
-	if n := served(); n != files/2 {
+	if n := served(); n > files/2+1 { // one more is accepted, and waits until another one ends
 		t.Errorf("%d REST connections are accepted", n)
 	}
 }
