@@ -92,11 +92,12 @@ func (a *Agent) createInstruments(meter metric.Meter) (err error) {
 	if a.Hold > 0 {
 		port = "hold"
 		a.held, heldErr = meter.Int64UpDownCounter("signal.agent.held",
-			metric.WithDescription("Connections that are held now (TCP_HOLD_PORT)."))
+			metric.WithUnit("{connection}"), metric.WithDescription("Connections that are held now (TCP_HOLD_PORT)."))
 		a.held.Add(context.Background(), 0)
 	}
-	a.checks, err = meter.Int64Counter("signal.agent.checks", metric.WithDescription("Number of agent checks by port (agent, "+
-		"or hold: TCP_HOLD_PORT) and by reply: up, down, or none (no verdict yet, a poll is overdue, or the peer was gone)."))
+	a.checks, err = meter.Int64Counter("signal.agent.checks", metric.WithUnit("{check}"),
+		metric.WithDescription("Number of agent checks by port (agent, or hold: TCP_HOLD_PORT) and by reply: up, down, or none "+
+			"(no verdict yet, a poll is overdue, or the peer was gone)."))
 	a.labels = map[string]metric.MeasurementOption{}
 	for _, reply := range []string{"up", "down", "none"} {
 		a.labels[reply] = metric.WithAttributes(attribute.String("port", port), attribute.String("reply", reply))

@@ -72,11 +72,11 @@ func newInstruments(o Options) (instruments, error) {
 		metric.WithDescription("Duration of a probe, its retries included."),
 		metric.WithExplicitBucketBoundaries(durationBuckets...))
 	i.results, errs[1] = meter.Int64Counter("signal.probe.results",
-		metric.WithDescription("Number of probes by outcome: ok, http_error (an answer other than 200), invalid_body, or why there was no answer; of the status file ok, unknown_word or unreadable."))
+		metric.WithUnit("{probe}"), metric.WithDescription("Number of probes by outcome: ok, http_error (an answer other than 200), invalid_body, or why there was no answer; of the status file ok, unknown_word or unreadable."))
 	i.attempts, errs[2] = meter.Int64Counter("signal.probe.attempts",
-		metric.WithDescription("Number of tries that the probes took; above the number of results when transport errors were retried."))
+		metric.WithUnit("{attempt}"), metric.WithDescription("Number of tries that the probes took; above the number of results when transport errors were retried."))
 	i.success, errs[3] = meter.Int64Gauge("signal.probe.success",
-		metric.WithDescription("Whether the latest probe found what it should, 1 or 0."))
+		metric.WithUnit("{probe}"), metric.WithDescription("Whether the latest probe found what it should, 1 or 0."))
 	for _, err := range errs {
 		if err != nil {
 			return i, fmt.Errorf("create probe instruments: %w", err)

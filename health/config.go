@@ -34,7 +34,8 @@ type Config struct {
 	UnreachableTolerance time.Duration
 	// AgentDescription adds the root reason to the agent reply.
 	AgentDescription bool
-	// Instance tells incidents of one sidecar from those of another that began at the same moment.
+	// Instance tells incidents of one sidecar from those of another that began at the same moment: their ids end in its
+	// first 8 characters.
 	Instance string
 	// Census says that the census is polled: its sums are then part of the report.
 	Census bool

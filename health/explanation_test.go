@@ -69,37 +69,37 @@ func TestExplanation(t *testing.T) {
 			"next": null}`},
 		{"drain in grace", everyPart, []observation{{10 * time.Second, partJicofo, jicofo503}, {time.Second, partProsody, prosody(200)}}, `{
 			"time": "2026-03-01T12:00:16.678Z", "state": "drain", "agentmessage": "up drain 0%", "damped": true,
-			"incident": "20260301T120015.678Z-me",
+			"incident": "20260301T120015.678Z-4bf92f35",
 			"reasons": [{"code": "jicofo_overloaded", "text": "jicofo answered 503", "since": "2026-03-01T12:00:15.678Z"}],
 			"next": {"at": "2026-03-01T12:02:15.678Z", "state": "down", "agentmessage": "down ready 100%"}}`},
 		{"maint in grace", everyPart, []observation{{10 * time.Second, partJicofo, jicofo503}, {time.Second, partStatusFile, word("maint")}}, `{
 			"time": "2026-03-01T12:00:16.678Z", "state": "maint", "agentmessage": "up maint 0%", "damped": true,
-			"incident": "20260301T120015.678Z-me",
+			"incident": "20260301T120015.678Z-4bf92f35",
 			"reasons": [{"code": "jicofo_overloaded", "text": "jicofo answered 503", "since": "2026-03-01T12:00:15.678Z"},
 			            {"code": "status_maint", "text": "the status file says maint", "since": "2026-03-01T12:00:16.678Z"}],
 			"next": {"at": "2026-03-01T12:02:15.678Z", "state": "down", "agentmessage": "down maint 0%"}}`},
 		{"down", everyPart, []observation{{10 * time.Second, partProsody, prosody(500)}}, `{
 			"time": "2026-03-01T12:00:15.678Z", "state": "down", "agentmessage": "down ready 100%", "damped": false,
-			"incident": "20260301T120015.678Z-me",
+			"incident": "20260301T120015.678Z-4bf92f35",
 			"reasons": [{"code": "prosody_unhealthy", "text": "prosody answered 500", "since": "2026-03-01T12:00:15.678Z"}],
 			"next": null}`},
 		{"damped", everyPart, []observation{{10 * time.Second, partProsody, prosody(500)}, {5 * time.Second, partProsody, prosody(200)}}, `{
 			"time": "2026-03-01T12:00:20.678Z", "state": "down", "agentmessage": "down ready 100%", "damped": true,
-			"incident": "20260301T120015.678Z-me",
+			"incident": "20260301T120015.678Z-4bf92f35",
 			"reasons": [{"code": "dampening", "text": "healthy again, but not yet for 30s", "since": "2026-03-01T12:00:20.678Z"}],
 			"next": {"at": "2026-03-01T12:00:45.678Z", "state": "ready", "agentmessage": "up ready 100%"}}`},
 		{"damped, then to drain", everyPart, []observation{
 			{10 * time.Second, partProsody, prosody(500)}, {5 * time.Second, partProsody, prosody(200)}, {time.Second, partStatusFile, word("drain")},
 		}, `{
 			"time": "2026-03-01T12:00:21.678Z", "state": "down", "agentmessage": "down drain 0%", "damped": true,
-			"incident": "20260301T120015.678Z-me",
+			"incident": "20260301T120015.678Z-4bf92f35",
 			"reasons": [{"code": "dampening", "text": "healthy again, but not yet for 30s", "since": "2026-03-01T12:00:20.678Z"},
 			            {"code": "status_drain", "text": "the status file says drain", "since": "2026-03-01T12:00:21.678Z"}],
 			"next": {"at": "2026-03-01T12:00:45.678Z", "state": "drain", "agentmessage": "up drain 0%"}}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg, n, at := defaultConfig(), workingNode(), explained
-			cfg.Instance = "me"
+			cfg.Instance = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"
 			m := health.NewMonitor(cfg)
 			for _, p := range c.seen {
 				m.Observe(context.Background(), n.observe(p, at))

@@ -143,12 +143,12 @@ func (m *Machine) settleUnhealthy(v *Verdict) {
 	}
 }
 
-// incident names the current episode after the moment it began.
+// incident names the current episode after the moment it began and the instance that saw it.
 func (m *Machine) incident() string {
 	if !m.episode.open {
 		return ""
 	}
-	return m.episode.began.UTC().Format("20060102T150405.000Z") + "-" + m.cfg.Instance
+	return m.episode.began.UTC().Format("20060102T150405.000Z") + "-" + m.cfg.Instance[:min(len(m.cfg.Instance), 8)]
 }
 
 // graceQualifies reports whether what is wrong is covered by the drain grace.

@@ -60,7 +60,7 @@ func (l *ledger) settle(n int, err error) {
 // register shows the ledgers as metrics.
 func register(meter metric.Meter, ledgers []*ledger) error {
 	_, err := meter.Int64ObservableCounter("signal.otlp.items",
-		metric.WithDescription("Number of spans, log records and metric collections by what became of them: exported, failed (the backend did not take them) or dropped (the queue was full)."),
+		metric.WithUnit("{item}"), metric.WithDescription("Number of spans, log records and metric collections by what became of them: exported, failed (the backend did not take them) or dropped (the queue was full)."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			for _, l := range ledgers {
 				observe := func(n *atomic.Int64, result string) {

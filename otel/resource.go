@@ -2,19 +2,14 @@ package otel
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 
+	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/sdk/resource"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// NewInstance returns an identity for this process, 8 hexadecimal digits.
-func NewInstance() string {
-	var id [4]byte
-	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
-	return hex.EncodeToString(id[:])
-}
+// NewInstance returns an identity for this process, a random UUID (semantic conventions, service.instance.id).
+func NewInstance() string { return uuid.NewString() }
 
 // newResource describes the process; OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME win over the defaults. With an
 // error it returns what is known all the same.

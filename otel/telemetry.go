@@ -24,7 +24,7 @@ import (
 
 // Options says what to build.
 type Options struct {
-	// Build identifies the running binary, Instance the running process.
+	// Build identifies the running binary, Instance the running process: see NewInstance.
 	Build    Build
 	Instance string
 	// Prometheus turns the bridge on.
@@ -102,7 +102,7 @@ func (t *Telemetry) buildTraces(ctx context.Context, o Options, res *resource.Re
 		options = append(options, sdktrace.WithSampler(sdktrace.NeverSample()))
 	}
 	provider := sdktrace.NewTracerProvider(options...)
-	t.TracerProvider = provider
+	t.TracerProvider = versionedTracers{provider, o.Build.Version}
 	t.shutdown = append(t.shutdown, provider.Shutdown)
 	return nil
 }
@@ -117,7 +117,7 @@ func (t *Telemetry) buildLogs(ctx context.Context, o Options, res *resource.Reso
 	}
 	provider := sdklog.NewLoggerProvider(sdklog.WithResource(res), sdklog.WithProcessor(newBoundedLogs(exporter, t.newLedger("logs"))))
 	t.shutdown = append(t.shutdown, provider.Shutdown)
-	pushed := levelHandler{otelslog.NewHandler(scope, otelslog.WithLoggerProvider(provider)), o.Log}
+	pushed := levelHandler{otelslog.NewHandler(scope, otelslog.WithVersion(o.Build.Version), otelslog.WithLoggerProvider(provider)), o.Log}
 	t.Logger = slog.New(logHandler{slog.NewMultiHandler(traceHandler{o.Log}, pushed), &t.incident})
 	return nil
 }
@@ -140,10 +140,10 @@ func (t *Telemetry) buildMetrics(ctx context.Context, o Options, res *resource.R
 		options = append(options, sdkmetric.WithReader(reader))
 	}
 	provider := sdkmetric.NewMeterProvider(options...)
-	t.MeterProvider = provider
+	t.MeterProvider = versionedMeters{provider, o.Build.Version}
 	t.shutdown = append(t.shutdown, provider.Shutdown)
 	if err := runtime.Start(runtime.WithMeterProvider(provider)); err != nil {
 		return fmt.Errorf("start Go runtime metrics: %w", err)
 	}
-	return errors.Join(o.Build.register(provider), register(provider.Meter(scope), t.ledgers))
+	return errors.Join(o.Build.register(t.MeterProvider), register(t.MeterProvider.Meter(scope), t.ledgers))
 }

@@ -12,8 +12,6 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-const scope = "github.com/signal-sidecar/signal-sidecar/otel"
-
 // Source is where the snapshots come from; *health.Monitor is one.
 type Source interface{ Current() *health.Snapshot }
 
@@ -31,7 +29,7 @@ func NewVerdicts(t *Telemetry) (*Verdicts, error) {
 	v := &Verdicts{telemetry: t, tracer: t.TracerProvider.Tracer(scope), meter: t.MeterProvider.Meter(scope)}
 	var err error
 	v.changes, err = v.meter.Int64Counter("signal.verdict.changes",
-		metric.WithDescription("Number of changes of the verdict, by the state they led to (ready, drain, maint, unknown, down) and the root reason."))
+		metric.WithUnit("{change}"), metric.WithDescription("Number of changes of the verdict, by the state they led to (ready, drain, maint, unknown, down) and the root reason."))
 	if err != nil {
 		return nil, fmt.Errorf("create verdict instruments: %w", err)
 	}

@@ -45,7 +45,7 @@ func newListeners() *listeners {
 // register shows how many listen.
 func (l *listeners) register(provider metric.MeterProvider) error {
 	_, err := provider.Meter(meterName).Int64ObservableGauge("signal.page.listeners",
-		metric.WithDescription("Status pages that are open and live now, at most 64."),
+		metric.WithUnit("{page}"), metric.WithDescription("Status pages that are open and live now, at most 64."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(l.count.Load())
 			return nil

@@ -52,10 +52,10 @@ func newInstruments(provider metric.MeterProvider) (*instruments, error) {
 	// Counters without the suffix that counters must have in OpenMetrics: the dashboards of the original know them so.
 	// An up-down counter, which Prometheus shows as a gauge, keeps the names in both formats.
 	checks, err := meter.Int64ObservableUpDownCounter("signal_health_check",
-		metric.WithDescription("Number of times that the health of the node was asked for."))
+		metric.WithUnit("{request}"), metric.WithDescription("Number of times that the health of the node was asked for."))
 	errs[1] = err
 	unhealthy, err := meter.Int64ObservableUpDownCounter("signal_unhealthy_check",
-		metric.WithDescription("Number of times that the health of the node was asked for and was not healthy."))
+		metric.WithUnit("{request}"), metric.WithDescription("Number of times that the health of the node was asked for and was not healthy."))
 	errs[2] = err
 	_, errs[3] = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		o.ObserveInt64(checks, i.healthChecks.Load())

@@ -71,7 +71,7 @@ func (q *logQueue) close(limit time.Duration) {
 // register creates the metric of the lines that were dropped.
 func (q *logQueue) register(provider metric.MeterProvider) error {
 	_, err := provider.Meter("github.com/signal-sidecar/signal-sidecar/cmd/signal-sidecar").Int64ObservableCounter("signal.log.dropped",
-		metric.WithDescription("Number of log lines that were lost: the queue was full, or the line could not be written."),
+		metric.WithUnit("{line}"), metric.WithDescription("Number of log lines that were lost: the queue was full, or the line could not be written."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(q.dropped.Load())
 			return nil

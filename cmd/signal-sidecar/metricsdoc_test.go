@@ -31,10 +31,12 @@ const (
 )
 
 // busySidecar runs a sidecar in this process with everything on, beside a node that has failed in many ways, and asked
-// for everything that it serves. It returns what a scrape shows then.
-func busySidecar(t *testing.T) []*dto.MetricFamily {
+// for everything that it serves. It returns what a scrape shows then, and what is exported over OTLP.
+func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 	t.Helper()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9") // discard: nobody listens
+	sink := newMetricsSink(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", sink.url+"/v1/metrics")
 	node, err := signalnode.Start()
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +47,7 @@ func busySidecar(t *testing.T) []*dto.MetricFamily {
 		jicofoOrigin: node.Jicofo.Origin(), prosodyOrigin: node.Prosody.Origin(), censusHost: signalnode.Domain, statusPath: filepath.Join(t.TempDir(), "status"),
 		recordPath: filepath.Join(t.TempDir(), "recording"), recordMaxSize: 1 << 20,
 		interval: 10 * time.Millisecond, timeout: 50 * time.Millisecond,
-		rules: health.Config{ParticipantMax: 5000, DrainGrace: time.Millisecond, DrainGraceScope: health.ScopeJicofo, Census: true},
+		rules: health.Config{ParticipantMax: 5000, DrainGrace: time.Millisecond, DrainGraceScope: health.ScopeJicofo, Census: true, Instance: otel.NewInstance()},
 	}
 	write := func(word string) {
 		if err := os.WriteFile(c.statusPath, []byte(word), 0o600); err != nil {
@@ -104,7 +106,7 @@ func busySidecar(t *testing.T) []*dto.MetricFamily {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return families
+	return families, sink
 }
 
 // askEverything sends each method to each path.
@@ -128,7 +130,7 @@ func askEverything(t *testing.T, base string) {
 
 // TestMetricsPage keeps docs/metrics.md equal to what is really served (-update writes it), and the promised bound.
 func TestMetricsPage(t *testing.T) {
-	families := busySidecar(t)
+	families, sink := busySidecar(t)
 	series := 0
 	for _, f := range families {
 		series += seriesOf(f)
@@ -140,7 +142,9 @@ func TestMetricsPage(t *testing.T) {
 			t.Logf("%4d %s", seriesOf(f), f.GetName())
 		}
 	}
-	page := renderMetrics(families)
+	exported := sink.exported(t)
+	checkExported(t, families, exported)
+	page := renderMetrics(families, exported)
 	if *update {
 		if err := os.WriteFile(metricsPage, []byte(page), 0o644); err != nil {
 			t.Fatal(err)
@@ -167,7 +171,8 @@ func seriesOf(f *dto.MetricFamily) int {
 	return n
 }
 
-func renderMetrics(families []*dto.MetricFamily) string {
+// renderMetrics renders the page: what a scrape shows, and the names over OTLP by those names.
+func renderMetrics(families []*dto.MetricFamily, exported map[string]exportedMetric) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Metrics
 
@@ -175,14 +180,19 @@ Everything that /metrics shows with every part switched on; generated from the i
 Histograms have classic buckets in every format, text, OpenMetrics and protobuf; in the latter two they carry exemplars with
 trace ids (Prometheus stores them with --enable-feature=exemplar-storage). process_network_* count the traffic of the whole
 network namespace, not that of the process alone.
-Over OTLP the same metrics go by OpenTelemetry's names: dots for underscores, no unit or _total at the end.
 
-| metric | type | labels | meaning |
-| --- | --- | --- | --- |
+Over OTLP the same metrics have the names and units of the last two columns. Labels of the semantic conventions have dots for
+underscores there; the project's own are the same. target_info is the resource. go.goroutines is go.goroutine.count of the
+semantic conventions: Prometheus reserves names that end in _count for histograms.
+
+| metric | type | labels | meaning | over OTLP | unit |
+| --- | --- | --- | --- | --- | --- |
 `, maxSeries)
 	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
 	for _, f := range families {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labelsOf(f), ", "), f.GetHelp())
+		e := exported[f.GetName()]
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n",
+			f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labelsOf(f), ", "), f.GetHelp(), e.name, e.unit)
 	}
 	return b.String()
 }

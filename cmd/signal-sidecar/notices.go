@@ -10,7 +10,7 @@ import (
 // registerNotices shows how many settings are not in force as they were given: what the log says once, at the start.
 func registerNotices(provider metric.MeterProvider, n int) error {
 	_, err := provider.Meter("github.com/signal-sidecar/signal-sidecar/cmd/signal-sidecar").Int64ObservableGauge("signal.settings.notices",
-		metric.WithDescription("Number of settings that are not in force as they were given; the log names them at the start, check-config at any time."),
+		metric.WithUnit("{setting}"), metric.WithDescription("Number of settings that are not in force as they were given; the log names them at the start, check-config at any time."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(int64(n))
 			return nil
