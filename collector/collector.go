@@ -32,6 +32,8 @@ type Options struct {
 	Timeout time.Duration
 	// Retries is the number of further tries after a transport error.
 	Retries int
+	// UserAgent is the header of that name of HTTP probes; "" for Go's own.
+	UserAgent string
 	// Observe takes what was seen. The context carries the poll's span.
 	Observe func(context.Context, health.Observation)
 	// Dial opens the connections of HTTP probes; nil means TCP.
@@ -45,10 +47,14 @@ type Options struct {
 // Collector polls one source until its context ends.
 type Collector interface {
 	Run(ctx context.Context) error
-	// Overdue says which poll should have begun or ended by now and has not, whatever it found: its loop is stuck, as it
-	// is when a read of the status file hangs in the kernel. A service that hangs is no such case: its poll ends by the
-	// timeout. It returns nil while the loop makes progress, and before Run.
+	// Overdue returns an error when what this collector found last is too old to go by: a poll has not begun 500 ms after
+	// its time, or has not ended 500 ms after the time that a probe may take. A poll that began late is overdue until it
+	// has ended. It is cheap, and returns nil before Run.
 	Overdue(now time.Time) error
+	// Stuck returns an error when the loop has not made its next step, whatever that is, 5 s after its time, as when a read
+	// of the status file hangs in the kernel. A service that hangs is no such case: its poll ends by the timeout. It
+	// returns nil before Run.
+	Stuck(now time.Time) error
 }
 
 // instruments are the metrics of every probe; the attribute probe names which.

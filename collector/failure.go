@@ -27,6 +27,8 @@ func classify(err error) health.Failure {
 		return health.FailureBodySize
 	case errors.Is(err, errRedirects):
 		return health.FailureRedirects
+	case errors.Is(err, errRedirected):
+		return health.FailureRedirected
 	case isTimeout(err):
 		return health.FailureTimeout
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -86,13 +88,18 @@ func isTLS(err error) bool {
 }
 
 // retryable reports whether another try may help: not after a timeout, which has used up the time, and not after an
-// HTTP answer that was refused for its size or its redirects.
+// HTTP answer.
 func retryable(err error) bool {
+	return classify(err) != health.FailureTimeout && !refusesAnswer(err) && !errors.Is(err, context.Canceled)
+}
+
+// refusesAnswer reports whether an HTTP answer came and was not taken, for its size or its redirects.
+func refusesAnswer(err error) bool {
 	switch classify(err) {
-	case health.FailureTimeout, health.FailureBodySize, health.FailureRedirects:
-		return false
+	case health.FailureBodySize, health.FailureRedirects, health.FailureRedirected:
+		return true
 	default:
-		return !errors.Is(err, context.Canceled)
+		return false
 	}
 }
 

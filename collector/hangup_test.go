@@ -117,40 +117,40 @@ func TestHangupOfRestart(t *testing.T) {
 	}
 }
 
-// TestHangupOverTLS hears the close_notify with which TLS announces an end.
+// TestHangupOverTLS takes the close_notify with which TLS announces an end for a hang-up.
 func TestHangupOverTLS(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "OK") }))
 	s.Config.ErrorLog = silent
 	s.StartTLS()
 	defer s.Close()
-	h := newHangups()
-	l := h.newLine()
-	transport := &http.Transport{DialContext: l.watched(new(net.Dialer).DialContext), TLSClientConfig: s.Client().Transport.(*http.Transport).TLSClientConfig}
-	defer transport.CloseIdleConnections()
+	r := newRig(t)
+	p := probeOf(t, r, s.URL)
+	p.connections.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig
+	defer p.connections.close()
 	for range 2 {
-		req, err := http.NewRequestWithContext(l.begin(t.Context()), http.MethodGet, s.URL, http.NoBody)
-		if err != nil {
-			t.Fatal(err)
+		if a, _, _ := p.ask(t.Context(), anyBody); !a.OK() {
+			t.Fatalf("answer = %+v", a)
 		}
-		res, err := transport.RoundTrip(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.Copy(io.Discard, res.Body)
-		res.Body.Close()
-		if l.end(res.StatusCode); h.pending() {
+		if len(p.connections.hangups) > 0 {
 			t.Fatal("a hang-up without one")
 		}
 	}
 	s.CloseClientConnections()
 	select {
-	case <-h.alarm:
+	case <-p.connections.hangups:
 	case <-time.After(bound):
-		t.Fatal("no alarm")
+		t.Fatal("the hang-up is not reported")
 	}
-	if !h.pending() {
-		t.Error("the alarm is not pending")
+}
+
+// probeOf returns a probe of an address that belongs to no collector.
+func probeOf(t *testing.T, r *rig, address string) *httpProbe {
+	t.Helper()
+	in, err := newInstruments(r.options)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return newHTTPProbe("prosody", address, healthLimit, r.options, in, newHangups())
 }
 
 // TestHangupAtShutdown lets go of the connections without an alarm.
@@ -162,7 +162,7 @@ func TestHangupAtShutdown(t *testing.T) {
 			stop := r.run(made, err)
 			r.next()
 			stop()
-			if h := made.(*poller).hangups; h.pending() || len(h.alarm) > 0 {
+			if len(made.(*poller).hangups) > 0 {
 				t.Error("the collector's own close was taken for a hang-up")
 			}
 			r.quiet()
@@ -196,7 +196,7 @@ func answerAll(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"participants":1,"conferences":1}`)
 }
 
-// TestHangupIdleTimeout learns the idle timeout of a server from one false alarm.
+// TestHangupIdleTimeout polls once more after each idle timeout of a server.
 func TestHangupIdleTimeout(t *testing.T) {
 	for name, c := range httpCollectors {
 		t.Run(name, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestHangupIdleTimeout(t *testing.T) {
 				v, r := serveVirtual(t, &http.Server{Handler: http.HandlerFunc(answerAll), IdleTimeout: 30 * time.Second}), newRig(t)
 				r.options.Dial, r.options.Interval = v.dial, time.Minute
 				defer r.run(c.open(origin, r.options))()
-				expectTimes(t, r.times(v.start, 5*time.Minute), "0s tick", "30s hangup", "1m30s tick", "2m30s tick", "3m30s tick", "4m30s tick")
+				expectTimes(t, r.times(v.start, 149*time.Second), "0s tick", "30s hangup", "1m0s hangup", "1m30s hangup", "2m0s hangup")
 			})
 		})
 	}
@@ -228,22 +228,22 @@ func raw(answer string, wait time.Duration, last string) http.HandlerFunc {
 // keptAnswer leaves the connection open, by what it says.
 const keptAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
-// TestHangupThatIsNone takes the end of a connection that was not to be kept for what it is, and that of one whose server
-// never keeps one, without saying so, once for a hang-up.
+// TestHangupThatIsNone does not take the end of a connection that was not to be kept for a hang-up. A server that closes
+// connections without announcing it is polled once more each time, at most once a second.
 func TestHangupThatIsNone(t *testing.T) {
 	tests := []struct {
 		name    string
 		handler http.HandlerFunc
-		want    []string
+		want    []string // within two seconds, after the poll at 0s
 	}{
 		{"Connection: close", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") }, nil},
 		{"HTTP/1.0", raw("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", 0, ""), nil},
 		{"HTTP/1.0, closed late", raw("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", time.Second, ""), nil},
 		{"HTTP/1.0 without a length", raw("HTTP/1.0 200 OK\r\n\r\n{}", 0, ""), nil},
 		{"body to the end of the connection", raw("HTTP/1.1 200 OK\r\n\r\n{}", ms, ""), nil},
-		{"closed at once without a word", raw(keptAnswer, 0, ""), []string{"0s hangup"}},
-		{"closed soon without a word", raw(keptAnswer, 50*ms, ""), []string{"50ms hangup"}},
-		{"closed with 408", raw(keptAnswer, 20*time.Second, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"), []string{"20s hangup"}},
+		{"closed at once, not announced", raw(keptAnswer, 0, ""), []string{"0s hangup", "1s hangup"}},
+		{"closed soon, not announced", raw(keptAnswer, 50*ms, ""), []string{"50ms hangup", "1.05s hangup"}},
+		{"closed with 408", raw(keptAnswer, 700*ms, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"), []string{"700ms hangup", "1.7s hangup"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -251,10 +251,9 @@ func TestHangupThatIsNone(t *testing.T) {
 				v, r := newVirtual(t, tt.handler), newRig(t)
 				r.options.Dial, r.options.Interval = v.dial, time.Minute
 				defer r.run(NewProsody(origin, r.options))()
-				got := r.times(v.start, 5*time.Minute)
-				hangups := slices.DeleteFunc(slices.Clone(got), func(s string) bool { return strings.HasSuffix(s, " tick") })
-				if !slices.Equal(hangups, tt.want) || len(got)-len(hangups) < 5 {
-					t.Errorf("polls: %v; want the ticks and %v", got, tt.want)
+				got := r.times(v.start, 1999*ms)
+				if len(got) == 0 || !slices.Equal(got[1:], tt.want) {
+					t.Errorf("polls: %v; want one at 0s and %v", got, tt.want)
 				}
 			})
 		})
@@ -268,7 +267,7 @@ func TestHangupBound(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var n atomic.Int64
 				handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-					w.WriteHeader(200 + int(n.Add(1)%97)) // so that each poll is news, and nothing can be learned
+					w.WriteHeader(200 + int(n.Add(1)%97)) // so that each poll is news
 				})
 				v, r := serveVirtual(t, &http.Server{Handler: handler, IdleTimeout: 10 * ms}), newRig(t)
 				r.options.Dial = v.dial
@@ -278,27 +277,6 @@ func TestHangupBound(t *testing.T) {
 					want = append(want, fmt.Sprint(10*ms+time.Duration(i)*time.Second, " hangup"))
 				}
 				expectTimes(t, r.times(v.start, time.Minute), want...)
-			})
-		})
-	}
-}
-
-// TestHangupRestartInNoTime forgets what a restart that nobody missed made it believe: a connection that is idle for
-// longer, and good, shows that it was no idle timeout.
-func TestHangupRestartInNoTime(t *testing.T) {
-	for name, c := range httpCollectors {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				v, r := newVirtual(t, answerAll), newRig(t)
-				r.options.Dial, r.options.Interval = v.dial, 5*time.Second
-				defer r.run(c.open(origin, r.options))()
-				expectTimes(t, r.times(v.start, 2*time.Second), "0s tick")
-				v.hangUp() // two connections, one poll
-				expectTimes(t, r.times(v.start, 2*time.Second), "2s hangup")
-				v.hangUp() // after as long
-				expectTimes(t, r.times(v.start, 10*time.Second), "7s tick", "12s tick")
-				v.hangUp() // after as long, but a connection was good for 5 s
-				expectTimes(t, r.times(v.start, time.Second), "14s hangup")
 			})
 		})
 	}
@@ -321,93 +299,62 @@ func TestHangupWhileTheOtherProbeRuns(t *testing.T) {
 	})
 }
 
-// TestHangupOfAbandonedConnection does not care for a connection that the latest poll had no use for.
-func TestHangupOfAbandonedConnection(t *testing.T) {
+// TestHangupBeforeTick does not put off the poll that is due before the one that the hang-up may cause.
+func TestHangupBeforeTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var n atomic.Int64
-		v, r := newVirtual(t, func(w http.ResponseWriter, r *http.Request) {
-			switch {
-			case r.Host == "elsewhere.example":
-				raw(keptAnswer, 70*time.Second, "")(w, r)
-			case n.Add(1) == 1:
-				http.Redirect(w, r, "http://elsewhere.example/", http.StatusFound)
-			}
-		}), newRig(t)
-		r.options.Dial, r.options.Interval = v.dial, time.Minute
+		v, r := newVirtual(t, answerAll), newRig(t)
+		r.options.Dial, r.options.Interval = v.dial, 1500*ms
 		defer r.run(NewProsody(origin, r.options))()
-		expectTimes(t, r.times(v.start, 90*time.Second), "0s tick", "1m0s tick")
+		expectTimes(t, r.times(v.start, 1400*ms), "0s tick")
 		v.hangUp()
-		expectTimes(t, r.times(v.start, time.Second), "1m30s hangup")
+		expectTimes(t, r.times(v.start, 300*ms), "1.4s hangup")
+		v.hangUp()
+		expectTimes(t, r.times(v.start, 600*ms))
+		expectTimes(t, r.times(v.start, 200*ms), "2.4s hangup")
+		time.Sleep(1400 * ms) // 3.9 s is the next poll's time
+		v.hangUp()
+		expectTimes(t, r.times(v.start, 200*ms), "3.9s tick")
 	})
 }
 
-// kept is a connection that a line's latest ask went over, and that rests now; gone makes its peer go away.
-func kept(t *testing.T, l *line) (gone func()) {
-	t.Helper()
-	near, far := net.Pipe()
-	c, err := l.watched(func(context.Context, string, string) (net.Conn, error) { return near, nil })(t.Context(), "", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.begin(t.Context())
-	l.take(c)
-	l.rest(nil)
-	return func() { // with what net/http does then
-		far.Close()
-		_, _ = c.Read(make([]byte, 1))
-		c.Close()
-		c.Close()
-	}
-}
-
-// TestHangupIsAnsweredByAsking: an ask that began later makes a hang-up old news, whether it was heard before or not.
-func TestHangupIsAnsweredByAsking(t *testing.T) {
-	h := newHangups()
-	first, second := h.newLine(), h.newLine()
-	gone, goneToo := kept(t, first), kept(t, second)
-	first.end(200)
-	second.end(200)
-	gone()
-	if !h.pending() {
-		t.Fatal("the first hang-up is not pending")
-	}
-	first.begin(t.Context())
-	second.begin(t.Context())
-	if goneToo(); h.pending() {
-		t.Error("pending, though both have been asked")
+// TestConnectionAge uses no connection for longer than a minute, and does not take its own closing for a hang-up.
+func TestConnectionAge(t *testing.T) {
+	for name, c := range httpCollectors {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v, r := newVirtual(t, answerAll), newRig(t)
+				r.options.Dial, r.options.Interval = v.dial, 25*time.Second
+				defer r.run(c.open(origin, r.options))()
+				expectTimes(t, r.times(v.start, 3*time.Minute),
+					"0s tick", "25s tick", "50s tick", "1m15s tick", "1m40s tick", "2m5s tick", "2m30s tick", "2m55s tick")
+				want := []time.Duration{0, 75 * time.Second, 150 * time.Second}
+				if got := slices.Compact(v.dialed()); !slices.Equal(got, want) {
+					t.Errorf("connections opened at %v, want %v", got, want)
+				}
+			})
+		})
 	}
 }
 
-// TestHangupBeforeTheAnswerIsRead is that of a server which never keeps a connection, and hangs up so early that the ask
-// is still under way: the second of them says what the first did.
-func TestHangupBeforeTheAnswerIsRead(t *testing.T) {
+// TestServiceMoves follows a service to another address though it still answers at the old one.
+func TestServiceMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHangups()
-		l := h.newLine()
-		for i, want := range []bool{true, false, false} {
-			kept(t, l)()
-			if l.end(200); h.pending() != want {
-				t.Errorf("ask %d: pending %t", i+1, !want)
+		before, after := newVirtual(t, answerAll), newVirtual(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+		moved, r := new(atomic.Bool), newRig(t)
+		r.options.Interval = 5 * time.Second
+		r.options.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if moved.Load() {
+				return after.dial(ctx, network, address)
 			}
+			return before.dial(ctx, network, address)
+		}
+		defer r.run(NewProsody(origin, r.options))()
+		r.next()
+		moved.Store(true)
+		for r.next().Prosody.Healthy() {
+		}
+		if took := time.Since(before.start); took > time.Minute {
+			t.Errorf("noticed after %s", took)
 		}
 	})
-}
-
-func TestPatience(t *testing.T) {
-	const s = time.Second
-	none, short, long := patience{}, patience{true, 0}, patience{true, 30 * s}
-	for _, tt := range []struct {
-		patience           patience
-		idle               time.Duration
-		explains, outlived bool
-	}{
-		{none, 0, false, false}, {none, time.Hour, false, false},
-		{short, 0, true, false}, {short, 100 * ms, true, false}, {short, 101 * ms, false, true},
-		{long, 0, false, false}, {long, 26 * s, false, false}, {long, 27 * s, true, false}, {long, 30 * s, true, false},
-		{long, 33 * s, true, false}, {long, 34 * s, true, true}, {long, 63 * s, true, true}, {long, 64 * s, false, true},
-	} {
-		if e, o := tt.patience.explains(tt.idle), tt.patience.outlived(tt.idle); e != tt.explains || o != tt.outlived {
-			t.Errorf("%+v after %s: explains %t, outlived %t", tt.patience, tt.idle, e, o)
-		}
-	}
 }

@@ -5,9 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -23,13 +24,13 @@ import (
 const (
 	maxRedirects   = 5
 	maxHeaderBytes = 64 << 10
-	minIdle        = 90 * time.Second
 	excerpt        = 256 // bytes of a failed probe's answer that are kept
 )
 
 var (
-	errBodySize  = errors.New("the body is larger than this probe reads")
-	errRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
+	errBodySize   = errors.New("the body is larger than this probe reads")
+	errRedirects  = fmt.Errorf("more than %d redirects", maxRedirects)
+	errRedirected = errors.New("redirected to another host")
 )
 
 // httpProbe asks one URL with GET. It has connections of its own, so that no other probe's trouble reaches it.
@@ -41,46 +42,56 @@ type httpProbe struct {
 	timeout time.Duration
 	retries int
 	client  *http.Client
+	agent   string // User-Agent header, "" for net/http's own
 
-	closeIdle func() // closes the connection that is kept for the next probe
-	line      *line  // tells when the service hangs up on it
+	connections *connections
 
 	expected int64 // bytes that the next body may have, after the latest
 }
 
-func newHTTPProbe(name, url string, limit int64, o Options, in instruments, watch *hangups) *httpProbe {
-	line, dial := watch.newLine(), o.Dial
-	if dial == nil {
-		dial = (&net.Dialer{Timeout: o.Timeout}).DialContext // net/http goes on dialing when the probe has given up
-	}
-	transport := &http.Transport{
-		Proxy:                  nil, // the node is asked directly, whatever the environment says of proxies
-		DialContext:            line.watched(dial),
-		TLSHandshakeTimeout:    o.Timeout,
-		DisableCompression:     true,
-		MaxIdleConnsPerHost:    1,
-		IdleConnTimeout:        max(minIdle, 2*o.Interval), // each poll uses it, unless a redirect led elsewhere
-		MaxResponseHeaderBytes: maxHeaderBytes,
-	}
+func newHTTPProbe(name, address string, limit int64, o Options, in instruments, h hangups) *httpProbe {
+	c := newConnections(o, h)
 	return &httpProbe{
 		record: newRecorder(name, in, o.Logger, httpOutcomes),
-		url:    url, limit: limit, timeout: o.Timeout, retries: o.Retries,
-		closeIdle: transport.CloseIdleConnections, // the client's own does not reach through otelhttp
-		line:      line,
+		url:    address, limit: limit, timeout: o.Timeout, retries: o.Retries, agent: o.UserAgent,
+		connections: c,
 		client: &http.Client{
-			CheckRedirect: func(_ *http.Request, via []*http.Request) error {
-				if len(via) > maxRedirects {
-					return errRedirects
-				}
-				return nil
-			},
+			CheckRedirect: checkRedirect,
 			// A span for each attempt. Its metrics would repeat ours, with labels that are not bounded.
-			Transport: otelhttp.NewTransport(transport,
+			Transport: otelhttp.NewTransport(c,
 				otelhttp.WithTracerProvider(o.TracerProvider),
 				otelhttp.WithMeterProvider(noop.MeterProvider{}),
+				otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method }),
 				otelhttp.WithClientTrace(traceConnection),
 				otelhttp.WithPropagators(propagation.TraceContext{})),
 		},
+	}
+}
+
+// checkRedirect decides whether a redirect is followed: to the same host and port, or to https on the same host. What
+// another host answers is no news of this node, so it is not asked.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	from, to := via[0].URL, req.URL
+	sameHost := strings.EqualFold(from.Hostname(), to.Hostname())
+	switch {
+	case !sameHost, to.Scheme != "https" && (to.Scheme != "http" || portOf(from) != portOf(to)):
+		return fmt.Errorf("%w: %+.100q", errRedirected, to.Scheme+"://"+to.Host)
+	case len(via) > maxRedirects:
+		return errRedirects
+	default:
+		return nil
+	}
+}
+
+// portOf returns the port of an http or https URL.
+func portOf(u *url.URL) string {
+	switch port := u.Port(); {
+	case port != "":
+		return port
+	case u.Scheme == "https":
+		return "443"
+	default:
+		return "80"
 	}
 }
 
@@ -101,20 +112,30 @@ func traceConnection(ctx context.Context) *httptrace.ClientTrace {
 func (p *httpProbe) ask(ctx context.Context, use func([]byte) error) (a health.Answer, body []byte, invalid error) {
 	start := time.Now()
 	ctx, done := p.record.begin(ctx, start)
-	r, attempts, err := p.try(p.line.begin(ctx), use)
-	if err != nil {
-		a = health.Answer{Failure: classify(err), Detail: p.detail(err)}
+	p.connections.renew()
+	r := p.try(ctx, use)
+	if r.paused > 0 && r.err != nil && !refusesAnswer(r.err) && ctx.Err() == nil {
+		// Nothing was seen: the time or the connection was over because this process did not run.
+		p.connections.close()
+		first := r
+		r = p.try(ctx, use)
+		r.attempts, r.paused = append(first.attempts, r.attempts...), first.paused+r.paused
+	}
+	if r.err != nil {
+		a = health.Answer{Failure: classify(r.err), Detail: p.detail(r.err)}
 	} else {
 		a = health.Answer{Code: r.code}
 	}
-	a.Took = time.Since(start).Round(time.Microsecond).Seconds()
-	p.line.end(a.Code)
+	took := time.Since(start) - r.paused
+	a.Took = took.Round(time.Microsecond).Seconds()
 	if !a.OK() || r.invalid != nil {
 		a.Exchange = &health.Exchange{
-			URL: withoutUser(p.url), Host: p.host, TraceID: traceID(ctx), Attempts: attempts, Body: text(r.body[:min(len(r.body), excerpt)]),
+			URL: withoutUser(p.url), Host: p.host, TraceID: traceID(ctx), Attempts: r.attempts,
+			Body: text(r.body[:min(len(r.body), excerpt)]),
 		}
 	}
-	done(time.Now(), outcomeOf(a, r.invalid), len(attempts))
+	p.record.paused(ctx, r.paused)
+	done(time.Now(), outcomeOf(a, r.invalid), len(r.attempts))
 	if !a.Reachable() {
 		return a, nil, nil
 	}
@@ -129,31 +150,41 @@ func (p *httpProbe) detail(err error) string {
 	return describe(err)
 }
 
+// trial is the outcome of a request and its retries. With an error the reply holds what came nevertheless.
+type trial struct {
+	reply
+	attempts []health.Attempt
+	err      error
+	paused   time.Duration // for how long this process did not run
+}
+
 // try sends the request until an HTTP answer comes, the time is over, or the retries are. Only transport errors are
-// tried again, each time on a fresh connection. With an error the reply holds what came nevertheless.
-func (p *httpProbe) try(ctx context.Context, use func([]byte) error) (r reply, attempts []health.Attempt, err error) {
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
-	deadline, _ := ctx.Deadline()
+// tried again, each time on a fresh connection.
+func (p *httpProbe) try(ctx context.Context, use func([]byte) error) (r trial) {
+	ctx, limit := limitRunTime(p.connections.trace(ctx), p.timeout)
+	defer func() { r.paused = limit.stop() }()
 	_, _ = backoff.Retry(ctx, func() (struct{}, error) {
-		if len(attempts) > 0 {
-			if !time.Now().Before(deadline) {
-				return struct{}{}, backoff.Permanent(err) // the time ended with the delay: what was found before still holds
+		if len(r.attempts) > 0 {
+			if limit.remaining() <= 0 {
+				return struct{}{}, backoff.Permanent(r.err) // the time ended with the delay: what was found before still holds
 			}
-			p.closeIdle()
+			p.connections.close()
 		}
 		timed, watch := startAttempt(ctx)
-		r, err = p.attempt(timed, use)
-		attempts = append(attempts, watch.stop(r.code, err))
-		if err != nil && !retryable(err) {
-			return struct{}{}, backoff.Permanent(err)
+		r.reply, r.err = p.attempt(timed, use)
+		if errors.Is(r.err, context.Canceled) && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			r.err = context.DeadlineExceeded
 		}
-		return struct{}{}, err
+		r.attempts = append(r.attempts, watch.stop(r.code, r.err))
+		if r.err != nil && !retryable(r.err) {
+			return struct{}{}, backoff.Permanent(r.err)
+		}
+		return struct{}{}, r.err
 	},
 		backoff.WithMaxTries(uint(p.retries)+1),
-		backoff.WithMaxElapsedTime(p.timeout), // a retry that would come too late is not waited for
-		backoff.WithBackOff(new(retryDelay)))
-	return r, attempts, err
+		backoff.WithMaxElapsedTime(0), // the limit's own time counts
+		backoff.WithBackOff(&retryDelay{limit: limit}))
+	return r
 }
 
 // attempt sends the request once and reads the whole answer. With an error the reply holds what came nevertheless.
@@ -164,6 +195,9 @@ func (p *httpProbe) attempt(ctx context.Context, use func([]byte) error) (reply,
 	}
 	hideUser(req)
 	req.Host = p.host
+	if p.agent != "" {
+		req.Header.Set("User-Agent", p.agent)
+	}
 	res, err := p.client.Do(req)
 	if err != nil {
 		return reply{}, err
@@ -196,12 +230,18 @@ func traceID(ctx context.Context) string {
 }
 
 // retryDelay waits 0, 20, 40, 80 … ms before the first, second, third … retry (spec section 2).
-type retryDelay struct{ next time.Duration }
+type retryDelay struct {
+	limit *runLimit
+	next  time.Duration
+}
 
 func (d *retryDelay) Reset() { d.next = 0 }
 
 func (d *retryDelay) NextBackOff() time.Duration {
 	delay := d.next
 	d.next = max(20*time.Millisecond, 2*delay)
+	if delay > d.limit.remaining() {
+		return backoff.Stop // a retry that would come too late is not waited for
+	}
 	return delay
 }

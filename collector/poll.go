@@ -10,6 +10,9 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
+// minBackoff is the pause before a poll is made again for which this process lacked the means. It doubles each time.
+const minBackoff = 100 * time.Millisecond
+
 // maxHangupPause is from the start of a poll that a hang-up caused to the start of the next one; less where the recovery
 // interval is.
 const maxHangupPause = time.Second
@@ -30,13 +33,14 @@ type poller struct {
 	look     func(context.Context) health.Observation
 	healthy  func(health.Observation) bool
 	tolerate func() bool // asked after each poll; nil for never
-	hangups  *hangups
+	hangups  hangups
 	probes   []*httpProbe // those that look asks
 
-	lastHangup time.Time // start of the latest poll that a hang-up caused
+	lastHangup time.Time     // start of the latest poll that a hang-up caused
+	backoff    time.Duration // before the latest poll was made again, 0 if it was not
 }
 
-func newPoller(name string, o Options, in instruments, h *hangups, probes ...*httpProbe) *poller {
+func newPoller(name string, o Options, in instruments, h hangups, probes ...*httpProbe) *poller {
 	p := &poller{
 		progress: progress{name: name}, interval: o.Interval, recovery: o.Interval, timeout: o.Timeout,
 		tracer: in.tracer, observe: o.Observe, hangups: h, probes: probes,
@@ -67,55 +71,76 @@ func (p *poller) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-p.hangups.alarm:
+		case <-p.hangups:
 			next = p.hurry(next)
 		case <-timer.C:
 			next = p.poll(ctx, next.trigger)
 		}
-		wait := max(time.Until(next.at), 0)
-		p.expect(time.Now().Add(wait))
-		timer.Reset(wait)
+		timer.Reset(max(time.Until(next.at), 0))
 	}
 }
 
-// hurry brings the next poll forward because of a hang-up, unless the service was asked since.
+// hurry brings the next poll forward because of a hang-up.
 func (p *poller) hurry(next plan) plan {
 	at := time.Now()
 	if earliest := p.lastHangup.Add(min(maxHangupPause, p.recovery)); at.Before(earliest) {
 		at = earliest
 	}
-	if !p.hangups.pending() || next.at.Before(at) {
+	if !at.Before(next.at) {
 		return next
 	}
+	p.expect(at)
 	return plan{at, health.TriggerHangup}
 }
 
-// poll looks once and hands on what was seen, unless that says nothing about the node: because the process is ending and
-// the probes were broken off, or because it has no means left to ask. It returns when to poll next.
+// poll looks once and hands on what was seen. It returns when to poll next.
 func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 	start := time.Now()
-	p.expect(start.Add(p.timeout))
+	p.begin(start, start.Add(p.timeout))
+	p.hangups.forget()
 	if trigger == health.TriggerHangup {
 		p.lastHangup = start
 	}
 	spanCtx, span := beginPoll(ctx, p.tracer, p.name, trigger, start)
 	defer span.End()
 	o := p.look(spanCtx)
-	if ctx.Err() == nil {
-		if o.At, o.Trigger = time.Now(), trigger; conclusive(o) {
-			p.observe(spanCtx, o)
-		}
-		for _, probe := range p.probes {
-			probe.record.flush()
-		}
+	if ctx.Err() != nil { // the process is ending, and the probes were broken off: that says nothing about the node
+		return plan{start, trigger}
+	}
+	defer p.flush()
+	if !conclusive(o) {
+		return p.again(trigger)
+	}
+	p.backoff = 0
+	o.At, o.Trigger = time.Now(), trigger
+	p.observe(spanCtx, o)
+	next := plan{start.Add(p.interval), health.TriggerTick}
+	if p.recovery < p.interval && !p.healthy(o) {
+		next = plan{start.Add(p.recovery), health.TriggerRecovery}
 	}
 	if p.tolerate != nil && !p.healthy(o) && p.tolerate() {
-		return plan{start.Add(min(toleranceInterval, p.recovery)), health.TriggerRecovery}
+		next = plan{start.Add(min(toleranceInterval, p.recovery)), health.TriggerRecovery}
 	}
-	if p.recovery < p.interval && !p.healthy(o) {
-		return plan{start.Add(p.recovery), health.TriggerRecovery}
+	if now := time.Now(); next.at.Before(now) {
+		next.at = now
 	}
-	return plan{start.Add(p.interval), health.TriggerTick}
+	p.end(next.at)
+	return next
+}
+
+// again plans to repeat a poll that says nothing about the node, because this process lacked the means to ask.
+func (p *poller) again(trigger health.Trigger) plan {
+	p.backoff = min(max(minBackoff, 2*p.backoff), p.interval)
+	at := time.Now().Add(p.backoff)
+	p.expect(at)
+	return plan{at, trigger}
+}
+
+// flush logs what the probes found, after it has been handed on.
+func (p *poller) flush() {
+	for _, probe := range p.probes {
+		probe.record.flush()
+	}
 }
 
 // beginPoll begins the trace of a poll.
@@ -129,6 +154,6 @@ func beginPoll(
 // close lets go of the connections that are kept from poll to poll.
 func (p *poller) close() {
 	for _, probe := range p.probes {
-		probe.closeIdle()
+		probe.connections.close()
 	}
 }

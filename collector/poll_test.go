@@ -91,7 +91,11 @@ func TestPollEndsWithContext(t *testing.T) {
 						t.Errorf("logged:\n%s", r.log)
 					}
 					for _, m := range r.instruments() {
-						t.Errorf("measured: %s", m.Name)
+						for set, value := range r.measured(m.Name) {
+							if value != 0 {
+								t.Errorf("measured: %s{%s} %v", m.Name, set, value)
+							}
+						}
 					}
 					for _, span := range r.spans.Ended() {
 						for _, a := range span.Attributes() {

@@ -61,22 +61,59 @@ func TestStuckPoll(t *testing.T) {
 		}
 		c, err := NewProsody(origin, r.options)
 		defer r.run(c, err)()
-		at := func(since time.Duration, want string) {
+		at := func(since time.Duration, overdue, stuck string) {
 			t.Helper()
 			time.Sleep(time.Until(v.start.Add(since)))
 			synctest.Wait()
-			if err := c.Overdue(time.Now()); (err == nil) != (want == "") || err != nil && err.Error() != want {
-				t.Errorf("after %s: %v, want %q", since, err, want)
+			for want, err := range map[string]error{overdue: c.Overdue(time.Now()), stuck: c.Stuck(time.Now())} {
+				if (err == nil) != (want == "") || err != nil && err.Error() != want {
+					t.Errorf("after %s: %v, want %q", since, err, want)
+				}
 			}
 		}
-		at(59*time.Second, "")
-		at(68*time.Second, "")
-		at(68*time.Second+ms, "poll of prosody is overdue by 5.001s")
-		at(time.Hour, "poll of prosody is overdue by 58m57s")
+		at(59*time.Second, "", "")
+		at(63500*ms, "", "")
+		at(63501*ms, "poll of prosody is overdue by 501ms", "")
+		at(68*time.Second, "poll of prosody is overdue by 5s", "")
+		at(68*time.Second+ms, "poll of prosody is overdue by 5.001s", "poll of prosody is overdue by 5.001s")
+		at(time.Hour, "poll of prosody is overdue by 58m57s", "poll of prosody is overdue by 58m57s")
 		close(release)
-		at(time.Hour+ms, "")
-		at(time.Hour+5*time.Minute, "")
+		at(time.Hour+ms, "", "")
+		at(time.Hour+5*time.Minute, "", "")
 	})
+}
+
+// TestLatePollIsOverdueUntilItEnds: what is known is too old until the poll has found something, however soon it began.
+func TestLatePollIsOverdueUntilItEnds(t *testing.T) {
+	now := time.Now()
+	at := func(since time.Duration) time.Time { return now.Add(since) }
+	p := &progress{name: "prosody"}
+	overdue := func(since time.Duration, want bool) {
+		t.Helper()
+		if err := p.Overdue(at(since)); (err != nil) != want {
+			t.Errorf("after %s: %v", since, err)
+		}
+	}
+	const s = time.Second
+	overdue(time.Hour, false) // before anything
+	p.end(at(5 * s))
+	overdue(5500*ms, false)
+	p.begin(at(5500*ms), at(8500*ms)) // as late as it may be
+	overdue(9*s, false)
+	overdue(9001*ms, true)
+	p.end(at(10 * s))
+	overdue(10500*ms, false)
+	overdue(10501*ms, true)
+	p.begin(at(14*s), at(17*s)) // after a pause of the process
+	overdue(14*s, true)
+	if err := p.Stuck(at(22 * s)); err != nil {
+		t.Error("a poll that began late and is in time is no stuck loop:", err)
+	}
+	p.expect(at(15 * s)) // it is made again
+	p.begin(at(15*s), at(18*s))
+	overdue(15*s, true)
+	p.end(at(20 * s))
+	overdue(16*s, false)
 }
 
 // TestStuckStatusFile has a reading of the status file that never ends.
@@ -96,13 +133,16 @@ func TestStuckStatusFile(t *testing.T) {
 	if err := c.Overdue(time.Now()); err != nil {
 		t.Errorf("while it is read: %v", err)
 	}
-	late := time.Now().Add(slack + ms)
-	if err := c.Overdue(late); err == nil || !strings.HasPrefix(err.Error(), "poll of status_file is overdue by 5.") {
+	late := time.Now().Add(r.options.Timeout + overdueAfter + ms)
+	if err := c.Overdue(late); err == nil || !strings.HasPrefix(err.Error(), "poll of status_file is overdue by ") {
 		t.Errorf("long after it was to be read: %v", err)
+	}
+	if err := c.Stuck(late.Add(stuckAfter)); err == nil {
+		t.Error("a reading that never ends is no stuck loop")
 	}
 	close(release)
 	testbed.Eventually(t, "the loop to go on", bound, func() bool { return c.Overdue(late) == nil })
-	if err := c.Overdue(time.Now().Add(never)); err != nil {
+	if err := c.Overdue(time.Now().Add(never - time.Second)); err != nil {
 		t.Errorf("until the next poll: %v", err)
 	}
 }

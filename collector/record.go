@@ -74,6 +74,9 @@ type recorder struct {
 	log  *slog.Logger
 	set  metric.MeasurementOption // attribute probe
 
+	pause  time.Duration // for how long of the run that is under way this process did not run
+	stalls int           // runs in a row of which that is true
+
 	last     outcome
 	failures int // in a row
 	since    time.Time
@@ -128,6 +131,20 @@ func (r *recorder) begin(ctx context.Context, start time.Time) (_ context.Contex
 	}
 }
 
+// paused notes, before a run is done, for how long of it this process did not run: that time does not count. Of some in a
+// row only the first is logged.
+func (r *recorder) paused(ctx context.Context, d time.Duration) {
+	r.pause = d
+	if d == 0 {
+		r.stalls = 0
+		return
+	}
+	trace.SpanFromContext(ctx).SetAttributes(attribute.Float64("signal.paused", d.Seconds()))
+	if r.stalls++; r.stalls == 1 {
+		r.log.WarnContext(ctx, "this process did not run during a probe", "seconds", d.Seconds())
+	}
+}
+
 // flush logs a failure, once the observation that holds it has been handed on: its line then names the incident that it
 // began.
 func (r *recorder) flush() {
@@ -138,7 +155,7 @@ func (r *recorder) flush() {
 }
 
 func (r *recorder) measure(ctx context.Context, o outcome, attempts int, took time.Duration) {
-	r.in.duration.Record(ctx, took.Seconds(), r.set)
+	r.in.duration.Record(ctx, (took - r.pause).Seconds(), r.set)
 	r.in.attempts.Add(ctx, int64(attempts), r.set)
 	r.in.results.Add(ctx, 1, r.result(o.label))
 	success := int64(0)

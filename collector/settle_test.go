@@ -12,8 +12,9 @@ import (
 
 // settling feeds credible with readings of a real file at chosen times.
 type settling struct {
-	t *testing.T
-	s *statusFile
+	t    *testing.T
+	s    *statusFile
+	last *time.Duration // the moment of the latest reading
 	// path of the file that is read
 	path string
 }
@@ -25,7 +26,7 @@ func newSettling(t *testing.T, believed string) settling {
 	if believed != "" {
 		s.believed = &health.StatusFile{Found: true, Contents: believed}
 	}
-	return settling{t, s, path}
+	return settling{t, s, new(time.Duration), path}
 }
 
 // hold makes the file hold something, changed at a moment.
@@ -39,9 +40,20 @@ func (f settling) hold(content string, changed time.Duration) {
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// at reads the file at a moment, and checks whether what it holds is believed.
+// at reads the file whenever the timer fires until a moment, and at that moment, and checks whether what it holds is
+// believed then, and not before.
 func (f settling) at(moment time.Duration, want bool) {
 	f.t.Helper()
+	for f.s.doubt != nil && *f.last+settleStep < moment {
+		f.read(*f.last+settleStep, false)
+	}
+	f.read(moment, want)
+}
+
+// read reads the file at a moment, and checks whether what it holds is believed.
+func (f settling) read(moment time.Duration, want bool) {
+	f.t.Helper()
+	*f.last = moment
 	r := readStatusFile(f.path)
 	if got := f.s.credible(r, epoch.Add(moment)); got != want {
 		f.t.Errorf("after %s %+v is believed: %t", moment, r.StatusFile, got)
@@ -88,7 +100,7 @@ func TestSettleEndsWithKnownWord(t *testing.T) {
 	f.hold("", 0)
 	f.at(0, false)
 	f.hold("drain", 0)
-	f.at(99*ms, true)
+	f.read(99*ms, true)
 	f.hold("", 0)
 	f.at(150*ms, false) // a doubt of its own: not the one of 150 ms ago
 	f.at(249*ms, false)
@@ -145,6 +157,19 @@ func TestSettleLimit(t *testing.T) {
 	}
 	f.hold("nonsense, still", time.Second)
 	f.at(time.Second, true)
+}
+
+// TestSettlePause does not count a pause of this process, in which the writer may not have run either.
+func TestSettlePause(t *testing.T) {
+	for _, paused := range []time.Duration{100 * ms, 4 * time.Second} {
+		f := newSettling(t, "ready")
+		f.hold("", 0)
+		f.read(0, false)
+		f.at(50*ms, false)
+		f.read(50*ms+paused, false)
+		f.at(74*ms+paused, false)
+		f.at(75*ms+paused, true)
+	}
 }
 
 // TestSettleTimer looks again when the wait is over, not before, and not for what is believed.

@@ -22,8 +22,11 @@ const (
 	// settleTime is for how long a file must be untouched before it is believed to hold no known word: editors
 	// truncate or rename before they write.
 	settleTime = 100 * time.Millisecond
-	// settleLimit ends the wait for a file that is touched for ever and never holds a known word.
+	// settleLimit ends the wait for a file that is touched all the time and never holds a known word.
 	settleLimit = time.Second
+	// settleStep is the time between two looks at such a file, and counts for no more if it was longer: while this process
+	// does not run, the writer may not run either.
+	settleStep = 25 * time.Millisecond
 )
 
 // NewStatusFile reads the drain status file at each change of it and at every poll.
@@ -36,7 +39,7 @@ func NewStatusFile(path string, o Options) (Collector, error) {
 		return nil, fmt.Errorf("status file: %w", err)
 	}
 	return &statusFile{
-		progress: progress{name: "status_file"}, path: path, interval: o.Interval, tracer: in.tracer, observe: o.Observe,
+		progress: progress{name: "status_file"}, path: path, interval: o.Interval, timeout: o.Timeout, tracer: in.tracer, observe: o.Observe,
 		record: newRecorder("status_file", in, o.Logger, fileOutcomes), log: o.Logger.With("path", path),
 	}, nil
 }
@@ -45,6 +48,7 @@ type statusFile struct {
 	progress
 	path     string
 	interval time.Duration
+	timeout  time.Duration // of a reading, before it is overdue
 	tracer   trace.Tracer
 	observe  func(context.Context, health.Observation)
 	record   *recorder
@@ -52,19 +56,22 @@ type statusFile struct {
 
 	believed *health.StatusFile // the latest that was handed on
 	doubt    *doubt             // what was read and not believed yet, nil for nothing
-	confirm  *time.Timer        // when to look at the doubtful again
+	confirm  *time.Timer        // when to look at the doubtful again, or at what could not be read
+	backoff  time.Duration      // before the latest poll was made again, 0 if it was not
 }
 
 // doubt is a reading without a known word.
 type doubt struct {
 	reading
-	at    time.Time // when it was first read like this
-	begun time.Time // when the doubt began
+	looked    time.Time     // when it was read last
+	unchanged time.Duration // for how long it was seen like this
+	lasted    time.Duration // for how long the doubt has lasted
 }
 
 // Run watches and polls until ctx ends. It returns nil: where the file cannot be watched, it is polled.
 func (s *statusFile) Run(ctx context.Context) error {
-	s.expect(time.Now())
+	now := time.Now()
+	s.begin(now, now.Add(s.timeout))
 	watch := newWatch(s.path, s.log)
 	defer watch.close()
 	s.confirm = time.NewTimer(settleTime)
@@ -73,9 +80,8 @@ func (s *statusFile) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.interval)
 	defer tick.Stop()
 
-	s.look(ctx, health.TriggerTick)
+	s.poll(ctx, watch, health.TriggerTick)
 	for {
-		s.expect(time.Now().Add(s.interval))
 		trigger := health.TriggerStatusFile
 		select {
 		case <-ctx.Done():
@@ -89,31 +95,50 @@ func (s *statusFile) Run(ctx context.Context) error {
 		case err := <-watch.errors():
 			s.log.WarnContext(ctx, "status file watch lost events", "error", err)
 		case <-s.confirm.C:
+			if s.open {
+				trigger = health.TriggerTick
+			}
 		}
-		s.expect(time.Now())
-		s.look(ctx, trigger)
-		// After the reading, which is what is urgent. What changed while a new directory was not watched yet is read now.
-		if watch.follow() {
-			s.look(ctx, health.TriggerStatusFile)
-		}
+		s.poll(ctx, watch, trigger)
 	}
 }
 
-// look reads the file and hands on what is to be believed. An event that changes nothing is not an observation.
-func (s *statusFile) look(ctx context.Context, trigger health.Trigger) {
+// poll looks at the file and follows where its path leads. What this process lacked the means to read is read again, with
+// back-off.
+func (s *statusFile) poll(ctx context.Context, watch *watch, trigger health.Trigger) {
+	start := time.Now()
+	s.begin(start, start.Add(s.timeout))
+	read := s.look(ctx, trigger)
+	// After the reading, which is what is urgent. What changed while a new directory was not watched yet is read now.
+	if watch.follow() {
+		read = s.look(ctx, health.TriggerStatusFile)
+	}
+	if read {
+		s.backoff = 0
+		s.end(start.Add(s.interval))
+		return
+	}
+	s.backoff = min(max(minBackoff, 2*s.backoff), s.interval)
+	s.confirm.Reset(s.backoff)
+	s.expect(time.Now().Add(s.backoff))
+}
+
+// look reads the file and hands on what is to be believed. An event that changes nothing is not an observation. It
+// reports whether this process had the means to read.
+func (s *statusFile) look(ctx context.Context, trigger health.Trigger) bool {
 	start := time.Now()
 	r := readStatusFile(s.path)
 	if isLocal(r.err) { // it says nothing about the file
 		_, done := s.record.begin(ctx, start)
 		done(time.Now(), outcome{label: string(health.FailureLocal), key: string(health.FailureLocal), detail: r.err.Error()}, 1)
 		s.record.flush()
-		return
+		return false
 	}
 	if !s.credible(r, start) {
-		return
+		return true
 	}
 	if trigger != health.TriggerTick && s.believed != nil && *s.believed == r.StatusFile {
-		return
+		return true
 	}
 	s.believed = &r.StatusFile
 
@@ -124,10 +149,11 @@ func (s *statusFile) look(ctx context.Context, trigger health.Trigger) {
 	_, done := s.record.begin(context.WithoutCancel(ctx), start) // after what is urgent; the end of ctx does not unmake a finding
 	done(end, outcomeOfFile(&r.StatusFile), 1)
 	s.record.flush()
+	return true
 }
 
 // credible decides whether a reading counts. A known word does at once, and so does what is believed already; anything
-// else must be found untouched after settleTime, else the timer is set to look again.
+// else must be seen unchanged for settleTime. Until then the timer is set to look again.
 func (s *statusFile) credible(r reading, now time.Time) bool {
 	if r.Word().Known() || s.believed != nil && *s.believed == r.StatusFile {
 		s.doubt = nil
@@ -135,16 +161,22 @@ func (s *statusFile) credible(r reading, now time.Time) bool {
 		return true
 	}
 	if s.doubt == nil {
-		s.doubt = &doubt{reading: r, at: now, begun: now}
-	} else if !s.doubt.sameAs(r) {
-		s.doubt.reading, s.doubt.at = r, now
+		s.doubt = &doubt{reading: r, looked: now}
 	}
-	remaining := min(settleTime-now.Sub(s.doubt.at), settleLimit-now.Sub(s.doubt.begun))
+	d := s.doubt
+	passed := min(now.Sub(d.looked), settleStep)
+	d.looked = now
+	d.lasted += passed
+	d.unchanged += passed
+	if !d.sameAs(r) {
+		d.reading, d.unchanged = r, 0
+	}
+	remaining := min(settleTime-d.unchanged, settleLimit-d.lasted)
 	if remaining <= 0 {
 		s.doubt = nil
 		return true
 	}
-	s.confirm.Reset(remaining)
+	s.confirm.Reset(min(remaining, settleStep))
 	return false
 }
 

@@ -250,7 +250,7 @@ func TestSpans(t *testing.T) {
 		}
 		for i, attempt := range attempts {
 			failed := i < tt.attempts-1
-			if attempt.SpanKind() != trace.SpanKindClient || attempt.Name() != "HTTP GET" || (attempt.Status().Code == codes.Error) != failed {
+			if attempt.SpanKind() != trace.SpanKindClient || attempt.Name() != "GET" || (attempt.Status().Code == codes.Error) != failed {
 				t.Errorf("%s: attempt %d is %s %q, %v", tt.probe, i+1, attempt.SpanKind(), attempt.Name(), attempt.Status())
 			}
 			c := attempt.SpanContext()

@@ -48,15 +48,16 @@ type Failure string
 // The failures of a probe. The zero value, NoFailure, says that a complete answer came.
 const (
 	NoFailure         Failure = ""
-	FailureTimeout    Failure = "timeout"            // nothing complete within PROBE_TIMEOUT
-	FailureRefused    Failure = "connection_refused" // nobody listens
-	FailureReset      Failure = "connection_reset"   // the peer, or the network, broke the connection
-	FailureResolve    Failure = "name_resolution"    // the host name has no address
-	FailureTLS        Failure = "tls"                // handshake or certificate
-	FailureProtocol   Failure = "malformed_response" // not HTTP
-	FailureBodySize   Failure = "body_too_large"     // over the bound of spec section 2
-	FailureRedirects  Failure = "too_many_redirects" // more than 5
-	FailureUnexpected Failure = "transport"          // any other transport error
+	FailureTimeout    Failure = "timeout"              // nothing complete within PROBE_TIMEOUT
+	FailureRefused    Failure = "connection_refused"   // nobody listens
+	FailureReset      Failure = "connection_reset"     // the peer, or the network, broke the connection
+	FailureResolve    Failure = "name_resolution"      // the host name has no address
+	FailureTLS        Failure = "tls"                  // handshake or certificate
+	FailureProtocol   Failure = "malformed_response"   // not HTTP
+	FailureBodySize   Failure = "body_too_large"       // over the bound of spec section 2
+	FailureRedirects  Failure = "too_many_redirects"   // more than 5
+	FailureRedirected Failure = "redirected_elsewhere" // to another host, which is not asked
+	FailureUnexpected Failure = "transport"            // any other transport error
 	// FailureLocal says that the sidecar itself could not ask, for want of file descriptors, memory or ports. That is no
 	// finding about the node, and no observation is made of it.
 	FailureLocal Failure = "local_resources"
@@ -65,7 +66,7 @@ const (
 // Failures lists every Failure but NoFailure, for metrics that show all of them from the start.
 var Failures = []Failure{
 	FailureTimeout, FailureRefused, FailureReset, FailureResolve, FailureTLS, FailureProtocol, FailureBodySize, FailureRedirects,
-	FailureUnexpected, FailureLocal,
+	FailureRedirected, FailureUnexpected, FailureLocal,
 }
 
 // Answer is the outcome of one HTTP probe.

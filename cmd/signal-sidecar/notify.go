@@ -23,9 +23,6 @@ const (
 	checkAgain = time.Second
 )
 
-// overdue is a part that can be stuck; the error says with what.
-type overdue interface{ Overdue(now time.Time) error }
-
 // notifier tells systemd how the sidecar does (sd_notify(3)): that it has started, once there is a verdict; what the
 // verdict is; that it works on, by feeding the watchdog while no part is overdue; and that it stops.
 type notifier struct {
@@ -33,14 +30,14 @@ type notifier struct {
 	watchdog time.Duration // systemd ends a process that does not feed for so long; 0 without a watchdog
 	startup  time.Duration // what the first verdict may take
 	current  func() *health.Snapshot
-	parts    []overdue
+	stuck    []func(now time.Time) error // of each part that can be stuck; the error says with what
 	log      *slog.Logger
 
 	told  string // the state that was told last, "" for none yet
 	ready bool   // that was told
 	deaf  bool   // the manager could not be told; this was logged
-	late  bool   // a part was overdue at the latest feeding
-	stuck bool   // it still was at the next one; this was logged
+	late  bool   // a part was stuck at the latest feeding
+	unfed bool   // it still was at the next one; this was logged
 }
 
 // newNotifier returns nil when no service manager wants to be told.
@@ -49,9 +46,10 @@ func newNotifier(c config, s *sidecar) *notifier {
 	if socket == "" {
 		return nil
 	}
-	n := &notifier{socket: socket, startup: c.timeout + startSlack, current: s.monitor.Current, parts: []overdue{s.monitor}, log: s.log}
+	n := &notifier{socket: socket, startup: c.timeout + startSlack, current: s.monitor.Current, log: s.log}
+	n.stuck = append(n.stuck, s.monitor.Overdue)
 	for _, part := range s.collectors {
-		n.parts = append(n.parts, part)
+		n.stuck = append(n.stuck, part.Stuck)
 	}
 	var err error
 	if n.watchdog, err = daemon.SdWatchdogEnabled(false); err != nil {
@@ -98,28 +96,39 @@ func (n *notifier) tellVerdict(v health.Verdict) {
 	}
 }
 
-// feed feeds the watchdog unless a part is overdue, and returns when to do so again. A part that is overdue is asked once
-// more before it counts as stuck: where the process was stopped for a while, as the machine was, all parts are late at first.
+// feed feeds the watchdog unless a part is stuck, and returns when to do so again. A part counts as stuck when it is so at
+// two feedings in a row: after a pause of this process all parts are late for a moment, and it may be high time to feed.
 func (n *notifier) feed(ctx context.Context) time.Duration {
-	now := time.Now()
-	for _, part := range n.parts {
-		if err := part.Overdue(now); err != nil {
-			if n.late && !n.stuck {
+	soon := min(checkAgain, n.watchdog/2)
+	next := n.watchdog / 2
+	if err := n.firstStuck(time.Now()); err != nil {
+		if n.late {
+			if !n.unfed {
 				n.log.ErrorContext(ctx, "watchdog not fed: a part is stuck", "error", err, "watchdog", n.watchdog.String())
-				n.stuck = true
 			}
-			n.late = true
-			return min(checkAgain, n.watchdog/2)
+			n.unfed = true
+			return soon
+		}
+		n.late, next = true, soon
+	} else {
+		if n.unfed {
+			n.log.InfoContext(ctx, "watchdog fed again: no part is stuck any more")
+		}
+		n.late, n.unfed = false, false
+	}
+	if !n.tell(daemon.SdNotifyWatchdog) {
+		return soon
+	}
+	return next
+}
+
+func (n *notifier) firstStuck(now time.Time) error {
+	for _, stuck := range n.stuck {
+		if err := stuck(now); err != nil {
+			return err
 		}
 	}
-	if n.stuck {
-		n.log.InfoContext(ctx, "watchdog fed again: no part is stuck any more")
-	}
-	n.late, n.stuck = false, false
-	if !n.tell(daemon.SdNotifyWatchdog) {
-		return min(checkAgain, n.watchdog/2)
-	}
-	return n.watchdog / 2
+	return nil
 }
 
 // tell sends a message and reports whether that worked; that it does not is logged once.

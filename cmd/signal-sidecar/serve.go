@@ -163,6 +163,7 @@ func newCollectors(c config, s *sidecar) ([]collector.Collector, error) {
 	o := collector.Options{
 		Interval: c.interval, Recovery: c.recovery, Timeout: c.timeout, Retries: c.retries, Observe: s.monitor.Observe,
 		Tolerates:      func(service string) bool { return s.monitor.Current().Tolerates(service) },
+		UserAgent:      "signal-sidecar/" + otel.ReadBuild().Version,
 		TracerProvider: s.telemetry.TracerProvider, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 	}
 	jicofo, errJ := collector.NewJicofo(c.jicofoOrigin, o)

@@ -11,14 +11,9 @@ import (
 	"time"
 )
 
-// part is overdue for as long as it says.
-type part struct{ err error }
-
-func (p *part) Overdue(time.Time) error { return p.err }
-
-// TestOverdueOnce feeds after a pause of the whole process, which makes all parts late for a moment: it is not fed then, but
-// soon after, and nothing is called stuck before it was found late twice.
-func TestOverdueOnce(t *testing.T) {
+// TestStuckOnce feeds after a pause of the whole process, which makes all parts late for a moment. A part that is late at
+// two feedings in a row is stuck, and the watchdog is not fed until it goes on.
+func TestStuckOnce(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "notify")
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {
@@ -26,24 +21,28 @@ func TestOverdueOnce(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = manager.Close() })
 	var log bytes.Buffer
-	p := new(part)
-	n := &notifier{socket: socket, watchdog: 30 * time.Second, parts: []overdue{p}, log: slog.New(slog.NewTextHandler(&log, nil))}
+	var found error
+	n := &notifier{
+		socket: socket, watchdog: 30 * time.Second, log: slog.New(slog.NewTextHandler(&log, nil)),
+		stuck: []func(time.Time) error{func(time.Time) error { return nil }, func(time.Time) error { return found }},
+	}
 	late := errors.New("poll of jicofo is overdue by 10s")
 	for i, tt := range []struct {
 		found  error
+		fed    bool
 		next   time.Duration
 		logged string // in all
 	}{
-		{nil, 15 * time.Second, ""},
-		{late, time.Second, ""},
-		{nil, 15 * time.Second, ""},
-		{late, time.Second, ""},
-		{late, time.Second, "ERROR"},
-		{late, time.Second, "ERROR"},
-		{nil, 15 * time.Second, "ERROR INFO"},
-		{late, time.Second, "ERROR INFO"},
+		{nil, true, 15 * time.Second, ""},
+		{late, true, time.Second, ""},
+		{nil, true, 15 * time.Second, ""},
+		{late, true, time.Second, ""},
+		{late, false, time.Second, "ERROR"},
+		{late, false, time.Second, "ERROR"},
+		{nil, true, 15 * time.Second, "ERROR INFO"},
+		{late, true, time.Second, "ERROR INFO"},
 	} {
-		p.err = tt.found
+		found = tt.found
 		next := n.feed(t.Context())
 		var logged []string
 		for line := range strings.Lines(log.String()) {
@@ -54,5 +53,18 @@ func TestOverdueOnce(t *testing.T) {
 		if got := strings.Join(logged, " "); next != tt.next || got != tt.logged {
 			t.Errorf("feeding %d: again in %s, logged %q; want %s, %q", i, next, got, tt.next, tt.logged)
 		}
+		if fed := received(t, manager); fed != tt.fed {
+			t.Errorf("feeding %d: fed %t", i, fed)
+		}
 	}
+}
+
+// received reports whether a message has been sent to a socket, and takes it.
+func received(t *testing.T, socket *net.UnixConn) bool {
+	t.Helper()
+	if err := socket.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := socket.Read(make([]byte, 100))
+	return err == nil
 }

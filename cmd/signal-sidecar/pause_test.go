@@ -1,0 +1,117 @@
+package main_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
+)
+
+// pauseSettings show any moment at which the node was found unhealthy: the dampening outlasts the test, and a script runs.
+func pauseSettings(t *testing.T) (settings vars, dumped string) {
+	t.Helper()
+	folder := t.TempDir()
+	dumped = filepath.Join(folder, "dumped")
+	script := write(t, folder, "dump", "#!/bin/sh\necho >"+dumped+"\n")
+	testbed.Must(t, os.Chmod(script, 0o755)) //nolint:gosec // it is run
+	return vars{
+		"POLLING_INTERVAL": "0.5", "PROBE_TIMEOUT": "1", "HEALTH_DAMPENING_INTERVAL": "300", "DRAIN_GRACE_INTERVAL": "0",
+		"JICOFO_DUMP": script, "PROSODY_DUMP": script,
+	}, dumped
+}
+
+// stop stops the process for a time, as a debugger does, a frozen control group or the migration of a virtual machine.
+func (s *sidecar) stop(t *testing.T, d time.Duration) {
+	t.Helper()
+	s.Signal(t, syscall.SIGSTOP)
+	<-time.After(d)
+	s.Signal(t, syscall.SIGCONT)
+}
+
+// staysUp checks that a node was never found unhealthy: until its services have been asked some more times.
+func (s *shard) staysUp(t *testing.T, dumped string) {
+	t.Helper()
+	s.polls(t, 3, map[string]string{"jicofo_health": "ok", "jicofo_stats": "ok", "prosody": "ok", "status_file": "ok"})
+	s.becomes(t, "up ready 100%")
+	s.changes(t, 1)
+	if _, err := os.Stat(dumped); err == nil {
+		t.Error("a dump script has run")
+	}
+}
+
+// TestPause stops the sidecar in the middle of a poll for longer than a probe may take. Both services answer in the
+// meantime, so nothing is wrong with the node.
+func TestPause(t *testing.T) {
+	t.Parallel()
+	settings, dumped := pauseSettings(t)
+	s := newShard(t, settings)
+	s.jicofo("slow 300ms")
+	s.prosody("slow 300ms")
+	s.start(t)
+	s.becomes(t, "up ready 100%")
+	for range 3 {
+		before, _ := s.Jicofo.Requests("")
+		testbed.Eventually(t, "a poll to begin", bound, func() bool {
+			now, _ := s.Jicofo.Requests("")
+			return now > before
+		})
+		<-time.After(80 * time.Millisecond)
+		s.stop(t, 2500*time.Millisecond)
+	}
+	s.staysUp(t, dumped)
+	if len(s.Logged("this process did not run during a probe")) == 0 {
+		t.Error("the log does not show the pauses")
+	}
+}
+
+// TestPauseOutlastsConnections has the services close their connections without an answer while the sidecar is stopped:
+// no retry is left, and the probes are made again nevertheless.
+func TestPauseOutlastsConnections(t *testing.T) {
+	t.Parallel()
+	settings, dumped := pauseSettings(t)
+	var asked, closing atomic.Int64
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if closing.Load() > 0 {
+			closing.Add(-1)
+			<-time.After(500 * time.Millisecond)
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = w.Write([]byte(`{"participants":1,"conferences":1}`))
+	}))
+	t.Cleanup(service.Close)
+	s := newShard(t, testbed.Vars(settings).With(vars{"PROBE_RETRIES": "0"}))
+	s.settings["JICOFO_ORIG"], s.settings["PROSODY_ORIG"] = service.URL, service.URL
+	s.start(t)
+	s.becomes(t, "up ready 100%")
+	closing.Store(3) // jicofo's health and statistics, and prosody
+	testbed.Eventually(t, "the requests", bound, func() bool { return closing.Load() == 0 })
+	s.stop(t, 2500*time.Millisecond)
+	s.staysUp(t, dumped)
+}
+
+// TestPauseHidesNothing stops the sidecar while a service hangs: that is found as soon as the sidecar has had the time.
+func TestPauseHidesNothing(t *testing.T) {
+	t.Parallel()
+	settings, dumped := pauseSettings(t)
+	s := startShard(t, settings)
+	s.becomes(t, "up ready 100%")
+	before, _ := s.Jicofo.Requests("")
+	s.jicofo("hang")
+	testbed.Eventually(t, "a poll that hangs", bound, func() bool {
+		now, _ := s.Jicofo.Requests("")
+		return now >= before+2
+	})
+	s.stop(t, 2500*time.Millisecond)
+	s.becomes(t, "down ready 100%")
+	testbed.Eventually(t, "the dump script to run", bound, func() bool {
+		_, err := os.Stat(dumped)
+		return err == nil
+	})
+}
