@@ -1,6 +1,7 @@
 # What the README and .ci/run call. Everything that a target needs, it installs itself (as root, from Debian) or builds.
 
 SHELL := /bin/bash
+space := $(subst ,, )
 .SHELLFLAGS := -eu -o pipefail -c
 
 # Heavy tools are built once, outside the tree, keyed by version.
@@ -24,8 +25,16 @@ CONSUL_TEMPLATE := $(CACHE)/consul-template-$(CONSUL_TEMPLATE_VERSION)/consul-te
 NFPM := $(CACHE)/nfpm-$(shell sed -n 's,.*goreleaser/nfpm/v2 \(v[^ ]*\).*,\1,p' tools/nfpm/go.mod)/nfpm
 CYCLONEDX := $(CACHE)/cyclonedx-gomod-$(shell sed -n 's,.*/cyclonedx-gomod \(v[^ ]*\).*,\1,p' tools/sbom/go.mod)/cyclonedx-gomod
 
-# The Debian that packages are installed into by the tests.
-SCRATCH_ROOT := $(CACHE)/debian-bookworm-systemd-rpm
+# The Debian that packages are installed into by the tests: $(call scratch_root,RELEASE).
+ROOT_PACKAGES := systemd rpm
+scratch_root = $(CACHE)/debian-$(1)-$(subst $(space),-,$(ROOT_PACKAGES))
+SCRATCH_ROOT := $(call scratch_root,bookworm)
+# The same with further programs: $(call programs_root,RELEASE). The tests run in it to have that release's versions.
+PROGRAMS := haproxy procps prometheus prosody socat strace sudo
+programs_root = $(CACHE)/debian-$(1)-$(subst $(space),-,$(PROGRAMS))
+PROGRAM_TESTS := HAProxy|Prosody|Prometheus|Promtool|Dashboard|RulesAreEvaluated
+# Tests in e2e/packages that do not depend on where the packages are installed.
+RELEASE_TESTS := TestReproducible|TestRelease|TestVersion|TestLintian|TestControl|TestManualPage|TestRPMFields
 # Where they build the image.
 BUILDAH_STORE := $(CACHE)/buildah-bookworm
 
@@ -38,14 +47,14 @@ FUZZTIME ?= 5s
 # The packages on the path of an event or an answer.
 BENCHMARKED := ./agent ./collector ./health ./history ./rest
 
-.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e test-containers test-packages deb rpm release bench baseline soak fmt clean
+.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e test-containers test-packages test-trixie test-newest deb rpm release bench baseline soak fmt clean
 
 build: ## the stripped, static binary
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
 
 test: components check race missing ## everything that Go and Debian's packages give
 
-test-all: lint shellcheck fuzz test-e2e test-containers test-packages ## what test leaves out because it takes heavier tools
+test-all: lint shellcheck fuzz test-e2e test-containers test-packages test-trixie ## what test leaves out because it takes heavier tools
 
 check: ## formatting, go vet, staticcheck: what needs no heavy tool (lint has more)
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }
@@ -100,7 +109,7 @@ $(CONSUL_TEMPLATE):
 
 test-containers: ## docker-compose.yml, and the image of the Dockerfile
 	@tools/components.sh install containers
-	@[ -d $(SCRATCH_ROOT) ] || tools/scratchroot.sh $(SCRATCH_ROOT)
+	@[ -d $(SCRATCH_ROOT) ] || tools/scratchroot.sh $(SCRATCH_ROOT) bookworm $(ROOT_PACKAGES)
 	@[ -d $(BUILDAH_STORE) ] || tools/gobase.sh $(SCRATCH_ROOT) $(BUILDAH_STORE)
 	cd e2e && go vet ./containers && E2E_BUILDAH=$(BUILDAH_STORE) go test -count=1 -timeout 30m ./containers
 
@@ -123,8 +132,25 @@ $(CYCLONEDX):
 
 test-packages: $(NFPM) $(CYCLONEDX) ## the packages in a Debian of their own
 	@tools/components.sh install packaging
-	@[ -d $(SCRATCH_ROOT) ] || tools/scratchroot.sh $(SCRATCH_ROOT)
+	@[ -d $(SCRATCH_ROOT) ] || tools/scratchroot.sh $(SCRATCH_ROOT) bookworm $(ROOT_PACKAGES)
 	cd e2e && go vet ./packages && E2E_SCRATCH_ROOT=$(SCRATCH_ROOT) go test -count=1 ./packages
+
+test-trixie: $(NFPM) $(CYCLONEDX) ## the tests with the programs of Debian 13, and the packages in a Debian 13
+	$(call test_on,trixie)
+
+test-newest: $(NFPM) $(CYCLONEDX) ## the same with what Debian unstable has today; by hand, because it changes every day
+	rm -rf $(CACHE)/debian-sid-*
+	$(call test_on,sid)
+
+# $(call test_on,RELEASE): in a Debian of that release, the tests that run its programs; then the package's tests.
+define test_on
+@tools/components.sh install packaging
+@[ -d $(call scratch_root,$(1)) ] || tools/scratchroot.sh $(call scratch_root,$(1)) $(1) $(ROOT_PACKAGES)
+@[ -d $(call programs_root,$(1)) ] || tools/scratchroot.sh $(call programs_root,$(1)) $(call scratch_root,$(1)) $(PROGRAMS)
+tools/inroot.sh $(call programs_root,$(1)) sh -c 'haproxy -v | head -n 1; prometheus --version | head -n 1; systemctl --version | head -n 1; \
+	go test -count=1 -run "$(PROGRAM_TESTS)" ./cmd/signal-sidecar ./deploy/prometheus ./deploy/grafana && go test -count=1 ./deploy/systemd'
+cd e2e && E2E_SCRATCH_ROOT=$(call scratch_root,$(1)) go test -count=1 -skip '$(RELEASE_TESTS)' ./packages
+endef
 
 bench: build ## Go benchmarks against the baseline, then the whole program: docs/performance.md
 	go test -run '^$$' -bench . -benchmem -count 6 $(BENCHMARKED) > bench/latest.txt

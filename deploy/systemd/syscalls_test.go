@@ -116,7 +116,7 @@ func trace(t *testing.T) (calls, families []string) {
 	cmd.Dir, cmd.Env = folder, []string{
 		"HTTP_ADDR=127.0.0.1", "TCP_ADDR=127.0.0.1", "HTTP_PORT=0", "TCP_PORT=0", "TCP_HOLD_PORT=0", "AGENT_HOLD=0.2", "POLLING_INTERVAL=0.1",
 		"JICOFO_ORIG=" + node.Jicofo.Origin(), "PROSODY_ORIG=" + strings.Replace(node.Prosody.Origin(), "127.0.0.1", "localhost", 1),
-		"CENSUS_POLL=true", "STATUS_PATH=" + status, "RECORD_PATH=" + filepath.Join(folder, "recording.jsonl"), "RECORD_MAX_SIZE=65536",
+		"CENSUS_POLL=true", "CENSUS_HOST=" + signalnode.Domain, "STATUS_PATH=" + status, "RECORD_PATH=" + filepath.Join(folder, "recording.jsonl"), "RECORD_MAX_SIZE=65536",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:1", "NOTIFY_SOCKET=" + filepath.Join(folder, "notify"), "WATCHDOG_USEC=200000",
 		"JICOFO_DUMP=/bin/true", "HEALTH_DAMPENING_INTERVAL=0", "DRAIN_GRACE_INTERVAL=0",
 	}

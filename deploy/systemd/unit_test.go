@@ -67,7 +67,7 @@ func TestService(t *testing.T) {
 // TestSandbox looks at the process, and at what its user can do where it runs.
 func TestSandbox(t *testing.T) {
 	t.Parallel()
-	m := boot(t, `CENSUS_HOST="meet.example"`, "CENSUS_POLL=true", "RECORD_PATH=/var/lib/signal-sidecar/recording.jsonl")
+	m := boot(t, `CENSUS_HOST="meet.example.com"`, "CENSUS_POLL=true", "RECORD_PATH=/var/lib/signal-sidecar/recording.jsonl")
 	m.must("systemctl start signal-sidecar")
 	process := "/proc/" + m.servicePID()
 	status := map[string]string{}
@@ -89,7 +89,7 @@ func TestSandbox(t *testing.T) {
 	if limits := contents(t, process+"/limits"); !strings.Contains(strings.Join(strings.Fields(limits), " "), "Max open files 8192 8192") {
 		t.Errorf("limits:\n%s", limits)
 	}
-	if environ := contents(t, process+"/environ"); !strings.Contains("\x00"+environ, "\x00CENSUS_HOST=meet.example\x00") {
+	if environ := contents(t, process+"/environ"); !strings.Contains("\x00"+environ, "\x00CENSUS_HOST=meet.example.com\x00") {
 		t.Errorf("a quoted setting is read as in\n%q", environ)
 	}
 

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Runs a command in another Debian, a folder that scratchroot.sh made, as root: with the programs of that Debian, and with
+# this folder, Go, Go's caches and /etc/hosts at their places. The mounts end with the command.
+#
+#   inroot.sh ROOT COMMAND...
+set -euo pipefail
+root=$1
+shift
+
+if [ -z "${IN_ROOT-}" ]; then
+	if [ "$(id -u)" != 0 ] || [ ! -x "$root/usr/bin/env" ]; then
+		echo "MISSING COMPONENT: root, or a Debian at $root; not run: $*" >&2
+		[ -z "${CI-}" ] && exit 0 || exit 1
+	fi
+	export IN_ROOT=1
+	exec unshare --mount --propagation private "$0" "$root" "$@"
+fi
+
+go=$(go env GOROOT)
+mount --rbind "$root" "$root" # pivot_root wants a mount point
+for folder in "$PWD" "$go" "$(go env GOMODCACHE)" "$(go env GOCACHE)" /proc /sys /dev; do
+	mkdir -p "$root$folder"
+	mount --rbind "$folder" "$root$folder"
+done
+touch "$root/etc/hosts"
+mount --bind /etc/hosts "$root/etc/hosts"
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+mkdir -p "$root/mnt/old"
+here=$PWD
+cd "$root"
+pivot_root . mnt/old # chroot would not do: tests boot systemd, which needs a root that is a mount
+umount -l /mnt/old
+cd "$here"
+# -buildvcs=false: git is not there.
+exec env PATH="$go/bin:/usr/sbin:/usr/bin:/sbin:/bin" GOFLAGS="${GOFLAGS-} -buildvcs=false" "$@"
