@@ -2,7 +2,6 @@ package systemd_test
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -112,7 +111,8 @@ func trace(t *testing.T) (calls, families []string) {
 	testbed.Must(t, err)
 	t.Cleanup(func() { _ = manager.Close() })
 
-	cmd := exec.Command(strace, "--follow-forks", "--quiet=all", "--signal=none", "--output="+log, testbed.Binary(t))
+	// The sidecar is the child, and strace a grandchild, so that the sidecar ends with the test whatever becomes of strace.
+	cmd := exec.Command(strace, "--daemonize", "--follow-forks", "--quiet=all", "--signal=none", "--output="+log, testbed.Binary(t))
 	cmd.Dir, cmd.Env = folder, []string{
 		"HTTP_ADDR=127.0.0.1", "TCP_ADDR=127.0.0.1", "HTTP_PORT=0", "TCP_PORT=0", "TCP_HOLD_PORT=0", "AGENT_HOLD=0.2", "POLLING_INTERVAL=0.1",
 		"JICOFO_ORIG=" + node.Jicofo.Origin(), "PROSODY_ORIG=" + strings.Replace(node.Prosody.Origin(), "127.0.0.1", "localhost", 1),
@@ -159,8 +159,8 @@ func trace(t *testing.T) (calls, families []string) {
 		files, _ := filepath.Glob(filepath.Join(folder, "recording*"))
 		return len(files) > 1
 	})
-	testbed.Must(t, syscall.Kill(child(t, cmd.Process.Pid), syscall.SIGTERM))
-	<-drained
+	testbed.Must(t, cmd.Process.Signal(syscall.SIGTERM))
+	<-drained // strace, which has the pipe as well, has written the log
 	testbed.Must(t, cmd.Wait())
 	for _, family := range regexp.MustCompile(`socket\((AF_\w+)`).FindAllStringSubmatch(contents(t, log), -1) {
 		if !slices.Contains(families, family[1]) {
@@ -187,13 +187,6 @@ func callsOf(t *testing.T, log string) (calls []string) {
 	}
 	slices.Sort(calls)
 	return calls
-}
-
-func child(t *testing.T, parent int) (pid int) {
-	t.Helper()
-	_, err := fmt.Sscan(contents(t, fmt.Sprintf("/proc/%d/task/%[1]d/children", parent)), &pid)
-	testbed.Must(t, err)
-	return pid
 }
 
 // field is a text in a line of JSON.
