@@ -195,7 +195,10 @@ func TestWatchdogOfStuckLoop(t *testing.T) {
 	fed := len(m.feeds())
 	s.polls(t, 30, map[string]string{"jicofo_health": "ok"})
 	s.prosody("healthy")
-	s.becomes(t, "up ready 100%") // the latest that the file said
+	testbed.Eventually(t, "prosody to be healthy by the latest that the file said", bound, func() bool { return s.healthCode() == 200 })
+	if line := s.line(); line != "" {
+		t.Errorf("the agent replies %q while the status file is overdue", line)
+	}
 	if now := len(m.feeds()); now > fed {
 		t.Errorf("fed %d times while the loop was stuck", now-fed)
 	}

@@ -1,10 +1,13 @@
 package main_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -29,9 +32,22 @@ func pauseSettings(t *testing.T) (settings vars, dumped string) {
 // stop stops the process for a time, as a debugger does, a frozen control group or the migration of a virtual machine.
 func (s *sidecar) stop(t *testing.T, d time.Duration) {
 	t.Helper()
-	s.Signal(t, syscall.SIGSTOP)
+	s.halt(t)
 	<-time.After(d)
 	s.Signal(t, syscall.SIGCONT)
+}
+
+// halt stops the process, and waits until none of its threads runs any more.
+func (s *sidecar) halt(t *testing.T) {
+	t.Helper()
+	s.Signal(t, syscall.SIGSTOP)
+	testbed.Eventually(t, "the sidecar to be stopped", bound, func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.Cmd.Process.Pid))
+		return err == nil && !slices.ContainsFunc(threads, func(path string) bool {
+			_, state, _ := strings.Cut(testbed.Contents(path), ") ")
+			return !strings.HasPrefix(state, "T")
+		})
+	})
 }
 
 // staysUp checks that a node was never found unhealthy: until its services have been asked some more times.
@@ -114,4 +130,37 @@ func TestPauseHidesNothing(t *testing.T) {
 		_, err := os.Stat(dumped)
 		return err == nil
 	})
+}
+
+// TestPauseQueuesChecks stops the sidecar for longer than a poll may take, and makes the node fail meanwhile. The checks that were queued
+// get no reply, or one that knows of the failure; HAProxy keeps the server's state until then.
+func TestPauseQueuesChecks(t *testing.T) {
+	t.Parallel()
+	settings, _ := pauseSettings(t)
+	s := startShard(t, settings)
+	s.becomes(t, "up ready 100%")
+	for range 3 {
+		s.halt(t)
+		s.jicofo("code 500")
+		s.prosody("slow 300ms")
+		replies := make(chan string, 20)
+		for range cap(replies) {
+			go func() {
+				said, _ := testbed.Ask(s.Agent)
+				replies <- said
+			}()
+		}
+		<-time.After(2500 * time.Millisecond)
+		s.Signal(t, syscall.SIGCONT)
+		for range cap(replies) {
+			if said := <-replies; said != "" && said != "down ready 100%\n" {
+				t.Errorf("a check that was queued gets %q", said)
+			}
+		}
+		s.becomes(t, "down ready 100%")
+		s.Stop(t, syscall.SIGTERM)
+		s.jicofo("healthy")
+		s.start(t)
+		s.becomes(t, "up ready 100%")
+	}
 }

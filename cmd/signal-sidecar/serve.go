@@ -31,6 +31,8 @@ const (
 	shutdownTime = 2 * time.Second
 	// flushTime is the part of it that telemetry has to hand out what is left.
 	flushTime = 500 * time.Millisecond
+	// deciding is the number of collectors that the verdict hangs on: jicofo, prosody and the status file.
+	deciding = 3
 )
 
 // serveCommand runs the sidecar.
@@ -169,7 +171,7 @@ func newCollectors(c config, s *sidecar) ([]collector.Collector, error) {
 	jicofo, errJ := collector.NewJicofo(c.jicofoOrigin, o)
 	prosody, errP := collector.NewProsody(c.prosodyOrigin, o)
 	status, errS := collector.NewStatusFile(c.statusPath, o)
-	all := []collector.Collector{jicofo, prosody, status}
+	all := []collector.Collector{jicofo, prosody, status} // those that the verdict hangs on come first
 	if c.rules.Census {
 		census, err := collector.NewCensus(c.prosodyOrigin, c.censusHost, o)
 		return append(all, census), errors.Join(errJ, errP, errS, err)
@@ -177,10 +179,20 @@ func newCollectors(c config, s *sidecar) ([]collector.Collector, error) {
 	return all, errors.Join(errJ, errP, errS)
 }
 
+// overdue reports whether a part that the verdict hangs on is overdue. The census is none. It is called at each agent check.
+func (s *sidecar) overdue(now time.Time) bool {
+	for _, c := range s.collectors[:deciding] {
+		if c.Overdue(now) != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // addAgents makes the agents that answer on the ports.
 func (s *sidecar) addAgents(c config) error {
 	o := agent.Options{
-		Listener: s.tcp, Source: s.monitor, OpenFiles: openFiles(), MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
+		Listener: s.tcp, Source: s.monitor, Overdue: s.overdue, OpenFiles: openFiles(), MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 	}
 	ordinary, err := agent.New(o)
 	if err != nil {
