@@ -135,7 +135,7 @@ func (n *notifier) firstStuck(now time.Time) error {
 func (n *notifier) tell(message string) bool {
 	err := n.send(message)
 	if err != nil && !n.deaf {
-		n.log.Warn("service manager cannot be told", "socket", n.socket, "message", strings.ReplaceAll(message, "\n", " "), "error", err)
+		n.log.Warn("service manager cannot be told", "socket", n.socket, "notification", strings.ReplaceAll(message, "\n", " "), "error", err)
 	}
 	n.deaf = err != nil
 	return err == nil

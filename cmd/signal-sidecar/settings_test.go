@@ -32,6 +32,7 @@ var settings = []setting{
 	{"RECOVERY_POLLING_INTERVAL", "1", [3]string{"0.25", "1500ms", "1m"}},
 	{"PROBE_TIMEOUT", "3", [3]string{"0.25", "1500ms", "1m"}},
 	{"PROBE_RETRIES", "2", [3]string{"0", "1", "100"}},
+	{"UNREACHABLE_TOLERANCE", "0", [3]string{"1.5", "2s", "1m"}},
 	{"PARTICIPANT_MAX", "5000", [3]string{"1", "100", "1000000000"}},
 	{"WEIGHT_PARTICIPANTS", "false", [3]string{"t", "Y", "1"}},
 	{"CENSUS_POLL", "false", [3]string{"T", "yes", "ON"}},
