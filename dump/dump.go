@@ -32,13 +32,9 @@ func Listener(o Options) health.Listener {
 	tracer := o.TracerProvider.Tracer("github.com/signal-sidecar/signal-sidecar/dump")
 	jicofo := &script{service: "jicofo", command: strings.Fields(o.Jicofo), tracer: tracer, log: o.Logger}
 	prosody := &script{service: "prosody", command: strings.Fields(o.Prosody), tracer: tracer, log: o.Logger}
-	return func(ctx context.Context, before, after *health.Snapshot) {
-		if before.Jicofo.Healthy() && !after.Jicofo.Healthy() {
-			jicofo.start(ctx)
-		}
-		if before.Prosody.Healthy() && !after.Prosody.Healthy() {
-			prosody.start(ctx)
-		}
+	return func(ctx context.Context, _ health.Step, after *health.Snapshot) {
+		jicofo.update(ctx, after.Jicofo.Healthy())
+		prosody.update(ctx, after.Prosody.Healthy())
 	}
 }
 
@@ -48,7 +44,16 @@ type script struct {
 	command []string
 	tracer  trace.Tracer
 	log     *slog.Logger
+	healthy bool // the service, after the previous step
 	running atomic.Bool
+}
+
+// update starts the command if the service was healthy and no longer is.
+func (s *script) update(ctx context.Context, healthy bool) {
+	if s.healthy && !healthy {
+		s.start(ctx)
+	}
+	s.healthy = healthy
 }
 
 // start runs the command without a shell, in a session of its own: it outlives the sidecar if it has to. What it

@@ -55,7 +55,7 @@ func TestFailure(t *testing.T) {
 					t.Errorf("span %q: %v", span.Name(), s)
 				}
 			}
-			if s := n.Current(); s.Jicofo.Healthy() || s.ObservedAt.IsZero() {
+			if s := n.Current(); s.Jicofo.Healthy() || s.At.IsZero() {
 				t.Errorf("health does not go on: %+v", s)
 			}
 		})

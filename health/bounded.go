@@ -19,8 +19,7 @@ func (o Observation) Bounded() Observation {
 // bounded returns a copy of the machine that keeps nothing large alive.
 func (m *Machine) bounded() Machine {
 	short := *m
-	short.jicofo, short.prosody = m.jicofo.bounded(), m.prosody.bounded()
-	short.statusFile, short.census = m.statusFile.bounded(), m.census.bounded()
+	short.latest = m.latest.Bounded()
 	short.jicofoRefusal.seen, short.prosodyRefusal.seen = m.jicofoRefusal.seen.bounded(), m.prosodyRefusal.seen.bounded()
 	return short
 }
@@ -44,7 +43,9 @@ func (p *Prosody) bounded() *Prosody {
 	if p == nil {
 		return nil
 	}
-	return &Prosody{Health: p.Health.bounded()}
+	short := *p
+	short.Health = p.Health.bounded()
+	return &short
 }
 
 func (s *StatusFile) bounded() *StatusFile {

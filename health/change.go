@@ -16,43 +16,32 @@ type Change struct {
 // Incident is the one that the change belongs to, "" for none; a recovery belongs to the one that it ends.
 func (c Change) Incident() string { return cmp.Or(c.To.Incident, c.From.Incident) }
 
-// Step is what one published snapshot adds to the history of the node: what was observed, bounded as Observation.Bounded
-// has it, and the changes that followed. It shares nothing large with the snapshot, so that it can be kept.
+// Step is everything that one call of Machine.Observe or Machine.Advance did. It shares nothing large with the Machine, so
+// that it can be kept.
 type Step struct {
-	// At is when the observation was taken in or the deadline came; it never runs backwards from step to step.
+	// At is when the observation was taken in, or the moment of the last deadline that was passed. It never runs backwards
+	// from step to step.
 	At time.Time
-	// Observation is the cause, zero when it was a deadline.
+	// Observation is what was observed, as Observation.Bounded has it; zero when only deadlines were passed.
 	Observation Observation
-	// Changes are those of the deadlines that came first, and of the observation.
+	// Changes are those of each deadline that was passed, and last that of the observation. There may be none.
 	Changes []Change
+	// Verdict is the one after the step.
+	Verdict Verdict
 
-	before Machine // as it was before the step, bounded
+	before Machine // bounded
 }
 
-// StepOf returns the step from one snapshot to the next one.
-func StepOf(before, after *Snapshot) Step {
-	s := Step{At: after.ObservedAt, Observation: after.Cause.Bounded(), before: before.machine.bounded()}
-	// Deadlines that passed before their timer could fire come first, each at its moment.
-	machine, said := before.machine, before.Verdict
-	for until := said.Until; !until.IsZero() && !until.After(after.machine.now); until = said.Until {
-		next := machine.Advance(until)
-		s.change(until, said, next)
-		said = next
-		if !s.Observed() {
-			s.At = until
-		}
-	}
-	if s.Observed() {
-		s.change(s.At, said, after.Verdict)
-	}
-	return s
-}
-
-// Observed reports whether an observation caused the step.
+// Observed reports whether the step holds an observation.
 func (s Step) Observed() bool { return s.Observation.parts() > 0 }
 
-func (s *Step) change(at time.Time, from, to Verdict) {
-	if !from.Same(to) {
-		s.Changes = append(s.Changes, Change{at, from, to})
+// Before returns the Machine as it was before the step, with its texts cut and without the rooms of the census.
+func (s Step) Before() *Machine { return &s.before }
+
+// appendChange appends the change between two verdicts, if they differ.
+func appendChange(changes []Change, at time.Time, from, to Verdict) []Change {
+	if from.Same(to) {
+		return changes
 	}
+	return append(changes, Change{at, from, to})
 }

@@ -8,11 +8,8 @@ import (
 
 // checkpoint is the state of a Machine as JSON, without its config.
 type checkpoint struct {
-	Now        time.Time   `json:"now,omitzero"`
-	Jicofo     *Jicofo     `json:"jicofo,omitempty"`
-	Prosody    *Prosody    `json:"prosody,omitempty"`
-	StatusFile *StatusFile `json:"status_file,omitempty"`
-	Census     *Census     `json:"census,omitempty"`
+	Now         time.Time `json:"now,omitzero"`
+	Observation           // the latest of each part, without a time
 
 	Observed      time.Time          `json:"observed,omitzero"`
 	LastUnhealthy time.Time          `json:"last_unhealthy,omitzero"`
@@ -55,15 +52,15 @@ type checkpointEpisode struct {
 // between does not matter.
 func (m *Machine) MarshalJSON() ([]byte, error) {
 	c := checkpoint{
-		Now: wall(m.now), Jicofo: m.jicofo, Prosody: m.prosody, StatusFile: m.statusFile, Census: m.census,
-		Observed: m.rebase(m.observed), LastUnhealthy: m.rebase(m.lastUnhealthy),
+		Now: wall(m.now), Observation: m.latest, Observed: m.rebase(m.latest.At), LastUnhealthy: m.rebase(m.lastUnhealthy),
 		BeenHealthy: m.beenHealthy, UnhealthyRuns: m.unhealthyRuns,
 		JicofoRefusal: saveRefusal(m, m.jicofoRefusal), ProsodyRefusal: saveRefusal(m, m.prosodyRefusal),
 	}
+	c.At = time.Time{}
 	if e := m.episode; e.open {
 		c.Episode = &checkpointEpisode{m.rebase(e.began), e.rawUnhealthy, e.reportedDown}
 	}
-	for _, r := range m.reasons {
+	for _, r := range m.verdict.Reasons {
 		r.Since = m.rebase(r.Since)
 		c.Reasons = append(c.Reasons, r)
 	}
@@ -77,13 +74,17 @@ func (m *Machine) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("read a machine's state: %w", err)
 	}
 	*m = Machine{
-		cfg: m.cfg, now: c.Now, jicofo: c.Jicofo, prosody: c.Prosody, statusFile: c.StatusFile, census: c.Census,
-		observed: c.Observed, lastUnhealthy: c.LastUnhealthy,
-		beenHealthy: c.BeenHealthy, unhealthyRuns: c.UnhealthyRuns, reasons: c.Reasons,
+		cfg: m.cfg, now: c.Now, latest: c.Observation, lastUnhealthy: c.LastUnhealthy,
+		beenHealthy: c.BeenHealthy, unhealthyRuns: c.UnhealthyRuns,
 		jicofoRefusal: c.JicofoRefusal.restore(), prosodyRefusal: c.ProsodyRefusal.restore(),
 	}
 	if e := c.Episode; e != nil {
 		m.episode = episode{open: true, began: e.Began, rawUnhealthy: e.RawUnhealthy, reportedDown: e.ReportedDown}
+	}
+	m.latest.At = c.Observed
+	m.verdict.Reasons = c.Reasons // for the moments since when they hold
+	if m.derive(); !m.verdict.Known {
+		m.verdict = Verdict{}
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ func ExampleMachine() {
 	}
 	observe := func(seconds int, o health.Observation) health.Verdict {
 		o.At = start.Add(time.Duration(seconds) * time.Second)
-		return machine.Observe(o)
+		return machine.Observe(o).Verdict
 	}
 	ok := health.Answer{Code: 200}
 	working := &health.Jicofo{Health: ok, Stats: ok}
@@ -28,11 +28,13 @@ func ExampleMachine() {
 	tell(0, observe(0, health.Observation{Jicofo: working}))
 	drain := observe(10, health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 503}, Stats: ok}})
 	tell(10, drain)
-	tell(130, machine.Advance(drain.Until))
+	machine.Advance(drain.Until)
+	tell(130, machine.Verdict())
 	observe(195, health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 503}, Stats: ok}})
 	dampened := observe(200, health.Observation{Jicofo: working})
 	tell(200, dampened)
-	tell(225, machine.Advance(dampened.Until))
+	machine.Advance(dampened.Until)
+	tell(225, machine.Verdict())
 	// Output:
 	//   0s  up ready 100%    none
 	//  10s  up drain 0%      jicofo_overloaded

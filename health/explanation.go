@@ -44,8 +44,8 @@ func (s *Snapshot) Explain() Explanation {
 		State: v.State(), AgentMessage: s.machine.reply(v), Damped: v.Damped, Incident: v.Incident,
 		Reasons: make([]ExplainedReason, len(v.Reasons)),
 	}
-	if !s.ObservedAt.IsZero() {
-		e.Time = new(Time(s.ObservedAt))
+	if !s.At.IsZero() {
+		e.Time = new(Time(s.At))
 	}
 	for i, r := range v.Reasons {
 		e.Reasons[i] = ExplainedReason{r.Code, r.Text, Time(r.Since)}

@@ -117,7 +117,7 @@ func TestExplanation(t *testing.T) {
 // TestExplanationCanBeRead: what is written is what a reader of the type gets, as signal-sidecar status does.
 func TestExplanationCanBeRead(t *testing.T) {
 	m := observed(defaultConfig(), workingNode(), everyPart...)
-	m.Observe(context.Background(), overloaded(m.Current().ObservedAt.Add(time.Second)))
+	m.Observe(context.Background(), overloaded(m.Current().At.Add(time.Second)))
 	text, err := json.Marshal(m.Current().Explain())
 	if err != nil {
 		t.Fatal(err)

@@ -8,23 +8,18 @@ import "time"
 // Time never runs backwards in a Machine: an earlier instant than the latest it has seen counts as that latest one.
 // A deadline comes before an observation of the same instant.
 type Machine struct {
-	cfg Config
-	now time.Time
-
-	jicofo     *Jicofo
-	prosody    *Prosody
-	statusFile *StatusFile
-	census     *Census
+	cfg     Config
+	now     time.Time
+	verdict Verdict // at now
+	latest  Observation
 
 	jicofoRefusal  refusal[Jicofo]
 	prosodyRefusal refusal[Prosody]
 
-	observed      time.Time // when the latest observation was made
 	lastUnhealthy time.Time // when a part was last seen unhealthy
 	beenHealthy   bool      // whether the node was ever healthy
 	unhealthyRuns int       // how often the node turned unhealthy
 	episode       episode
-	reasons       []Reason // those in force, for their Since
 }
 
 // An episode begins when the node turns unhealthy and ends when it is reported healthy without mitigation again. A node
@@ -40,79 +35,159 @@ type episode struct {
 // NewMachine returns a Machine that has seen nothing. The config is taken as it is: see Config.Normalize.
 func NewMachine(cfg Config) *Machine { return &Machine{cfg: cfg} }
 
-// Observe takes in what a collector saw and returns the verdict at that moment.
-func (m *Machine) Observe(o Observation) Verdict {
-	m.Advance(o.At)
-	m.observed = m.now
+// Config returns the config in force.
+func (m *Machine) Config() Config { return m.cfg }
+
+// Now returns the latest instant that the Machine has seen, zero before the first.
+func (m *Machine) Now() time.Time { return m.now }
+
+// Verdict returns the verdict at Now.
+func (m *Machine) Verdict() Verdict { return m.verdict }
+
+// WithConfig returns a copy with another config, and the verdict that follows from it at Now.
+func (m *Machine) WithConfig(cfg Config) *Machine {
+	changed := *m
+	changed.cfg = cfg
+	changed.derive()
+	changed.passDeadlines(changed.now)
+	return &changed
+}
+
+// Observe passes the deadlines up to o.At, each at its moment, and then takes in the observation.
+func (m *Machine) Observe(o Observation) Step {
+	step := Step{Observation: o.Bounded(), before: m.bounded()}
+	_, step.Changes = m.passDeadlines(o.At)
+	from := m.verdict
+	m.take(o)
+	m.derive()
+	step.At, step.Verdict = m.now, m.verdict
+	step.Changes = appendChange(step.Changes, m.now, from, m.verdict)
+	return step
+}
+
+// Advance lets time pass to now, with every deadline on the way, each at its moment. It returns false when no deadline was
+// passed: nothing happened then.
+func (m *Machine) Advance(now time.Time) (Step, bool) {
+	if at := m.deadline(); at.IsZero() || at.After(now) {
+		m.moveTo(now)
+		return Step{}, false
+	}
+	step := Step{before: m.bounded()}
+	step.At, step.Changes = m.passDeadlines(now)
+	step.Verdict = m.verdict
+	return step, true
+}
+
+// Next returns the verdict from Verdict.Until on if nothing is observed before. It is false when the verdict does not
+// change by itself.
+func (m *Machine) Next() (Verdict, bool) {
+	if m.verdict.Until.IsZero() {
+		return Verdict{}, false
+	}
+	future := *m
+	future.passDeadlines(m.verdict.Until)
+	return future.verdict, true
+}
+
+// take replaces what was known of a part by what was observed, unless that is tolerated.
+func (m *Machine) take(o Observation) {
 	unhealthy := false
 	switch {
 	case o.Jicofo != nil:
 		tolerable := m.cfg.UnreachableTolerance > 0 && m.jicofoWorks()
 		if m.jicofoRefusal.take(o.Jicofo, o.Jicofo.refused(), tolerable, m.now) {
-			m.jicofo = o.Jicofo
+			m.latest.Jicofo = o.Jicofo
 			unhealthy = !m.jicofoWorks()
 		}
 	case o.Prosody != nil:
-		tolerable := m.cfg.UnreachableTolerance > 0 && m.prosody.Healthy()
+		tolerable := m.cfg.UnreachableTolerance > 0 && m.latest.Prosody.Healthy()
 		if m.prosodyRefusal.take(o.Prosody, o.Prosody.Health.breaks(), tolerable, m.now) {
-			m.prosody = o.Prosody
-			unhealthy = !m.prosody.Healthy()
+			m.latest.Prosody = o.Prosody
+			unhealthy = !m.latest.Prosody.Healthy()
 		}
 	case o.StatusFile != nil:
-		m.statusFile = o.StatusFile
+		m.latest.StatusFile = o.StatusFile
 		unhealthy = !m.statusAllows()
 	case o.Census != nil:
-		m.census = o.Census
+		m.latest.Census = o.Census
 	}
+	m.latest.At = m.now
 	if unhealthy {
 		m.lastUnhealthy = m.now
 	}
-	return m.settle()
 }
 
-// Advance lets time pass and returns the verdict at that moment.
-func (m *Machine) Advance(now time.Time) Verdict {
-	for m.endTolerance(now) {
+// deadline returns when something changes by itself, zero for never.
+func (m *Machine) deadline() time.Time {
+	return earlier(m.verdict.Until, m.toleranceEnd())
+}
+
+// earlier returns the earlier of two moments, of which a zero one means never.
+func earlier(t, u time.Time) time.Time {
+	if t.IsZero() || !u.IsZero() && u.Before(t) {
+		return u
 	}
-	if now.After(m.now) {
-		m.now = now
+	return t
+}
+
+// passDeadlines lets time pass to a moment, with every deadline on the way, each at its moment. It returns the moment of
+// the last one and the changes. A deadline that lies in the past, as a change of the config can bring it, counts as now.
+func (m *Machine) passDeadlines(to time.Time) (last time.Time, changes []Change) {
+	for {
+		at := m.deadline()
+		if at.IsZero() || at.After(to) && at.After(m.now) {
+			break
+		}
+		from := m.verdict
+		m.moveTo(at)
+		m.derive()
+		m.endTolerance()
+		last, changes = m.now, appendChange(changes, m.now, from, m.verdict)
+		if next := m.deadline(); !next.IsZero() && !next.After(m.now) {
+			break // in a state that no Machine comes to, but a recording may hold any
+		}
 	}
-	return m.settle()
+	m.moveTo(to)
+	return last, changes
 }
 
-// Next returns the verdict that v, the current one, turns into at v.Until if nothing is observed before.
-func (m *Machine) Next(v Verdict) Verdict {
-	future := *m
-	return future.Advance(v.Until)
+// moveTo moves the present forward.
+func (m *Machine) moveTo(at time.Time) {
+	if at.After(m.now) {
+		m.now = at
+	}
 }
 
-func (m *Machine) jicofoWorks() bool { return m.jicofo.Healthy() && m.jicofo.StatsParsed() }
+func (m *Machine) jicofoWorks() bool {
+	return m.latest.Jicofo.Healthy() && m.latest.Jicofo.StatsParsed()
+}
 
 func (m *Machine) statusAllows() bool {
-	return m.statusFile.Found && m.statusFile.Word() != WordUnhealthy
+	return m.latest.StatusFile.Found && m.latest.StatusFile.Word() != WordUnhealthy
 }
 
-// settle brings the episode up to the current instant and derives the verdict.
-func (m *Machine) settle() Verdict {
-	if m.jicofo == nil || m.prosody == nil || m.statusFile == nil {
-		return Verdict{}
+// derive brings the episode up to the present and derives the verdict from it and the latest observations.
+func (m *Machine) derive() {
+	j, p, f := m.latest.Jicofo, m.latest.Prosody, m.latest.StatusFile
+	if j == nil || p == nil || f == nil {
+		return
 	}
-	raw := m.jicofoWorks() && m.prosody.Healthy() && m.statusAllows()
+	raw := m.jicofoWorks() && p.Healthy() && m.statusAllows()
 	v := Verdict{Known: true, Healthy: raw, RawHealthy: raw, Status: m.status()}
 	if raw {
-		m.settleHealthy(&v)
+		m.dampen(&v)
 	} else {
-		m.settleUnhealthy(&v)
+		m.grace(&v)
 	}
 	m.tolerate(&v)
-	v.Weight = m.cfg.weight(v.Status, m.jicofo)
+	v.Weight = m.cfg.weight(v.Status, j)
 	v.Incident = m.incident()
 	v.Reasons = m.explain(v)
-	return v
+	m.verdict = v
 }
 
-// settleHealthy applies the dampening.
-func (m *Machine) settleHealthy(v *Verdict) {
+// dampen reports a healthy node as unhealthy until the dampening ends.
+func (m *Machine) dampen(v *Verdict) {
 	m.beenHealthy = true
 	m.episode.rawUnhealthy = false
 	until := m.lastUnhealthy.Add(m.cfg.HealthDampening)
@@ -123,8 +198,8 @@ func (m *Machine) settleHealthy(v *Verdict) {
 	m.episode = episode{}
 }
 
-// settleUnhealthy applies the drain grace.
-func (m *Machine) settleUnhealthy(v *Verdict) {
+// grace reports an unhealthy node as draining until the drain grace ends.
+func (m *Machine) grace(v *Verdict) {
 	if !m.episode.open {
 		m.episode = episode{open: true, began: m.now}
 	}
@@ -156,7 +231,7 @@ func (m *Machine) graceQualifies() bool {
 	if !m.statusAllows() {
 		return false
 	}
-	j, p := m.jicofo, m.prosody
+	j, p := m.latest.Jicofo, m.latest.Prosody
 	if m.cfg.DrainGraceScope == ScopeSoft {
 		return j.SoftDown() && (p.Healthy() || p.SoftDown()) || p.SoftDown() && j.Healthy()
 	}
@@ -165,7 +240,7 @@ func (m *Machine) graceQualifies() bool {
 
 // status is the drain state before mitigation: the file's word, and drain when a ready node is overloaded.
 func (m *Machine) status() Status {
-	status := m.statusFile.Word().status()
+	status := m.latest.StatusFile.Word().status()
 	if status == StatusReady && m.overParticipantMax() {
 		return StatusDrain
 	}
@@ -173,6 +248,6 @@ func (m *Machine) status() Status {
 }
 
 func (m *Machine) overParticipantMax() bool {
-	participants, _, ok := m.jicofo.Load()
+	participants, _, ok := m.latest.Jicofo.Load()
 	return ok && participants > m.cfg.ParticipantMax
 }

@@ -11,9 +11,9 @@ import (
 // slack is how much later than it should a verdict may change: machines are busy.
 const slack = 5 * time.Second
 
-// Listener is told of each published snapshot and of the one before it, in order, on the goroutine that caused it (ctx
-// is the observation's). It must return quickly: the next observation waits for it.
-type Listener func(ctx context.Context, before, after *Snapshot)
+// Listener is called with each step and the snapshot after it, in order, on the goroutine that caused the step (ctx is the
+// observation's), when the snapshot is current already. It must return quickly: the next observation waits for it.
+type Listener func(ctx context.Context, step Step, after *Snapshot)
 
 // Monitor owns the Machine: it takes in observations from any goroutine, publishes a Snapshot for each, and publishes
 // anew when a deadline of the verdict comes.
@@ -29,7 +29,7 @@ type Monitor struct {
 // NewMonitor returns a Monitor whose current snapshot holds no verdict yet. Its deadlines are kept only while Run runs.
 func NewMonitor(cfg Config, listeners ...Listener) *Monitor {
 	m := &Monitor{machine: NewMachine(cfg), listeners: listeners, replan: make(chan struct{}, 1)}
-	m.current.Store(m.machine.snapshot(Verdict{}, Observation{}))
+	m.current.Store(m.machine.snapshot())
 	return m
 }
 
@@ -38,7 +38,9 @@ func (m *Monitor) Current() *Snapshot { return m.current.Load() }
 
 // Observe derives and publishes what follows from an observation. When it returns, every reader sees the result.
 func (m *Monitor) Observe(ctx context.Context, o Observation) {
-	m.publish(ctx, o, func(machine *Machine) Verdict { return machine.Observe(o) })
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.publish(ctx, m.machine.Observe(o))
 }
 
 // Overdue says that the verdict should have changed by itself and has not: that Run is stuck, or a listener is.
@@ -65,16 +67,23 @@ func (m *Monitor) Run(ctx context.Context) error {
 			return nil
 		case <-m.replan:
 		case <-deadline:
-			m.publish(ctx, Observation{}, func(machine *Machine) Verdict { return machine.Advance(time.Now()) })
+			m.passDeadlines(ctx)
 		}
 	}
 }
 
-// publish replaces the current snapshot by what step makes of the machine.
-func (m *Monitor) publish(ctx context.Context, cause Observation, step func(*Machine) Verdict) {
+// passDeadlines publishes the deadlines that have passed, if an observation has not passed them already.
+func (m *Monitor) passDeadlines(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before, after := m.current.Load(), m.machine.snapshot(step(m.machine), cause)
+	if step, passed := m.machine.Advance(time.Now()); passed {
+		m.publish(ctx, step)
+	}
+}
+
+// publish replaces the current snapshot and calls the listeners. The caller holds mu.
+func (m *Monitor) publish(ctx context.Context, step Step) {
+	before, after := m.current.Load(), m.machine.snapshot()
 	m.current.Store(after)
 	close(before.superseded)
 	if !after.Verdict.Until.Equal(before.Verdict.Until) {
@@ -84,6 +93,6 @@ func (m *Monitor) publish(ctx context.Context, cause Observation, step func(*Mac
 		}
 	}
 	for _, listen := range m.listeners {
-		listen(ctx, before, after)
+		listen(ctx, step, after)
 	}
 }

@@ -40,7 +40,7 @@ func runMonitor(m *health.Monitor) (stop func() error) {
 // that, would be published anew for ever, and a bubble's time stands still meanwhile. It turns the hang into a failure.
 func endlessly() health.Listener {
 	published := 0
-	return func(context.Context, *health.Snapshot, *health.Snapshot) {
+	return func(context.Context, health.Step, *health.Snapshot) {
 		if published++; published > 100_000 {
 			panic("the monitor publishes without end")
 		}
@@ -58,7 +58,7 @@ func TestMonitorBeforeTheFirstObservation(t *testing.T) {
 	if s == nil {
 		t.Fatal("Current is nil")
 	}
-	if s.Verdict.Known || s.AgentLine != nil || !s.ObservedAt.IsZero() || s.UnhealthyRuns != 0 {
+	if s.Verdict.Known || s.AgentLine != nil || !s.At.IsZero() || s.UnhealthyRuns != 0 {
 		t.Errorf("a monitor that has seen nothing says %+v", s)
 	}
 	if s.Jicofo != nil || s.Prosody != nil || s.StatusFile != nil || s.Census != nil {
@@ -92,13 +92,13 @@ func TestMonitorPublishesAtDeadlines(t *testing.T) {
 		if got := m.Current().Verdict.State(); got != "drain" {
 			t.Errorf("1 ns before the grace ends the node is %s", got)
 		}
-		observedAt := m.Current().ObservedAt
+		observedAt := m.Current().At
 		sleepVirtually(1)
 		if got := m.Current().Verdict.State(); got != "down" {
 			t.Errorf("when the grace ends the node is %s", got)
 		}
-		if got := m.Current().ObservedAt; !got.Equal(observedAt) {
-			t.Errorf("a deadline moved ObservedAt from %s to %s", observedAt, got)
+		if got := m.Current().At; !got.Equal(observedAt) {
+			t.Errorf("a deadline moved At from %s to %s", observedAt, got)
 		}
 		if err := stop(); err != nil {
 			t.Errorf("Run returned %v", err)
@@ -231,34 +231,33 @@ func TestSupersededMeansPublished(t *testing.T) {
 // listenerContext marks the observation on whose behalf a listener is called.
 type listenerContext struct{}
 
-// TestListeners: they are told of each snapshot in the order in which they were given, with the one before it and the
+// TestListeners: they are told of each snapshot in the order in which they were given, with the
 // observation's context, when the snapshot is already current.
 func TestListeners(t *testing.T) {
 	var m *health.Monitor
 	var calls []string
-	var before, after *health.Snapshot
+	var steps []health.Step
+	var after *health.Snapshot
 	listener := func(name string) health.Listener {
-		return func(ctx context.Context, b, a *health.Snapshot) {
+		return func(ctx context.Context, step health.Step, now *health.Snapshot) {
 			calls = append(calls, fmt.Sprint(name, " ", ctx.Value(listenerContext{})))
-			before, after = b, a
-			if m.Current() != a {
-				t.Errorf("%s is told of a snapshot that is not current", name)
+			if m.Current() != now {
+				t.Errorf("%s is called with a snapshot that is not current", name)
 			}
-			if !isClosed(b.Superseded()) {
-				t.Errorf("%s is told while the snapshot before is not superseded", name)
+			if after != nil && after != now && !isClosed(after.Superseded()) {
+				t.Errorf("%s is called while the snapshot before is not superseded", name)
 			}
+			steps, after = append(steps, step), now
 		}
 	}
 	m = health.NewMonitor(defaultConfig(), listener("first"), listener("second"))
-	start := m.Current()
-	m.Observe(context.WithValue(context.Background(), listenerContext{}, "a"), overloaded(epoch))
-	if before != start || after != m.Current() {
-		t.Error("the first observation is not told with the snapshots before and after it")
+	for i, name := range []string{"a", "b"} {
+		m.Observe(context.WithValue(context.Background(), listenerContext{}, name), overloaded(epoch.Add(time.Duration(i))))
 	}
-	second := m.Current()
-	m.Observe(context.WithValue(context.Background(), listenerContext{}, "b"), overloaded(epoch))
-	if before != second || after != m.Current() || second == m.Current() {
-		t.Error("the second observation is not told with the snapshots before and after it")
+	for i, step := range steps {
+		if want := epoch.Add(time.Duration(i / 2)); !step.Observed() || !step.At.Equal(want) || step.Observation.Jicofo.Health.Code != 503 {
+			t.Errorf("call %d got the step %+v, want that of %s", i, step, want)
+		}
 	}
 	if want := []string{"first a", "second a", "first b", "second b"}; !slices.Equal(calls, want) {
 		t.Errorf("called %q, want %q", calls, want)
@@ -269,9 +268,9 @@ func TestListeners(t *testing.T) {
 func TestListenersAreToldOfDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var states []string
-		m := health.NewMonitor(defaultConfig(), endlessly(), func(_ context.Context, before, after *health.Snapshot) {
-			if !before.Verdict.Same(after.Verdict) {
-				states = append(states, after.Verdict.State())
+		m := health.NewMonitor(defaultConfig(), endlessly(), func(_ context.Context, step health.Step, _ *health.Snapshot) {
+			for _, c := range step.Changes {
+				states = append(states, c.To.State())
 			}
 		})
 		stop := runMonitor(m)
@@ -303,23 +302,31 @@ func TestObservedAtNeverRunsBackwards(t *testing.T) {
 	m, n := health.NewMonitor(defaultConfig()), workingNode()
 	for _, c := range []struct{ made, want time.Duration }{{5, 5}, {3, 5}, {5, 5}, {6, 6}} {
 		m.Observe(context.Background(), n.observe(partProsody, epoch.Add(c.made*time.Second)))
-		if got, want := m.Current().ObservedAt, epoch.Add(c.want*time.Second); !got.Equal(want) {
-			t.Errorf("observed at %d s, ObservedAt is %s, want %s", c.made, got, want)
+		if got, want := m.Current().At, epoch.Add(c.want*time.Second); !got.Equal(want) {
+			t.Errorf("observed at %d s, At is %s, want %s", c.made, got, want)
 		}
 	}
 }
 
-// TestConcurrentObservations: collectors observe at once while others read; no snapshot is lost to the listeners, each is
-// told with the one before it, and every one that a reader sees is whole.
+// TestConcurrentObservations: collectors observe at once while others read; no step is lost to the listeners, their
+// changes form a chain, and every one that a reader sees is whole.
 func TestConcurrentObservations(t *testing.T) {
 	const collectors, observations = 8, 200
-	var told int
-	var last *health.Snapshot
-	m := health.NewMonitor(defaultConfig(), func(_ context.Context, before, after *health.Snapshot) {
-		if last != nil && before != last {
-			t.Error("a snapshot was skipped or told out of order")
+	var observed int
+	var last health.Verdict
+	m := health.NewMonitor(defaultConfig(), func(_ context.Context, step health.Step, after *health.Snapshot) {
+		for _, c := range step.Changes {
+			if !last.Same(c.From) {
+				t.Error("a change was skipped or came out of order")
+			}
+			last = c.To
 		}
-		told, last = told+1, after
+		if !last.Same(step.Verdict) || !step.Verdict.Same(after.Verdict) {
+			t.Error("the step ends with another verdict than its last change or its snapshot")
+		}
+		if step.Observed() {
+			observed++
+		}
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -347,8 +354,8 @@ func TestConcurrentObservations(t *testing.T) {
 	observing.Wait()
 	cancel()
 	running.Wait()
-	if told < collectors*observations { // the deadlines, if any came, are told as well
-		t.Errorf("%d observations were told as %d", collectors*observations, told)
+	if observed != collectors*observations {
+		t.Errorf("%d observations made %d steps", collectors*observations, observed)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // never changes once it has been handed on.
 type Observation struct {
 	// At is the moment at which the answer (or its absence) was known.
-	At time.Time `json:"at"`
+	At time.Time `json:"at,omitzero"`
 	// Trigger is what made the collector look.
 	Trigger Trigger `json:"trigger,omitempty"`
 

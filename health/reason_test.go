@@ -184,7 +184,7 @@ func TestSince(t *testing.T) {
 		if step.do != nil {
 			step.do()
 		}
-		v := m.Observe(n.observe(step.part, epoch.Add(step.at)))
+		v := m.Observe(n.observe(step.part, epoch.Add(step.at))).Verdict
 		if len(v.Reasons) != len(step.since) || len(v.Reasons) > 0 && v.Reasons[0].Text != step.text {
 			t.Errorf("at %s: the reasons are %+v, want %v, the first %q", step.at, v.Reasons, step.since, step.text)
 		}

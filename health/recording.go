@@ -91,11 +91,12 @@ type RecordingEncoder struct{ start time.Time }
 
 // Header begins a run with the line that it returns: the step, and those that follow it without a gap, belong to it.
 func (e *RecordingEncoder) Header(s Step) ([]byte, error) {
-	line := recordingLine{Recording: recordingFormat, Config: recordConfig(s.before.cfg)}
+	before := s.Before()
+	line := recordingLine{Recording: recordingFormat, Config: recordConfig(before.Config())}
 	e.start = s.At
-	if now := s.before.now; !now.IsZero() {
+	if now := before.Now(); !now.IsZero() {
 		e.start = now
-		state, err := s.before.MarshalJSON()
+		state, err := before.MarshalJSON()
 		if err != nil {
 			return nil, fmt.Errorf("record the machine: %w", err)
 		}

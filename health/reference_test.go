@@ -364,9 +364,11 @@ func (s step) String() string {
 
 func (s step) take(m *health.Machine) health.Verdict {
 	if s.o == nil {
-		return m.Advance(epoch.Add(s.at))
+		m.Advance(epoch.Add(s.at))
+	} else {
+		m.Observe(s.observation())
 	}
-	return m.Observe(s.observation())
+	return m.Verdict()
 }
 
 // observation is what is observed, with its time.
@@ -590,7 +592,7 @@ func compareAtOneMoment(t *testing.T, n node) {
 		}{{0, workingNode()}, {10 * time.Second, n}} {
 			for _, each := range []part{partJicofo, partProsody, partStatusFile} {
 				o := moment.observe(each, epoch.Add(moment.at))
-				v = m.Observe(o)
+				v = m.Observe(o).Verdict
 				r.history = append(r.history, seen{moment.at, o})
 			}
 		}
@@ -676,7 +678,7 @@ func TestUntilIsTheNextChange(t *testing.T) {
 		drawTimeline(t, cfg, func(m *health.Machine, s step, now time.Duration, v health.Verdict) {
 			before, at, ever := *m, *m, *m
 			if v.Until.IsZero() {
-				if later := ever.Advance(epoch.Add(now + 1000*time.Hour)); !reflect.DeepEqual(v, later) {
+				if later := advance(&ever, epoch.Add(now+1000*time.Hour)); !reflect.DeepEqual(v, later) {
 					t.Fatalf("%s: %+v without a deadline turned into %+v", s, v, later)
 				}
 				return
@@ -684,19 +686,25 @@ func TestUntilIsTheNextChange(t *testing.T) {
 			if !v.Until.After(epoch.Add(now)) {
 				t.Fatalf("%s: at %s the verdict changes at %s", s, now, v.Until.Sub(epoch))
 			}
-			if still := before.Advance(v.Until.Add(-1)); !reflect.DeepEqual(v, still) {
+			if still := advance(&before, v.Until.Add(-1)); !reflect.DeepEqual(v, still) {
 				t.Fatalf("%s: 1 ns before its deadline %+v turned into %+v", s, v, still)
 			}
-			next := m.Next(v)
+			next, _ := m.Next()
 			if next.Same(v) && slices.Equal(next.Codes(), v.Codes()) && len(v.Tolerated) == 0 {
 				t.Fatalf("%s: nothing changes at the deadline of %+v", s, v)
 			}
-			if still := m.Advance(epoch.Add(now)); !reflect.DeepEqual(v, still) {
+			if still := advance(m, epoch.Add(now)); !reflect.DeepEqual(v, still) {
 				t.Fatalf("%s: foretelling turned %+v into %+v", s, v, still)
 			}
-			if real := at.Advance(v.Until); !reflect.DeepEqual(real, next) {
+			if real := advance(&at, v.Until); !reflect.DeepEqual(real, next) {
 				t.Fatalf("%s: foretold %+v, came %+v", s, next, real)
 			}
 		})
 	})
+}
+
+// advance lets time pass and returns the verdict after it.
+func advance(m *health.Machine, to time.Time) health.Verdict {
+	m.Advance(to)
+	return m.Verdict()
 }

@@ -39,23 +39,46 @@ type RecordedChange struct {
 	Incident string
 }
 
-// Tells reports whether a replayed change is the recorded one. The name of the incident is not compared.
-func (r RecordedChange) Tells(c Change) bool {
+// Is reports whether a replayed change is the recorded one. The name of the incident is not compared.
+func (r RecordedChange) Is(c Change) bool {
 	return r.At.Equal(c.At) && r.Agent == c.To.AgentLine() && r.Status == c.To.Status && r.Damped == c.To.Damped &&
 		r.Until.Equal(c.To.Until) && slices.Equal(r.Reasons, c.To.Codes())
 }
 
-// Replay runs the machine over what was recorded, under a config that need not be the recorded one, and returns the
-// changes of the verdict. What came before the run came under the recorded config.
+// Machine returns the Machine that the run begins with, under a config that need not be the recorded one.
+func (r *Run) Machine(cfg Config) *Machine {
+	m := NewMachine(cfg)
+	if r.machine != nil {
+		m = r.machine.WithConfig(cfg)
+	}
+	m.Advance(r.Start)
+	return m
+}
+
+// Steps runs Machine over what was recorded and yields each step. What came before the run came under the recorded config.
+// What would have come after its last line was not recorded, and is not made up.
+func (r *Run) Steps(cfg Config) iter.Seq[Step] {
+	return func(yield func(Step) bool) {
+		m := r.Machine(cfg)
+		for _, o := range r.Observations {
+			if step, passed := m.Advance(o.At); passed && !yield(step) {
+				return
+			}
+			if !yield(m.Observe(o)) {
+				return
+			}
+		}
+		if step, passed := m.Advance(r.End); passed {
+			yield(step)
+		}
+	}
+}
+
+// Replay returns the changes of the verdict in Steps.
 func (r *Run) Replay(cfg Config) []Change {
 	var changes []Change
-	var said Verdict
-	first := true // where the run starts from is no change
-	for at, v := range r.Verdicts(cfg) {
-		if !first && !said.Same(v) {
-			changes = append(changes, Change{at, said, v})
-		}
-		said, first = v, false
+	for step := range r.Steps(cfg) {
+		changes = append(changes, step.Changes...)
 	}
 	return changes
 }
@@ -67,28 +90,28 @@ func (r *Run) Compare() *RecordingProblem {
 		if i == len(r.Recorded) {
 			return &RecordingProblem{r.Line, "replayed, but not recorded: " + c.String()}
 		}
-		if told := r.Recorded[i]; !told.Tells(c) {
-			return &RecordingProblem{told.Line, fmt.Sprintf("recorded: %s; replayed: %s", told, c)}
+		if recorded := r.Recorded[i]; !recorded.Is(c) {
+			return &RecordingProblem{recorded.Line, fmt.Sprintf("recorded: %s; replayed: %s", recorded, c)}
 		}
 	}
 	if len(r.Recorded) > len(replayed) {
-		told := r.Recorded[len(replayed)]
-		return &RecordingProblem{told.Line, "recorded, but not replayed: " + told.String()}
+		recorded := r.Recorded[len(replayed)]
+		return &RecordingProblem{recorded.Line, "recorded, but not replayed: " + recorded.String()}
 	}
 	return nil
 }
 
-// String tells the change in a line.
+// String returns the change in a line.
 func (r RecordedChange) String() string {
-	return tell(r.At, r.Agent, r.Status, r.Damped, r.Until, r.Reasons)
+	return describeChange(r.At, r.Agent, r.Status, r.Damped, r.Until, r.Reasons)
 }
 
-// String tells the change in a line.
+// String returns the change in a line.
 func (c Change) String() string {
-	return tell(c.At, c.To.AgentLine(), c.To.Status, c.To.Damped, c.To.Until, c.To.Codes())
+	return describeChange(c.At, c.To.AgentLine(), c.To.Status, c.To.Damped, c.To.Until, c.To.Codes())
 }
 
-func tell(at time.Time, agent string, status Status, damped bool, until time.Time, reasons []Code) string {
+func describeChange(at time.Time, agent string, status Status, damped bool, until time.Time, reasons []Code) string {
 	text := fmt.Sprintf("%s %s (status %s)", at.UTC().Format(time.RFC3339Nano), agent, status)
 	if damped {
 		text += " damped"
@@ -97,44 +120,4 @@ func tell(at time.Time, agent string, status Status, damped bool, until time.Tim
 		text += " until " + until.UTC().Format(time.RFC3339Nano)
 	}
 	return fmt.Sprint(text, " ", reasons)
-}
-
-// Verdicts replays as Replay does and yields the verdict at the start, after each observation and at each deadline.
-func (r *Run) Verdicts(cfg Config) iter.Seq2[time.Time, Verdict] {
-	return func(yield func(time.Time, Verdict) bool) {
-		m := NewMachine(cfg)
-		if r.machine != nil {
-			*m = *r.machine
-			m.cfg = cfg
-		}
-		v := m.Advance(r.Start)
-		if !yield(r.Start, v) {
-			return
-		}
-		for _, o := range r.Observations {
-			if !deadlines(m, &v, o.At, yield) {
-				return
-			}
-			v = m.Observe(o)
-			if !yield(o.At, v) {
-				return
-			}
-		}
-		// What would have come after the last line was not seen, and is not invented.
-		deadlines(m, &v, r.End, yield)
-	}
-}
-
-// deadlines lets time pass to a moment, with every deadline on the way; a deadline at the moment comes before it.
-func deadlines(m *Machine, v *Verdict, to time.Time, yield func(time.Time, Verdict) bool) bool {
-	for until := v.Until; !until.IsZero() && !until.After(to); until = v.Until {
-		*v = m.Advance(until)
-		if !yield(until, *v) {
-			return false
-		}
-		if v.Until.Equal(until) { // no machine of ours, but a recording may be anybody's
-			return true
-		}
-	}
-	return true
 }

@@ -73,8 +73,8 @@ func (s *Snapshot) Report() Report {
 	if !v.Known {
 		r.Status = StatusUnknown
 	}
-	if !s.ObservedAt.IsZero() {
-		r.Time = new(Time(s.ObservedAt))
+	if !s.At.IsZero() {
+		r.Time = new(Time(s.At))
 	}
 	s.reportJicofo(&r)
 	if p := s.Prosody; p != nil {

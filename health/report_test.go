@@ -232,7 +232,7 @@ func TestReportCensusFails(t *testing.T) {
 // TestReportInGrace: the report says what HAProxy is told, and that it is damped.
 func TestReportInGrace(t *testing.T) {
 	m := observed(defaultConfig(), workingNode(), partJicofo, partProsody, partStatusFile)
-	m.Observe(context.Background(), overloaded(m.Current().ObservedAt))
+	m.Observe(context.Background(), overloaded(m.Current().At))
 	r := m.Current().Report()
 	r.Time, r.Services, r.Statuses, r.Stats = nil, health.ReportServices{}, health.ReportStatuses{}, health.ReportStats{}
 	want := health.Report{Healthy: true, HealthDamped: true, Status: "drain", Weight: "0%", AgentMessage: "up drain 0%"}

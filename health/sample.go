@@ -28,9 +28,9 @@ type ProbeSample struct {
 	Ran, Failed bool
 }
 
-// Add takes a snapshot into account.
-func (s *Sample) Add(after *Snapshot) {
-	switch o := after.Cause; {
+// Add takes a step and the snapshot after it into account.
+func (s *Sample) Add(step Step, after *Snapshot) {
+	switch o := step.Observation; {
 	case o.Jicofo != nil:
 		s.JicofoHealth.add(o.Jicofo.Health, "")
 		s.JicofoStats.add(o.Jicofo.Stats, o.Jicofo.StatsProblem)

@@ -1,20 +1,22 @@
 package health
 
 import (
+	"context"
 	"testing"
 	"time"
 )
 
 // TestSample sums up a few snapshots: of each probe the slowest run and whether one failed, of the rest the last.
 func TestSample(t *testing.T) {
-	m := NewMonitor(Config{ParticipantMax: 5000, DrainGraceScope: ScopeJicofo})
 	var s Sample
+	m := NewMonitor(Config{ParticipantMax: 5000, DrainGraceScope: ScopeJicofo}, func(_ context.Context, step Step, after *Snapshot) {
+		s.Add(step, after)
+	})
 	at := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
 	observe := func(o Observation) {
 		at = at.Add(time.Second)
 		o.At = at
 		m.Observe(t.Context(), o)
-		s.Add(m.Current())
 	}
 	if s.Known || s.JicofoHealth.Ran || s.Word != "" {
 		t.Errorf("an empty sample is %+v", s)

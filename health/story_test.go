@@ -75,11 +75,11 @@ type change struct {
 }
 
 // listen collects the changes, whichever goroutine causes them.
-func (p *player) listen(_ context.Context, before, after *health.Snapshot) {
+func (p *player) listen(_ context.Context, step health.Step, _ *health.Snapshot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !before.Verdict.Same(after.Verdict) {
-		p.told = append(p.told, change{time.Since(p.zero), after.Verdict})
+	for _, c := range step.Changes {
+		p.told = append(p.told, change{time.Since(p.zero), c.To})
 	}
 }
 

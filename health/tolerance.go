@@ -48,10 +48,8 @@ func (r *refusal[T]) take(seen *T, refused, tolerable bool, now time.Time) (coun
 	}
 }
 
-// ends returns when the tolerance ends; false when nothing is tolerated.
-func (r *refusal[T]) ends(tolerance time.Duration) (time.Time, bool) {
-	return r.since.Add(tolerance), r.seen != nil
-}
+// pending reports whether there is an observation that does not count yet.
+func (r *refusal[T]) pending() bool { return r.seen != nil }
 
 // first adds the time of the first failure to a reason's text, once the tolerance is over.
 func (r *refusal[T]) first(text string) string {
@@ -70,52 +68,57 @@ func (j *Jicofo) refused() bool {
 	return (health || stats) && (health || j.Health.OK()) && (stats || j.StatsParsed())
 }
 
-// endTolerance lets the observation of a service count whose tolerance has ended by now. It moves the machine to that
-// moment: the episode begins then. It reports whether there was one; of two that end together, jicofo's is the first.
-func (m *Machine) endTolerance(now time.Time) bool {
-	jicofo, prosody := m.jicofoRefusal.seen != nil, m.prosodyRefusal.seen != nil
-	at, _ := m.jicofoRefusal.ends(m.cfg.UnreachableTolerance)
-	if p, _ := m.prosodyRefusal.ends(m.cfg.UnreachableTolerance); prosody && (!jicofo || p.Before(at)) {
-		at, jicofo = p, false
+// end lets the pending observation count.
+func (r *refusal[T]) end() *T {
+	seen := r.seen
+	r.seen = nil
+	return seen
+}
+
+// toleranceEnd returns when the first tolerance ends, zero when nothing is tolerated.
+func (m *Machine) toleranceEnd() time.Time {
+	var end time.Time
+	if m.jicofoRefusal.pending() {
+		end = m.jicofoRefusal.since.Add(m.cfg.UnreachableTolerance)
 	}
-	if !jicofo && !prosody || at.After(now) {
-		return false
+	if m.prosodyRefusal.pending() {
+		end = earlier(end, m.prosodyRefusal.since.Add(m.cfg.UnreachableTolerance))
 	}
-	if at.After(m.now) { // else a replay shortened the tolerance
-		m.now = at
+	return end
+}
+
+// endTolerance lets the observations count whose tolerance ends now: the episode begins now. Of two that end together,
+// jicofo's is the first. What else ends now has ended before.
+func (m *Machine) endTolerance() {
+	ends := func(since time.Time) bool { return !since.Add(m.cfg.UnreachableTolerance).After(m.now) }
+	if m.jicofoRefusal.pending() && ends(m.jicofoRefusal.since) {
+		m.latest.Jicofo, m.lastUnhealthy = m.jicofoRefusal.end(), m.now
+		m.derive()
 	}
-	m.settle() // what ends at the same moment ends before
-	if jicofo {
-		m.jicofo, m.jicofoRefusal.seen = m.jicofoRefusal.seen, nil
-	} else {
-		m.prosody, m.prosodyRefusal.seen = m.prosodyRefusal.seen, nil
+	if m.prosodyRefusal.pending() && ends(m.prosodyRefusal.since) {
+		m.latest.Prosody, m.lastUnhealthy = m.prosodyRefusal.end(), m.now
+		m.derive()
 	}
-	m.lastUnhealthy = m.now
-	m.settle()
-	return true
 }
 
 // tolerate lists what is tolerated, in the verdict, and lets the verdict change when that ends.
 func (m *Machine) tolerate(v *Verdict) {
-	add := func(service, text string, since, until time.Time, tolerated bool) {
-		if !tolerated {
-			return
-		}
-		v.Tolerated = append(v.Tolerated, Tolerated{service, OneLine(text), since, until})
-		if v.Until.IsZero() || until.Before(v.Until) {
-			v.Until = until
-		}
+	add := func(service, text string, since time.Time) {
+		v.Tolerated = append(v.Tolerated, Tolerated{service, OneLine(text), since, since.Add(m.cfg.UnreachableTolerance)})
 	}
-	until, tolerated := m.jicofoRefusal.ends(m.cfg.UnreachableTolerance)
-	reason, _ := jicofoReason(m.jicofoRefusal.seen)
-	add(serviceJicofo, reason.Text, m.jicofoRefusal.since, until, tolerated)
-	until, tolerated = m.prosodyRefusal.ends(m.cfg.UnreachableTolerance)
-	reason, _ = prosodyReason(m.prosodyRefusal.seen)
-	add(serviceProsody, reason.Text, m.prosodyRefusal.since, until, tolerated)
+	if m.jicofoRefusal.pending() {
+		reason, _ := jicofoReason(m.jicofoRefusal.seen)
+		add(serviceJicofo, reason.Text, m.jicofoRefusal.since)
+	}
+	if m.prosodyRefusal.pending() {
+		reason, _ := prosodyReason(m.prosodyRefusal.seen)
+		add(serviceProsody, reason.Text, m.prosodyRefusal.since)
+	}
+	v.Until = earlier(v.Until, m.toleranceEnd())
 }
 
 // Tolerates reports whether the service is tolerated.
 func (s *Snapshot) Tolerates(service string) bool {
-	return service == serviceJicofo && s.machine.jicofoRefusal.seen != nil ||
-		service == serviceProsody && s.machine.prosodyRefusal.seen != nil
+	return service == serviceJicofo && s.machine.jicofoRefusal.pending() ||
+		service == serviceProsody && s.machine.prosodyRefusal.pending()
 }

@@ -55,8 +55,8 @@ func TestToleranceIsExplained(t *testing.T) {
 // TestOvertakenTolerance: an observation that comes before the timers could fire is a step with every change that was due.
 func TestOvertakenTolerance(t *testing.T) {
 	var steps []health.Step
-	m := health.NewMonitor(tolerant(2*time.Second), func(_ context.Context, before, after *health.Snapshot) {
-		steps = append(steps, health.StepOf(before, after))
+	m := health.NewMonitor(tolerant(2*time.Second), func(_ context.Context, step health.Step, _ *health.Snapshot) {
+		steps = append(steps, step)
 	})
 	n := workingNode()
 	see := func(p part, at time.Duration) { m.Observe(context.Background(), n.observe(p, epoch.Add(at))) }

@@ -93,9 +93,8 @@ func New() *History {
 	return h
 }
 
-// Listen takes in a published snapshot; it is a health.Listener.
-func (h *History) Listen(ctx context.Context, before, after *health.Snapshot) {
-	step := health.StepOf(before, after)
+// Listen takes in a step; it is a health.Listener.
+func (h *History) Listen(ctx context.Context, step health.Step, after *health.Snapshot) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if step.Observed() {
@@ -115,7 +114,7 @@ func (h *History) addSample(step health.Step, s *health.Snapshot) {
 		h.samples.add(step.At, health.Sample{Began: step.At})
 		last = h.samples.last()
 	}
-	last.value.Add(s)
+	last.value.Add(step, s)
 }
 
 func (h *History) addChange(ctx context.Context, step health.Step, c health.Change) {

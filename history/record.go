@@ -66,9 +66,9 @@ func NewRecorder(o RecorderOptions) (*Recorder, error) {
 	return r, r.counts.register(o.MeterProvider)
 }
 
-// Listen hands a published snapshot on to Run, and never waits; it is a health.Listener.
-func (r *Recorder) Listen(_ context.Context, before, after *health.Snapshot) {
-	q := queued{health.StepOf(before, after), r.missing.Load()}
+// Listen hands a step on to Run, and never waits; it is a health.Listener.
+func (r *Recorder) Listen(_ context.Context, step health.Step, _ *health.Snapshot) {
+	q := queued{step, r.missing.Load()}
 	if !q.Observed() && len(q.Changes) == 0 {
 		return
 	}

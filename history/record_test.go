@@ -67,8 +67,8 @@ func startSidecar(t *testing.T, path string, maxSize int64) *sidecar {
 	if err != nil {
 		t.Fatal(err)
 	}
-	count := func(_ context.Context, before, after *health.Snapshot) {
-		s.changes += len(health.StepOf(before, after).Changes)
+	count := func(_ context.Context, step health.Step, _ *health.Snapshot) {
+		s.changes += len(step.Changes)
 	}
 	s.monitor = health.NewMonitor(settings, count, r.Listen)
 	ctx, cancel := context.WithCancel(t.Context())

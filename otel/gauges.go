@@ -68,8 +68,8 @@ func (g *gauges) add(i metric.Observable, err error) {
 // observe shows one snapshot.
 func (g *gauges) observe(o metric.Observer, s *health.Snapshot) {
 	o.ObserveInt64(g.unhealthyRuns, int64(s.UnhealthyRuns))
-	if !s.ObservedAt.IsZero() {
-		o.ObserveFloat64(g.lastSeen, float64(s.ObservedAt.UnixMilli())/1e3)
+	if !s.At.IsZero() {
+		o.ObserveFloat64(g.lastSeen, float64(s.At.UnixMilli())/1e3)
 	}
 	if participants, conferences, ok := s.Jicofo.Load(); ok {
 		o.ObserveFloat64(g.participants, participants)

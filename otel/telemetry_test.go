@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/otel"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
@@ -91,9 +92,9 @@ func TestWithoutPrometheus(t *testing.T) {
 	if err := verdicts.Watch(s.Monitor); err != nil {
 		t.Error(err)
 	}
-	before := s.Current()
 	s.upReady(t.Context())
-	verdicts.Listen(t.Context(), before, s.Current())
+	current := s.Current()
+	verdicts.Listen(t.Context(), health.Step{At: current.At, Changes: []health.Change{{At: current.At, To: current.Verdict}}}, current)
 	if err := telemetry.Shutdown(context.Background()); err != nil {
 		t.Error(err)
 	}

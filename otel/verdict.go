@@ -45,8 +45,8 @@ func changeAttributes(to string, reason health.Code) metric.AddOption {
 }
 
 // Listen implements health.Listener.
-func (v *Verdicts) Listen(ctx context.Context, before, after *health.Snapshot) {
-	for _, change := range health.StepOf(before, after).Changes {
+func (v *Verdicts) Listen(ctx context.Context, step health.Step, _ *health.Snapshot) {
+	for _, change := range step.Changes {
 		v.tell(ctx, change)
 	}
 }

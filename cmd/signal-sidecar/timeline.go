@@ -37,12 +37,19 @@ type said struct {
 // that goes on from another begins with the verdict that it found.
 func timelineOf(run *health.Run, cfg health.Config) []said {
 	timeline := []said{}
-	var before health.Verdict
-	for at, v := range run.Verdicts(cfg) {
+	before := health.Verdict{}
+	add := func(at time.Time, v health.Verdict) {
 		if !v.Same(before) || v.AgentLine() != before.AgentLine() {
 			timeline = append(timeline, say(at, v))
 		}
 		before = v
+	}
+	add(run.Start, run.Machine(cfg).Verdict())
+	for step := range run.Steps(cfg) {
+		for _, c := range step.Changes {
+			add(c.At, c.To)
+		}
+		add(step.At, step.Verdict)
 	}
 	return timeline
 }
