@@ -66,15 +66,15 @@ func measureIdle(b *bench) (section, error) {
 	if err != nil {
 		return s, err
 	}
-	s.rows = append(idleRows("idle, local", used[0], 8, 24), idleRows("idle, OTLP", used[1], 12, 32)...)
+	s.rows = append(idleRows("idle, local", used[0], 8), idleRows("idle, OTLP", used[1], 12)...)
 	s.notes = append(s.notes, fmt.Sprintf("The sink took %d bytes in all, until the sidecar had ended.", pushed.Load()))
 	return s, nil
 }
 
-func idleRows(who string, u usage, anonymous, rss float64) []row {
+func idleRows(who string, u usage, anonymous float64) []row {
 	return []row{
 		atMost(who+": CPU, % of a core", .1, u.core(), 3, "%"),
 		atMost(who+": anonymous memory", anonymous, float64(u.memory.anonymous)/mebi, 1, "MiB"),
-		atMost(who+": RSS", rss, float64(u.memory.rss)/mebi, 1, "MiB"),
+		told(who+": RSS", amount(float64(u.memory.rss)/mebi, 1, "MiB")),
 	}
 }

@@ -2,9 +2,6 @@ package main
 
 import "strings"
 
-// residentPages is why an idle process has more in memory than it should.
-const residentPages = "All but the anonymous part are pages of the binary that were touched; the kernel can take them back. Tried: GOGC=50 and 200, GOMEMLIMIT, which change nothing. Done: leaving out what gin and gRPC bring and nobody uses, unmapping the code of the start."
-
 // reasons is what is known of why a goal is missed, by the beginning of the figure's name. They show only where it is.
 var reasons = []struct{ figure, why string }{
 	{"start", "Not profiled; the client and the node that it probes run on the same cores, and wait for them as it does."},
@@ -12,8 +9,6 @@ var reasons = []struct{ figure, why string }{
 	{"agent: CPU", "Tried, before: a goroutine for each connection costs 4.0 times the floor, a plain accept loop 2.6, raw calls on the accepted connection 1.9, one locked thread in a blocking accept 1.3."},
 	{"/signal/", "The answer is rendered once for each snapshot and costs no allocation. Half of a request are system calls, the same as the bare handler's. Against that, in profiles (perf) of both: router, instruments and handler 4.4 % more, collecting garbage of a larger heap 2.4 %, the deadlines of the connection 1.4 %. Tried: without deadlines 2.3 % less, without instruments 2 % less, with GOGC=1000 or a profile for the compiler (-pgo) the same."},
 	{"/metrics", "A profile (perf, of the whole program): 28 % is the OpenTelemetry bridge, half of it the SDK's collection; 16 % the garbage of all that; 14 % writes the text; 10 % the registry's checks; most of the rest is net/http and the scheduler, since the registry gathers in goroutines of its own. Done: no compression (a fifth less). Tried: a profile for the compiler (-pgo), which changes nothing."},
-	{"idle, local: RSS", residentPages},
-	{"idle, OTLP: RSS", residentPages},
 	{"HAProxy, held", "HAProxy hears of it as late as the sidecar notices (see the sections above), and then at its next check, for which it needs a core."},
 }
 

@@ -273,12 +273,6 @@ func (s *sidecar) run(ctx context.Context) error {
 	if s.notifier != nil {
 		parts.Go(func() error { return s.notifier.Run(ctx) })
 	}
-	parts.Go(func() error {
-		if err := dropStartCode(ctx, s.monitor.Current); err != nil {
-			s.log.DebugContext(ctx, "code of the start stays in memory", "error", err)
-		}
-		return nil
-	})
 
 	ended := make(chan struct{})
 	defer close(ended)
