@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -32,10 +32,10 @@ const (
 	maxExplanation = 1 << 20 // bytes
 )
 
-// statusCommand asks a running sidecar.
+// statusCommand requests the explanation of a running sidecar and prints it.
 type statusCommand struct {
 	URL   string `help:"Where the sidecar listens; http://127.0.0.1 and HTTP_PORT without it." placeholder:"URL"`
-	JSON  bool   `name:"json" help:"Print the answer of /signal/explain as it is."`
+	JSON  bool   `name:"json" help:"Print the reply of /signal/explain as it is."`
 	Watch bool   `help:"Go on, and print each change, until interrupted."`
 }
 
@@ -44,14 +44,15 @@ func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *environ
 	if err != nil {
 		return err
 	}
-	code := exitUnknown
-	for shown := ""; ; {
-		f := s.ask(ctx, base)
-		if ctx.Err() == nil { // else it was not the sidecar that gave no answer
-			code = f.code
-			if f.words != shown {
-				f.print(std, s.JSON)
-				shown = f.words
+	stdlog.SetOutput(io.Discard) // net/http logs a reply that comes before the request; the error names it too
+	code, printed := exitUnknown, ""
+	for {
+		r := request(ctx, base+"/signal/explain")
+		if ctx.Err() == nil { // a request that was interrupted says nothing about the node
+			code = r.code
+			if r.text != printed {
+				r.print(std, s.JSON)
+				printed = r.text
 			}
 		}
 		if s.Watch && pause(ctx, watchInterval) {
@@ -64,26 +65,26 @@ func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *environ
 	}
 }
 
-// finding is what asking came to.
-type finding struct {
-	words string // for a person
-	body  []byte // the explanation as it came; nil without one
-	code  int    // to exit with
+// statusResult is the result of one request.
+type statusResult struct {
+	text string // for a person
+	body []byte // the explanation as it was received; nil when the request failed
+	code int    // exit code
 }
 
-// print shows a finding. A program that reads JSON is not given anything else to read.
-func (f finding) print(std streams, asJSON bool) {
+// print prints a result. With asJSON, standard output gets nothing but JSON.
+func (r statusResult) print(std streams, asJSON bool) {
 	switch {
 	case !asJSON:
-		fmt.Fprintln(std.stdout, f.words)
-	case f.body == nil:
-		fmt.Fprintln(std.stderr, "signal-sidecar:", f.words)
+		fmt.Fprintln(std.stdout, r.text)
+	case r.body == nil:
+		fmt.Fprintln(std.stderr, "signal-sidecar:", r.text)
 	default:
-		fmt.Fprintln(std.stdout, string(f.body))
+		fmt.Fprintln(std.stdout, string(r.body))
 	}
 }
 
-// base is the origin of the sidecar that is asked.
+// base is the origin of the sidecar.
 func (s statusCommand) base(line *kong.Context, env *environment) (string, error) {
 	if s.URL != "" {
 		base, err := origin(s.URL)
@@ -100,37 +101,42 @@ func (s statusCommand) base(line *kong.Context, env *environment) (string, error
 	if err != nil {
 		return "", err
 	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+	if anyHost(host) {
 		host = "127.0.0.1"
 	}
 	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}).String(), nil
 }
 
-// ask asks once.
-func (s statusCommand) ask(ctx context.Context, base string) finding {
-	body, err := get(ctx, base+"/signal/explain")
-	if op := (*net.OpError)(nil); errors.As(err, &op) {
-		op.Source = nil // our own port, which is another one each time
-	}
-	if err != nil {
-		return finding{words: fmt.Sprintf("unknown: %v", err), code: exitUnknown}
-	}
+// request requests the explanation once.
+func request(ctx context.Context, url string) statusResult {
+	body, err := get(ctx, url)
 	var e health.Explanation
-	if err := json.Unmarshal(body, &e); err != nil {
-		return finding{words: fmt.Sprintf("unknown: the answer of %s is not an explanation: %v", base, err), code: exitUnknown}
+	if err == nil {
+		err = json.Unmarshal(body, &e)
 	}
-	f := finding{words: inWords(e), body: body}
 	switch {
+	case err != nil:
 	case e.State == health.StateNone:
-		f.code = exitUnknown
+		return statusResult{inWords(e), body, exitUnknown}
 	case e.State == health.StateDown:
-		f.code = exitDown
+		return statusResult{inWords(e), body, exitDown}
 	case slices.Contains(health.Statuses, health.Status(e.State)):
-		f.code = exitUp
-	default: // somebody else's JSON
-		return finding{words: fmt.Sprintf("unknown: the answer of %s is not an explanation: its state is %.40q", base, e.State), code: exitUnknown}
+		return statusResult{inWords(e), body, exitUp}
+	default: // JSON of another program
+		err = fmt.Errorf("unknown state %.40q", e.State)
 	}
-	return f
+	return statusResult{text: fmt.Sprintf("unknown: %s: %v: is that HTTP_PORT?", url, withoutRequest(err)), code: exitUnknown}
+}
+
+// withoutRequest removes the method and the URL, and the local port, which differs each time.
+func withoutRequest(err error) error {
+	if outer := (*url.Error)(nil); errors.As(err, &outer) {
+		err = outer.Err
+	}
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		op.Source = nil
+	}
+	return err
 }
 
 func get(ctx context.Context, url string) ([]byte, error) {
@@ -140,59 +146,19 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true, DialContext: dialAsker}}
+	client := &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
 	res, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxExplanation))
-	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", url, err)
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("reply %d", res.StatusCode)
 	}
-	switch res.StatusCode {
-	case http.StatusOK:
-		return body, nil
-	case http.StatusNotFound:
-		return nil, fmt.Errorf("%s is not there: is it a signal-sidecar, and of this version?", url)
-	default:
-		return nil, fmt.Errorf("%s answered %d: is it a signal-sidecar?", url, res.StatusCode)
-	}
+	return io.ReadAll(io.LimitReader(res.Body, maxExplanation))
 }
 
-// asker is a connection that listens only after it has spoken: what a server says unasked, such as an agent on the wrong
-// port, is then told as the malformed answer that it is.
-type asker struct {
-	net.Conn
-	spoken chan struct{}
-	speak  func()
-}
-
-func dialAsker(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	spoken := make(chan struct{})
-	return &asker{conn, spoken, sync.OnceFunc(func() { close(spoken) })}, nil
-}
-
-func (a *asker) Read(b []byte) (int, error) {
-	<-a.spoken
-	return a.Conn.Read(b)
-}
-
-func (a *asker) Write(b []byte) (int, error) {
-	defer a.speak()
-	return a.Conn.Write(b)
-}
-
-func (a *asker) Close() error {
-	defer a.speak()
-	return a.Conn.Close()
-}
-
-// inWords is the explanation for a person.
+// inWords returns the explanation for a person.
 func inWords(e health.Explanation) string {
 	var b strings.Builder
 	if e.State == health.StateNone {
@@ -220,7 +186,7 @@ func inWords(e health.Explanation) string {
 
 func clock(t health.Time) string { return time.Time(t).UTC().Format("2006-01-02 15:04:05Z") }
 
-// pause waits for d, and reports false if ctx ended first.
+// pause waits for d. It returns false if ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -158,20 +158,20 @@ func TestStatusWithoutASidecar(t *testing.T) {
 		answer http.HandlerFunc
 		says   string
 	}{
-		{"not found", http.NotFound, "/signal/explain is not there: is it a signal-sidecar, and of this version?"},
-		{"an error with a body", answer(503, up), "/signal/explain answered 503: is it a signal-sidecar?"},
-		{"no content", answer(204, ""), "answered 204"},
-		{"empty", answer(200, ""), "is not an explanation"},
-		{"HTML", answer(200, "<html>"), "is not an explanation"},
-		{"half", answer(200, up[:20]), "is not an explanation"},
-		{"two", answer(200, up+up), "is not an explanation"},
-		{"null", answer(200, "null"), `is not an explanation: its state is ""`},
-		{"a list", answer(200, "[]"), "is not an explanation"},
-		{"another object", answer(200, `{"status":"UP"}`), `is not an explanation: its state is ""`},
-		{"another state", answer(200, `{"state":"\u001b[2Jfine"}`), `is not an explanation: its state is "\x1b[2Jfine"`},
-		{"another type", answer(200, `{"state":{"code":1}}`), "is not an explanation"},
-		{"a time that is none", answer(200, `{"state":"ready","time":"now"}`), "is not an explanation"},
-		{"huge", func(w http.ResponseWriter, _ *http.Request) { endless(w, up[:1]+strings.Repeat(" ", 1<<16)) }, "is not an explanation"},
+		{"not found", http.NotFound, "reply 404"},
+		{"an error with a body", answer(503, up), "reply 503"},
+		{"no content", answer(204, ""), "reply 204"},
+		{"empty", answer(200, ""), "unexpected end of JSON"},
+		{"HTML", answer(200, "<html>"), "invalid character"},
+		{"half", answer(200, up[:20]), "unexpected end of JSON"},
+		{"two", answer(200, up+up), "after top-level value"},
+		{"null", answer(200, "null"), `unknown state ""`},
+		{"a list", answer(200, "[]"), "cannot unmarshal array"},
+		{"another object", answer(200, `{"status":"UP"}`), `unknown state ""`},
+		{"another state", answer(200, `{"state":"\u001b[2Jfine"}`), `unknown state "\x1b[2Jfine"`},
+		{"another type", answer(200, `{"state":{"code":1}}`), "cannot unmarshal object"},
+		{"a time that is none", answer(200, `{"state":"ready","time":"now"}`), "cannot parse"},
+		{"huge", func(w http.ResponseWriter, _ *http.Request) { endless(w, up[:1]+strings.Repeat(" ", 1<<16)) }, "unexpected end of JSON"},
 		{"a redirect to itself", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "10 redirects"},
 		{"a hung answer", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "deadline exceeded"},
 		{"a hung body", func(w http.ResponseWriter, r *http.Request) {
@@ -202,7 +202,7 @@ func TestStatusWithoutASidecar(t *testing.T) {
 	t.Run("not HTTP", func(t *testing.T) {
 		t.Parallel()
 		s := startShard(t, nil)
-		wantUnknown(t, "http://"+s.Agent, "malformed HTTP")
+		wantUnknown(t, "http://"+s.Agent, "")
 	})
 	t.Run("no such host", func(t *testing.T) {
 		t.Parallel()
@@ -218,13 +218,15 @@ func TestStatusWithoutASidecar(t *testing.T) {
 // statusTime is what status allows itself, and as much again for a busy machine.
 const statusTime = 10 * time.Second
 
-func wantUnknown(t *testing.T, url, says string) {
+// wantUnknown runs status, which must print the URL, the problem and the question for HTTP_PORT, in one line.
+func wantUnknown(t *testing.T, url, problem string) {
 	t.Helper()
 	began := time.Now()
 	r := run(t, nil, "status", "--url", url)
 	if r.code != saysUnknown || r.stderr != "" || strings.Count(r.stdout, "\n") != 1 ||
-		!strings.HasPrefix(r.stdout, "unknown: ") || !strings.Contains(r.stdout, says) || strings.ContainsAny(r.stdout, "\x1b") {
-		t.Errorf("exit %d, standard error %q, and\n%q, want one line with %q", r.code, r.stderr, r.stdout, says)
+		!strings.HasPrefix(r.stdout, "unknown: "+url+"/signal/explain: ") || !strings.HasSuffix(r.stdout, ": is that HTTP_PORT?\n") ||
+		!strings.Contains(r.stdout, problem) || strings.ContainsAny(r.stdout, "\x1b") {
+		t.Errorf("exit %d, standard error %q, and\n%q, want one line with %q", r.code, r.stderr, r.stdout, problem)
 	}
 	if took := time.Since(began); took > statusTime {
 		t.Errorf("it took %s", took)
@@ -285,7 +287,7 @@ func TestStatusBadUse(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"127.0.0.1:6000", "localhost", "ftp://localhost", "http://", "http://:6000", "http://localhost:0", "http://localhost:port", "http://localhost:65536", "http://a b", "http://xxxxx@localhost", "http://localhost?a=b", "http://localhost#a"} {
 		r := run(t, nil, "status", "--url", url)
-		want := fmt.Sprintf("signal-sidecar: --url=%q (flag): must be an origin: http or https, host and optional port, such as http://localhost:8888\n", url)
+		want := fmt.Sprintf("signal-sidecar: --url=%q (flag): must be an origin: http or https, host and optional port, such as http://localhost:8888\n", strings.Replace(url, "me:secret@", "xxxxx@", 1))
 		if r.code != 2 || r.stdout != "" || r.stderr != want {
 			t.Errorf("%s: exit %d, %q, standard error\n%swant\n%s", url, r.code, r.stdout, r.stderr, want)
 		}
@@ -349,7 +351,7 @@ func TestStatusWatch(t *testing.T) {
 	s := newShard(t, lasting.With(vars{"HTTP_PORT": testbed.LastingPort(t)}))
 	url := "http://127.0.0.1:" + s.settings["HTTP_PORT"]
 	w := watch(t, url)
-	said := []string{"unknown: .*connection refused"}
+	said := []string{"unknown: .*connection refused: is that HTTP_PORT\\?"}
 	w.hasSaid(t, said...)
 	for _, step := range []struct {
 		do    func()
@@ -358,7 +360,7 @@ func TestStatusWatch(t *testing.T) {
 		{func() { s.start(t) }, []string{"up ready 100%"}},
 		{func() { s.Say(t, "drain") }, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
 		{func() { s.Say(t, "unhealthy") }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
-		{func() { _, _ = s.Stop(t, syscall.SIGTERM) }, []string{"unknown: .*connection refused"}},
+		{func() { _, _ = s.Stop(t, syscall.SIGTERM) }, []string{"unknown: .*connection refused: is that HTTP_PORT\\?"}},
 		{func() { s.start(t) }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
 	} {
 		step.do()
