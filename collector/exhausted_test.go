@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -12,22 +13,34 @@ import (
 	"time"
 )
 
-// TestNoMeansToAsk: a sidecar that has no file descriptors left says nothing about the node, and once in the log why.
+// TestNoMeansToAsk: a sidecar that has no file descriptors left makes no observation, and logs once why. It asks again with
+// back-off, and its poll is overdue meanwhile.
 func TestNoMeansToAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var exhausted atomic.Bool
 		v, r := newVirtual(t, answerAll), newRig(t)
-		r.options.Interval, r.options.Timeout = 10*time.Second, 3*time.Second
+		r.options.Interval, r.options.Timeout, r.options.Retries = 10*time.Second, 3*time.Second, 0
+		var asked []time.Duration
 		r.options.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			if exhausted.Load() {
+				asked = append(asked, time.Since(v.start))
 				return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("socket", syscall.EMFILE)}
 			}
 			return v.dial(ctx, network, address)
 		}
 		exhausted.Store(true)
-		stop := r.run(NewProsody(origin, r.options))
+		c, err := NewProsody(origin, r.options)
+		stop := r.run(c, err)
 		time.Sleep(35 * time.Second) // virtual
+		synctest.Wait()
 		r.quiet()
+		want := []time.Duration{0, 100 * ms, 300 * ms, 700 * ms, 1500 * ms, 3100 * ms, 6300 * ms, 12700 * ms, 22700 * ms, 32700 * ms}
+		if !slices.Equal(asked, want) {
+			t.Errorf("asked at %v, want %v", asked, want)
+		}
+		if c.Overdue(time.Now()) == nil || c.Stuck(time.Now()) != nil {
+			t.Errorf("overdue: %v; stuck: %v", c.Overdue(time.Now()), c.Stuck(time.Now()))
+		}
 		if got := r.log.Lines(); len(got) != 1 || !strings.Contains(got[0], "outcome=local_resources") {
 			t.Errorf("logged:\n%s", strings.Join(got, "\n"))
 		}

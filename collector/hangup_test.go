@@ -299,24 +299,6 @@ func TestHangupWhileTheOtherProbeRuns(t *testing.T) {
 	})
 }
 
-// TestHangupBeforeTick does not put off the poll that is due before the one that the hang-up may cause.
-func TestHangupBeforeTick(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v, r := newVirtual(t, answerAll), newRig(t)
-		r.options.Dial, r.options.Interval = v.dial, 1500*ms
-		defer r.run(NewProsody(origin, r.options))()
-		expectTimes(t, r.times(v.start, 1400*ms), "0s tick")
-		v.hangUp()
-		expectTimes(t, r.times(v.start, 300*ms), "1.4s hangup")
-		v.hangUp()
-		expectTimes(t, r.times(v.start, 600*ms))
-		expectTimes(t, r.times(v.start, 200*ms), "2.4s hangup")
-		time.Sleep(1400 * ms) // 3.9 s is the next poll's time
-		v.hangUp()
-		expectTimes(t, r.times(v.start, 200*ms), "3.9s tick")
-	})
-}
-
 // TestConnectionAge uses no connection for longer than a minute, and does not take its own closing for a hang-up.
 func TestConnectionAge(t *testing.T) {
 	for name, c := range httpCollectors {

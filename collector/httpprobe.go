@@ -114,8 +114,8 @@ func (p *httpProbe) ask(ctx context.Context, use func([]byte) error) (a health.A
 	ctx, done := p.record.begin(ctx, start)
 	p.connections.renew()
 	r := p.try(ctx, use)
-	if r.paused > 0 && r.err != nil && !refusesAnswer(r.err) && ctx.Err() == nil {
-		// Nothing was seen: the time or the connection was over because this process did not run.
+	if r.interrupted && ctx.Err() == nil {
+		// Nothing was seen: the time may have been over, or the connection, because this process did not run.
 		p.connections.close()
 		first := r
 		r = p.try(ctx, use)
@@ -156,6 +156,8 @@ type trial struct {
 	attempts []health.Attempt
 	err      error
 	paused   time.Duration // for how long this process did not run
+	// interrupted: it did not run during the last attempt, which ended by a timeout or with its connection.
+	interrupted bool
 }
 
 // try sends the request until an HTTP answer comes, the time is over, or the retries are. Only transport errors are
@@ -170,12 +172,15 @@ func (p *httpProbe) try(ctx context.Context, use func([]byte) error) (r trial) {
 			}
 			p.connections.close()
 		}
+		before := limit.pauses()
 		timed, watch := startAttempt(ctx)
 		r.reply, r.err = p.attempt(timed, use)
 		if errors.Is(r.err, context.Canceled) && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			r.err = context.DeadlineExceeded
 		}
 		r.attempts = append(r.attempts, watch.stop(r.code, r.err))
+		failure := classify(r.err)
+		r.interrupted = limit.pauses() > before && (failure == health.FailureTimeout || failure == health.FailureReset)
 		if r.err != nil && !retryable(r.err) {
 			return struct{}{}, backoff.Permanent(r.err)
 		}

@@ -74,6 +74,14 @@ func (l *runLimit) remaining() time.Duration {
 	return l.left
 }
 
+// pauses returns for how long this process did not run so far.
+func (l *runLimit) pauses() time.Duration {
+	_ = l.remaining()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.paused
+}
+
 // stop ends the context, and returns for how long the process did not run until then.
 func (l *runLimit) stop() (paused time.Duration) {
 	l.mu.Lock()
