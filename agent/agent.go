@@ -131,15 +131,23 @@ func (a *Agent) serve(ctx context.Context) error {
 			}
 			a.admit(ctx, conn.(*net.TCPConn))
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the listener was closed because ctx ended
 		case errors.Is(err, net.ErrClosed): // and nothing will open it again
 			return fmt.Errorf("agent listener: %w", err)
 		default: // such as for want of file descriptors
 			if failures++; failures == 1 {
 				a.Logger.WarnContext(ctx, "agent connections are not accepted", "error", err)
 			}
-			time.Sleep(acceptPause)
+			pause(ctx, acceptPause)
 		}
+	}
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 
@@ -253,7 +261,7 @@ func (a *Agent) closeAnswered(ctx context.Context) {
 			continue
 		}
 		if len(a.answered) == 0 {
-			time.Sleep(lingerTick)
+			pause(ctx, lingerTick)
 		}
 		a.linger(ctx, conn)
 	}

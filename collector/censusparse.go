@@ -67,10 +67,10 @@ func (d *censusDecoder) document() (found rooms, invalid, err error) {
 	if err != nil {
 		return found, nil, err
 	}
-	switch _, err = d.ReadToken(); err {
-	case io.EOF:
+	switch _, err = d.ReadToken(); {
+	case errors.Is(err, io.EOF):
 		return found, invalid, nil
-	case nil:
+	case err == nil:
 		err = errTrailing
 	}
 	return found, nil, err
