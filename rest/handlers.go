@@ -2,13 +2,13 @@ package rest
 
 import (
 	"encoding/json"
-	"maps"
 	"net/http"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 const jsonType = "application/json; charset=utf-8"
@@ -20,27 +20,41 @@ type handlers struct {
 	source  Source
 	history func(since time.Time) any // nil without a history
 	in      *instruments
-
-	latest atomic.Pointer[rendering]
 }
 
 // self says that the sidecar itself runs.
 func (h *handlers) self(c *gin.Context) { c.String(http.StatusOK, "OK") }
 
-// nodeHealth is the node's health as a status code, without a body. Its headers say why, for the logs of whoever asks.
+// nodeHealth replies with the node's health as a status code, without a body. Its headers give the state and the root
+// reason, for the logs of the client.
 func (h *handlers) nodeHealth(c *gin.Context) {
-	r := h.current()
-	h.in.countHealthCheck(r.code == http.StatusOK)
-	maps.Copy(c.Writer.Header(), r.health)
-	c.Status(r.code)
+	s := h.source.Current()
+	code := codeOf(s)
+	h.in.countHealthCheck(c.Request.Context(), code == http.StatusOK)
+	c.Header("Signal-Status", s.Verdict.State())
+	if reason := s.Verdict.RootReason(); reason != "" {
+		c.Header("Signal-Reason", string(reason))
+	}
+	c.Header("Content-Length", "0")
+	c.Status(code)
 }
 
-// report is everything that is known, under the same code.
+// report replies with everything that is known, with the same status codes as nodeHealth.
 func (h *handlers) report(c *gin.Context) {
-	r := h.current()
-	maps.Copy(c.Writer.Header(), r.report)
-	c.Status(r.code)
-	_, _ = c.Writer.Write(r.body) // a client that is gone needs no answer
+	s := h.source.Current()
+	answer(c.Writer, codeOf(s), render(s.Report()))
+}
+
+// codeOf returns the HTTP status code for the node's health.
+func codeOf(s *health.Snapshot) int {
+	switch {
+	case !s.Verdict.Known:
+		return http.StatusInternalServerError
+	case !s.Verdict.Healthy:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusOK
+	}
 }
 
 // census passes on the rooms as prosody sent them.
@@ -70,9 +84,7 @@ func render(v any) []byte {
 
 // noStore keeps every answer out of caches: a shared cache may otherwise keep a 200 of /about/health. Only the page's
 // assets, whose names change with their content, say something else.
-func noStore(c *gin.Context) { c.Writer.Header()["Cache-Control"] = noStoreValue }
-
-var noStoreValue = []string{"no-store"} // shared, so that an answer costs no allocation
+func noStore(c *gin.Context) { c.Header("Cache-Control", "no-store") }
 
 // answer sends JSON.
 func answer(w http.ResponseWriter, code int, parts ...[]byte) { send(w, code, jsonType, parts...) }

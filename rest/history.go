@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -25,24 +24,20 @@ func (h *handlers) past(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, render(h.history(since)))
 }
 
-// compressed sends an answer over 1 KiB in gzip to clients that accept it. gzhttp leaves answers to HEAD alone, whose headers
-// would then not be those of GET: so it is shown a GET, and net/http leaves the body out.
-func compressed(handler http.HandlerFunc) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		asked := *c.Request
-		asked.Method = http.MethodGet
-		gzipped()(handler).ServeHTTP(c.Writer, &asked)
-	}
-}
-
-// gzipped is made when it is first needed. Only wrong options make it panic.
-var gzipped = sync.OnceValue(func() func(http.Handler) http.HandlerFunc {
-	wrapper, err := gzhttp.NewWrapper(gzhttp.EnableZstd(false))
+// compressed compresses a body over 1 KiB with gzip for clients that accept it. gzhttp does not compress the reply to HEAD,
+// whose headers would then differ from those of GET: so the handler gets a GET, and net/http omits the body.
+func compressed(handler http.HandlerFunc) (gin.HandlerFunc, error) {
+	wrap, err := gzhttp.NewWrapper(gzhttp.EnableZstd(false))
 	if err != nil {
-		panic(err)
+		return nil, err
 	}
-	return wrapper
-})
+	compressing := wrap(handler)
+	return func(c *gin.Context) {
+		get := *c.Request
+		get.Method = http.MethodGet
+		compressing.ServeHTTP(c.Writer, &get)
+	}, nil
+}
 
 // parseSince reads a moment (RFC 3339), or a duration back from now; "" is the beginning.
 func parseSince(text string, now time.Time) (time.Time, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -118,8 +119,11 @@ func TestBrokenCollector(t *testing.T) {
 
 func TestConnectionsByOpenFiles(t *testing.T) {
 	for files, want := range map[uint64]int{0: 4096, 1: 1, 100: 50, 8192: 4096, 1 << 62: 4096} {
-		if n := (Options{OpenFiles: files}).connections(); n != want {
+		if n := (Options{OpenFiles: files, Listeners: make([]net.Listener, 1)}).connections(); n != want {
 			t.Errorf("of %d files: %d connections, want %d", files, n, want)
+		}
+		if n := (Options{OpenFiles: files, Listeners: make([]net.Listener, 2)}).connections(); n != max(1, want/2) {
+			t.Errorf("of %d files with two listeners: %d connections each, want %d", files, n, max(1, want/2))
 		}
 	}
 }

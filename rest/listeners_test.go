@@ -66,43 +66,43 @@ func TestListenersShareOneHandler(t *testing.T) {
 	r.wantHealthChecks(t, 2, 2)
 }
 
-// TestListenersShareOneLimit: connections to one listener leave fewer for the other, and a connection that ends leaves a place
-// for one that waits at either.
-func TestListenersShareOneLimit(t *testing.T) {
-	r := startServer(t, setup{second: true, openFiles: 6}) // 3 connections
+// TestConnectionsAreLimited on each listener: a connection over the limit waits until another one ends, and the other
+// listener goes on.
+func TestConnectionsAreLimited(t *testing.T) {
+	r := startServer(t, setup{second: true, openFiles: 8}) // 2 connections each
 	first, second := r.addresses()[0], r.addresses()[1]
-	var held []net.Conn
-	for _, address := range []string{first, second, first} {
-		conn := dialTo(t, address)
+	var open []net.Conn
+	for range 2 {
+		conn := dialTo(t, first)
 		if err := askOn(conn, bound); err != nil {
 			t.Fatal(err)
 		}
-		held = append(held, conn)
+		open = append(open, conn)
 	}
-	for _, address := range []string{first, second} {
-		conn := dialTo(t, address)
-		if err := askOn(conn, 200*time.Millisecond); err == nil {
-			t.Fatalf("%s serves a connection over the limit", address)
-		}
-		held[0].Close()
-		held = append(held[1:], conn)
-		if err := conn.SetDeadline(time.Now().Add(bound)); err != nil {
-			t.Fatal(err)
-		}
-		if err := readAnswer(conn); err != nil {
-			t.Errorf("%s did not serve the connection that waited: %v", address, err)
-		}
+	waiting := dialTo(t, first)
+	if err := askOn(waiting, 200*time.Millisecond); err == nil {
+		t.Fatal("a connection over the limit is served")
+	}
+	if err := askOn(dialTo(t, second), bound); err != nil {
+		t.Errorf("the other listener: %v", err)
+	}
+	open[0].Close()
+	if err := waiting.SetDeadline(time.Now().Add(bound)); err != nil {
+		t.Fatal(err)
+	}
+	if err := readAnswer(waiting); err != nil {
+		t.Errorf("the connection that waited is not served: %v", err)
 	}
 }
 
 // TestRunEndsWithConnectionsThatWait: those over the limit are closed at the end, and do not hold it up.
 func TestRunEndsWithConnectionsThatWait(t *testing.T) {
-	r := startServer(t, setup{second: true, openFiles: 2}) // 1 connection
+	r := startServer(t, setup{second: true, openFiles: 2}) // 1 connection each
 	served := dialTo(t, r.addresses()[0])
 	if err := askOn(served, bound); err != nil {
 		t.Fatal(err)
 	}
-	waiting := dialTo(t, r.addresses()[1])
+	waiting := dialTo(t, r.addresses()[0])
 	if err := askOn(waiting, 200*time.Millisecond); err == nil {
 		t.Fatal("a connection over the limit is served")
 	}

@@ -3,6 +3,7 @@ package rest
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,7 +111,7 @@ func TestDurationsAreTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, _ := gin.CreateTestContext(silent{http.Header{}})
+	c, _ := gin.CreateTestContext(httptest.NewRecorder())
 	c.Request, _ = http.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
 	for _, d := range took {
 		in.record(c, d)

@@ -15,14 +15,15 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/metric"
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 const (
-	// maxConnections bounds the open connections of all listeners together, as does half of the file descriptors that the
-	// process may have: the rest is for the probes, the agent and the status file.
+	// maxConnections bounds the open connections of all listeners, as does half of the file descriptors that the process
+	// may have: the rest is for the probes, the agent and the status file.
 	maxConnections = 4096
 	maxHeaderBytes = 16 << 10
 
@@ -39,7 +40,8 @@ type Source interface{ Current() *health.Snapshot }
 
 // Options is what the server needs.
 type Options struct {
-	// Listeners are where the server accepts connections. All serve the same answers, under one limit of connections.
+	// Listeners are where the server accepts connections. All serve the same routes; each may have an equal share of the
+	// connections, so that clients of one port cannot use up those of another.
 	Listeners []net.Listener
 	Source    Source
 	// Gatherer is what /metrics shows; nil turns it off.
@@ -71,7 +73,6 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		listeners: limitListeners(o.Listeners, o.connections()),
 		http: &http.Server{
 			Handler:        handler,
 			ReadTimeout:    readTimeout,
@@ -83,16 +84,20 @@ func New(o Options) (*Server, error) {
 			DisableGeneralOptionsHandler: true, // its answer to "OPTIONS *" would lack Cache-Control
 		},
 	}
+	for _, l := range o.Listeners {
+		s.listeners = append(s.listeners, netutil.LimitListener(l, o.connections()))
+	}
 	s.http.RegisterOnShutdown(listeners.end) // they would never finish
 	return s, nil
 }
 
-// connections is how many connections may be open.
+// connections is how many connections each listener may have open.
 func (o Options) connections() int {
-	if o.OpenFiles == 0 {
-		return maxConnections
+	all := uint64(maxConnections)
+	if o.OpenFiles > 0 {
+		all = min(all, o.OpenFiles/2)
 	}
-	return int(max(1, min(maxConnections, o.OpenFiles/2)))
+	return max(1, int(all)/len(o.Listeners))
 }
 
 // Run serves until ctx ends, then lets requests in flight finish for a second. It returns nil, or why a listener failed;
@@ -158,7 +163,11 @@ func newHandler(o Options, listeners *listeners) (http.Handler, error) {
 		get("/signal/census", h.census)
 	}
 	if o.History != nil {
-		get("/signal/history", compressed(h.past))
+		past, err := compressed(h.past)
+		if err != nil {
+			return nil, err
+		}
+		get("/signal/history", past)
 	}
 	if o.Gatherer != nil {
 		get("/metrics", gin.WrapH(o.metricsHandler()))
