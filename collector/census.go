@@ -18,9 +18,10 @@ func NewCensus(origin, host string, o Options) (Collector, error) {
 		return nil, err
 	}
 	watch := newHangups()
-	probe := newHTTPProbe("census", origin+"/room-census", censusLimit, o, in, watch)
+	probe := newHTTPProbe(health.ProbeCensus, origin+"/room-census", censusLimit, o, in, watch)
 	probe.host = host
-	odd := oddRooms{log: o.Logger.With("probe", "census")}
+	odd := oddRooms{log: o.Logger.With("probe", string(health.ProbeCensus))}
+	o.Recovery, o.Tolerates = 0, nil // a census that fails is polled as seldom as one that succeeds
 	p := newPoller("census", o, in, watch, probe)
 	p.look = func(ctx context.Context) health.Observation {
 		var found rooms

@@ -61,17 +61,12 @@ func isLocal(err error) bool {
 
 // conclusive reports whether an observation says anything about the node: whether each of its probes could ask.
 func conclusive(o health.Observation) bool {
-	local := func(a health.Answer) bool { return a.Failure == health.FailureLocal }
-	switch {
-	case o.Jicofo != nil:
-		return !local(o.Jicofo.Health) && !local(o.Jicofo.Stats)
-	case o.Prosody != nil:
-		return !local(o.Prosody.Health)
-	case o.Census != nil:
-		return !local(o.Census.Answer)
-	default:
-		return true
+	for _, r := range o.Results() {
+		if r.Outcome == health.Outcome(health.FailureLocal) {
+			return false
+		}
 	}
+	return true
 }
 
 func isTimeout(err error) bool {

@@ -49,10 +49,10 @@ type httpProbe struct {
 	expected int64 // bytes that the next body may have, after the latest
 }
 
-func newHTTPProbe(name, address string, limit int64, o Options, in instruments, h hangups) *httpProbe {
+func newHTTPProbe(name health.Probe, address string, limit int64, o Options, in instruments, h hangups) *httpProbe {
 	c := newConnections(o, h)
 	return &httpProbe{
-		record: newRecorder(name, in, o.Logger, httpOutcomes),
+		record: newRecorder(name, in, o.Logger),
 		url:    address, limit: limit, timeout: o.Timeout, retries: o.Retries, agent: o.UserAgent,
 		connections: c,
 		client: &http.Client{
@@ -107,11 +107,11 @@ func traceConnection(ctx context.Context) *httptrace.ClientTrace {
 	return otelhttptrace.NewClientTrace(ctx, otelhttptrace.WithoutSubSpans(), otelhttptrace.WithoutHeaders())
 }
 
-// ask probes once, retries included. The complete body of a 200 is given to use, whose error makes the probe fail as
+// ask probes once, retries included; its record has to be published or abandoned afterwards. The complete body of a 200 is given to use, whose error makes the probe fail as
 // invalid_body and is returned. The body is returned whatever the answer.
 func (p *httpProbe) ask(ctx context.Context, use func([]byte) error) (a health.Answer, body []byte, invalid error) {
 	start := time.Now()
-	ctx, done := p.record.begin(ctx, start)
+	ctx = p.record.begin(ctx, start)
 	p.connections.renew()
 	r := p.try(ctx, use)
 	if r.interrupted && ctx.Err() == nil {
@@ -134,8 +134,7 @@ func (p *httpProbe) ask(ctx context.Context, use func([]byte) error) (a health.A
 			Body: text(r.body[:min(len(r.body), excerpt)]),
 		}
 	}
-	p.record.paused(ctx, r.paused)
-	done(time.Now(), outcomeOf(a, r.invalid), len(r.attempts))
+	p.record.end(time.Now(), len(r.attempts), r.paused)
 	if !a.Reachable() {
 		return a, nil, nil
 	}

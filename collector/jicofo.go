@@ -23,12 +23,11 @@ func NewJicofo(origin string, o Options) (Collector, error) {
 	}
 	watch := newHangups()
 	j := &jicofo{
-		health: newHTTPProbe("jicofo_health", origin+"/about/health", healthLimit, o, in, watch),
-		stats:  newHTTPProbe("jicofo_stats", origin+"/stats", statsLimit, o, in, watch),
+		health: newHTTPProbe(health.ProbeJicofoHealth, origin+"/about/health", healthLimit, o, in, watch),
+		stats:  newHTTPProbe(health.ProbeJicofoStats, origin+"/stats", statsLimit, o, in, watch),
 	}
 	p := newPoller("jicofo", o, in, watch, j.health, j.stats)
 	p.look = j.look
-	p.healthy = func(o health.Observation) bool { return o.Jicofo.Healthy() && o.Jicofo.StatsParsed() }
 	return p, nil
 }
 

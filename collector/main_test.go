@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
@@ -99,11 +101,14 @@ func (r *rig) run(c Collector, err error) (stop func()) {
 	return stop
 }
 
-// next waits for the next observation.
+// next waits for the next observation, and for the end of its poll's span: then it has been measured and logged.
 func (r *rig) next() sighting {
 	r.t.Helper()
 	select {
 	case s := <-r.seen:
+		for span, began := trace.SpanFromContext(s.ctx), time.Now(); span.IsRecording() && time.Since(began) < bound; {
+			runtime.Gosched() // not a sleep, which would let virtual time pass
+		}
 		return s
 	case <-time.After(bound):
 		r.t.Fatal("no observation came")

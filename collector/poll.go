@@ -31,7 +31,6 @@ type poller struct {
 	tracer   trace.Tracer
 	observe  func(context.Context, health.Observation)
 	look     func(context.Context) health.Observation
-	healthy  func(health.Observation) bool
 	tolerate func() bool // asked after each poll; nil for never
 	hangups  hangups
 	probes   []*httpProbe // those that look asks
@@ -44,7 +43,6 @@ func newPoller(name string, o Options, in instruments, h hangups, probes ...*htt
 	p := &poller{
 		progress: progress{name: name}, interval: o.Interval, recovery: o.Interval, timeout: o.Timeout,
 		tracer: in.tracer, observe: o.Observe, hangups: h, probes: probes,
-		healthy: func(health.Observation) bool { return true },
 	}
 	if o.Tolerates != nil {
 		p.tolerate = func() bool { return o.Tolerates(name) }
@@ -104,10 +102,13 @@ func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 	spanCtx, span := beginPoll(ctx, p.tracer, p.name, trigger, start)
 	defer span.End()
 	o := p.look(spanCtx)
-	if ctx.Err() != nil { // the process is ending, and the probes were broken off: that says nothing about the node
+	if ctx.Err() != nil { // the process is ending, and the probes were interrupted: that says nothing about the node
+		for _, probe := range p.probes {
+			probe.record.abandon()
+		}
 		return plan{start, trigger}
 	}
-	defer p.flush()
+	defer p.publish(o)
 	if !conclusive(o) {
 		return p.again(trigger)
 	}
@@ -115,10 +116,10 @@ func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 	o.At, o.Trigger = time.Now(), trigger
 	p.observe(spanCtx, o)
 	next := plan{start.Add(p.interval), health.TriggerTick}
-	if p.recovery < p.interval && !p.healthy(o) {
+	if p.recovery < p.interval && o.Failed() {
 		next = plan{start.Add(p.recovery), health.TriggerRecovery}
 	}
-	if p.tolerate != nil && !p.healthy(o) && p.tolerate() {
+	if p.tolerate != nil && o.Failed() && p.tolerate() {
 		next = plan{start.Add(min(toleranceInterval, p.recovery)), health.TriggerRecovery}
 	}
 	if now := time.Now(); next.at.Before(now) {
@@ -136,10 +137,14 @@ func (p *poller) again(trigger health.Trigger) plan {
 	return plan{at, trigger}
 }
 
-// flush logs what the probes found, after it has been handed on.
-func (p *poller) flush() {
-	for _, probe := range p.probes {
-		probe.record.flush()
+// publish traces, measures and logs what the probes found, after it has been observed.
+func (p *poller) publish(o health.Observation) {
+	for _, result := range o.Results() {
+		for _, probe := range p.probes {
+			if probe.record.probe == result.Probe {
+				probe.record.publish(result)
+			}
+		}
 	}
 }
 

@@ -13,12 +13,11 @@ func NewProsody(origin string, o Options) (Collector, error) {
 		return nil, err
 	}
 	watch := newHangups()
-	probe := newHTTPProbe("prosody", origin+"/http-bind", healthLimit, o, in, watch)
+	probe := newHTTPProbe(health.ProbeProsody, origin+"/http-bind", healthLimit, o, in, watch)
 	p := newPoller("prosody", o, in, watch, probe)
 	p.look = func(ctx context.Context) health.Observation {
 		answer, _, _ := probe.ask(ctx, anyBody)
 		return health.Observation{Prosody: &health.Prosody{Health: answer}}
 	}
-	p.healthy = func(o health.Observation) bool { return o.Prosody.Healthy() }
 	return p, nil
 }

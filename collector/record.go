@@ -14,172 +14,142 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// outcome is how a probe ended: ok, http_error, invalid_body or a health.Failure. Detail says it in words; two outcomes
-// with the same key are the same trouble, however their details differ.
-type outcome struct {
-	label  string
-	key    string
-	detail string
-	body   string // the beginning of what was answered, of a failed probe
-}
-
-var outcomeOK = outcome{label: "ok", key: "ok"}
-
-// outcomeOf judges an HTTP probe.
-func outcomeOf(a health.Answer, invalid error) outcome {
-	var o outcome
-	switch {
-	case !a.Reachable():
-		o = outcome{label: string(a.Failure), key: string(a.Failure), detail: a.Detail}
-	case !a.OK():
-		o = outcome{label: outcomeHTTPError, key: strconv.Itoa(a.Code), detail: a.Describe()}
-	case invalid != nil:
-		o = outcome{label: outcomeInvalidBody, key: outcomeInvalidBody, detail: problem(invalid)}
-	default:
-		return outcomeOK
-	}
-	if a.Exchange != nil {
-		o.body = a.Exchange.Body
-	}
-	return o
-}
-
-// httpOutcomes are the labels of all outcomes of an HTTP probe, fileOutcomes of those of the status file.
-var (
-	httpOutcomes = append([]string{outcomeOK.label, outcomeHTTPError, outcomeInvalidBody}, failureLabels(health.Failures...)...)
-	fileOutcomes = append([]string{outcomeOK.label, outcomeUnknownWord, outcomeUnreadable}, failureLabels(health.FailureLocal)...)
-)
-
-// The labels of outcomes that are no health.Failure.
-const (
-	outcomeHTTPError   = "http_error"
-	outcomeInvalidBody = "invalid_body"
-	outcomeUnknownWord = "unknown_word"
-	outcomeUnreadable  = "unreadable"
-)
-
-func failureLabels(failures ...health.Failure) []string {
-	labels := make([]string, len(failures))
-	for i, f := range failures {
-		labels[i] = string(f)
-	}
-	return labels
-}
-
-// recorder gives each run of one probe its span, its metrics, and the lines in the log that a change of its outcome
-// deserves: when it begins to fail, fails differently, and ends to fail; never at every poll.
+// recorder gives each run of one probe its span, its metrics, and the log lines for a change of its outcome: when it begins
+// to fail, fails differently, and works again; never at every poll.
 type recorder struct {
-	name string
-	in   instruments
-	log  *slog.Logger
-	set  metric.MeasurementOption // attribute probe
+	probe health.Probe
+	in    instruments
+	log   *slog.Logger
+	set   metric.MeasurementOption // attribute probe
 
-	pause  time.Duration // for how long of the run that is under way this process did not run
-	stalls int           // runs in a row of which that is true
+	run    run
+	paused int // runs in a row during which this process did not run for a while
 
-	last     outcome
-	failures int // in a row
+	last     string // the key of the latest result
+	failures int    // in a row
 	since    time.Time
-	untold   func() // logs the latest failure; nil when that has been done
+}
+
+// run is one run of a probe, which is published after what it found has been observed. Runs do not overlap.
+type run struct {
+	ctx        context.Context // of its span
+	start, end time.Time
+	attempts   int
+	paused     time.Duration // for how long this process did not run
 }
 
 // newRecorder returns the recorder of a probe. Its counters are 0 from now on for each outcome that it can have, so that a
 // rate sees the first failure.
-func newRecorder(name string, in instruments, log *slog.Logger, outcomes []string) *recorder {
+func newRecorder(probe health.Probe, in instruments, log *slog.Logger) *recorder {
 	r := &recorder{
-		name: name, in: in, log: log.With("probe", name), last: outcomeOK,
-		set: metric.WithAttributeSet(attribute.NewSet(attribute.String("probe", name))),
+		probe: probe, in: in, log: log.With("probe", string(probe)), last: string(health.OutcomeOK),
+		set: metric.WithAttributeSet(attribute.NewSet(attribute.String("probe", string(probe)))),
 	}
 	ctx := context.Background()
 	in.attempts.Add(ctx, 0, r.set)
-	for _, label := range outcomes {
-		in.results.Add(ctx, 0, r.result(label))
+	for _, outcome := range probe.Outcomes() {
+		in.results.Add(ctx, 0, r.outcome(outcome))
 	}
 	return r
 }
 
-// result is the attributes that an outcome is counted by.
-func (r *recorder) result(label string) metric.MeasurementOption {
-	return metric.WithAttributes(attribute.String("probe", r.name), attribute.String("outcome", label))
+// outcome is the attributes that an outcome is counted by.
+func (r *recorder) outcome(o health.Outcome) metric.MeasurementOption {
+	return metric.WithAttributes(attribute.String("probe", string(r.probe)), attribute.String("outcome", string(o)))
 }
 
-// begin starts a run that began at start; done says that it ended at end, its outcome and the number of tries. Runs of one
-// recorder do not overlap.
-func (r *recorder) begin(ctx context.Context, start time.Time) (_ context.Context, done func(end time.Time, o outcome, attempts int)) {
-	ctx, span := r.in.tracer.Start(ctx, "probe "+r.name,
-		trace.WithTimestamp(start), trace.WithAttributes(attribute.String("signal.probe", r.name)))
-	return ctx, func(end time.Time, o outcome, attempts int) {
-		defer span.End(trace.WithTimestamp(end))
-		span.SetAttributes(attribute.Int("signal.attempts", attempts))
-		if ctx.Err() != nil {
-			return // broken off by the end of the process: no finding
+// begin begins the span of a run. publish or abandon has to follow.
+func (r *recorder) begin(ctx context.Context, start time.Time) context.Context {
+	ctx, _ = r.in.tracer.Start(ctx, "probe "+string(r.probe),
+		trace.WithTimestamp(start), trace.WithAttributes(attribute.String("signal.probe", string(r.probe))))
+	r.run = run{ctx: ctx, start: start}
+	return ctx
+}
+
+// end notes when the run ended, how many attempts it made, and for how long this process did not run meanwhile: that time
+// does not count.
+func (r *recorder) end(at time.Time, attempts int, paused time.Duration) {
+	r.run.end, r.run.attempts, r.run.paused = at, attempts, paused
+}
+
+// abandon ends a run that the end of the process has interrupted: it found nothing.
+func (r *recorder) abandon() {
+	span := trace.SpanFromContext(r.run.ctx)
+	span.SetAttributes(attribute.Int("signal.attempts", r.run.attempts))
+	span.End(trace.WithTimestamp(r.run.end))
+}
+
+// publish ends the span of the run, measures it, and logs what is new. What the run found has been observed before, so that
+// a log line names the incident that it began.
+func (r *recorder) publish(result health.Result) {
+	ctx, span := r.run.ctx, trace.SpanFromContext(r.run.ctx)
+	defer span.End(trace.WithTimestamp(r.run.end))
+	span.SetAttributes(
+		attribute.Int("signal.attempts", r.run.attempts), attribute.String("signal.outcome", string(result.Outcome)))
+	if r.run.paused > 0 {
+		span.SetAttributes(attribute.Float64("signal.paused", r.run.paused.Seconds()))
+	}
+	if result.Failed() {
+		span.SetAttributes(attribute.String("error.type", string(result.Outcome)))
+		span.SetStatus(codes.Error, result.Detail)
+		if a := result.Answer; a != nil && a.Exchange != nil && a.Exchange.Body != "" {
+			span.SetAttributes(attribute.String("signal.response.body", a.Exchange.Body))
 		}
-		span.SetAttributes(attribute.String("signal.outcome", o.label))
-		if o != outcomeOK {
-			span.SetAttributes(attribute.String("error.type", o.label))
-			span.SetStatus(codes.Error, o.detail)
-			if o.body != "" {
-				span.SetAttributes(attribute.String("signal.response.body", o.body))
-			}
-		}
-		r.measure(ctx, o, attempts, end.Sub(start))
-		if o == outcomeOK {
-			r.tell(ctx, o)
-			return
-		}
-		r.untold = func() { r.tell(ctx, o) }
 	}
+	r.measure(ctx, result)
+	r.logPause(ctx)
+	r.logChange(ctx, result)
 }
 
-// paused notes, before a run is done, for how long of it this process did not run: that time does not count. Of some in a
-// row only the first is logged.
-func (r *recorder) paused(ctx context.Context, d time.Duration) {
-	r.pause = d
-	if d == 0 {
-		r.stalls = 0
-		return
-	}
-	trace.SpanFromContext(ctx).SetAttributes(attribute.Float64("signal.paused", d.Seconds()))
-	if r.stalls++; r.stalls == 1 {
-		r.log.WarnContext(ctx, "this process did not run during a probe", "seconds", d.Seconds())
-	}
-}
-
-// flush logs a failure, once the observation that holds it has been handed on: its line then names the incident that it
-// began.
-func (r *recorder) flush() {
-	if r.untold != nil {
-		r.untold()
-		r.untold = nil
-	}
-}
-
-func (r *recorder) measure(ctx context.Context, o outcome, attempts int, took time.Duration) {
-	r.in.duration.Record(ctx, (took - r.pause).Seconds(), r.set)
-	r.in.attempts.Add(ctx, int64(attempts), r.set)
-	r.in.results.Add(ctx, 1, r.result(o.label))
-	success := int64(0)
-	if o == outcomeOK {
-		success = 1
+func (r *recorder) measure(ctx context.Context, result health.Result) {
+	r.in.duration.Record(ctx, (r.run.end.Sub(r.run.start) - r.run.paused).Seconds(), r.set)
+	r.in.attempts.Add(ctx, int64(r.run.attempts), r.set)
+	r.in.results.Add(ctx, 1, r.outcome(result.Outcome))
+	success := int64(1)
+	if result.Failed() {
+		success = 0
 	}
 	r.in.success.Record(ctx, success, r.set)
 }
 
-// tell logs a change of the outcome.
-func (r *recorder) tell(ctx context.Context, o outcome) {
-	failed, failedBefore := o != outcomeOK, r.last != outcomeOK
-	detail := health.OneLine(o.detail)
+// logPause logs that this process did not run for a while; of several runs in a row only the first.
+func (r *recorder) logPause(ctx context.Context) {
+	if r.run.paused == 0 {
+		r.paused = 0
+		return
+	}
+	if r.paused++; r.paused == 1 {
+		r.log.WarnContext(ctx, "this process did not run during a probe", "seconds", r.run.paused.Seconds())
+	}
+}
+
+// logChange logs a change of the outcome.
+func (r *recorder) logChange(ctx context.Context, result health.Result) {
+	key, detail := keyOf(result), health.OneLine(result.Detail)
+	failedBefore := r.last != string(health.OutcomeOK)
 	switch {
-	case failed && !failedBefore:
+	case result.Failed() && !failedBefore:
 		r.since, r.failures = time.Now(), 0
-		r.log.WarnContext(ctx, "probe began to fail", "outcome", o.label, "detail", detail)
-	case failed && o.key != r.last.key:
-		r.log.WarnContext(ctx, "probe fails differently", "outcome", o.label, "detail", detail, "failures", r.failures)
-	case !failed && failedBefore:
+		r.log.WarnContext(ctx, "probe began to fail", "outcome", string(result.Outcome), "detail", detail)
+	case result.Failed() && key != r.last:
+		r.log.WarnContext(ctx, "probe fails differently", "outcome", string(result.Outcome), "detail", detail, "failures", r.failures)
+	case !result.Failed() && failedBefore:
 		r.log.InfoContext(ctx, "probe works again", "failures", r.failures, "seconds", time.Since(r.since).Seconds())
 	}
-	if failed {
+	if result.Failed() {
 		r.failures++
 	}
-	r.last = o
+	r.last = key
+}
+
+// keyOf tells failures apart: two results with the same key are the same failure, however their details differ.
+func keyOf(r health.Result) string {
+	switch r.Outcome {
+	case health.OutcomeHTTPError:
+		return strconv.Itoa(r.Answer.Code)
+	case health.OutcomeUnreadable:
+		return r.Detail
+	default:
+		return string(r.Outcome)
+	}
 }

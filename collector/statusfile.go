@@ -40,7 +40,7 @@ func NewStatusFile(path string, o Options) (Collector, error) {
 	}
 	return &statusFile{
 		progress: progress{name: "status_file"}, path: path, interval: o.Interval, timeout: o.Timeout, tracer: in.tracer, observe: o.Observe,
-		record: newRecorder("status_file", in, o.Logger, fileOutcomes), log: o.Logger.With("path", path),
+		record: newRecorder(health.ProbeStatusFile, in, o.Logger), log: o.Logger.With("path", path),
 	}, nil
 }
 
@@ -129,9 +129,9 @@ func (s *statusFile) look(ctx context.Context, trigger health.Trigger) bool {
 	start := time.Now()
 	r := readStatusFile(s.path)
 	if isLocal(r.err) { // it says nothing about the file
-		_, done := s.record.begin(ctx, start)
-		done(time.Now(), outcome{label: string(health.FailureLocal), key: string(health.FailureLocal), detail: r.err.Error()}, 1)
-		s.record.flush()
+		s.publish(ctx, start, time.Now(), health.Result{
+			Probe: health.ProbeStatusFile, Outcome: health.Outcome(health.FailureLocal), Detail: r.err.Error(),
+		})
 		return false
 	}
 	if !s.credible(r, start) {
@@ -145,11 +145,19 @@ func (s *statusFile) look(ctx context.Context, trigger health.Trigger) bool {
 	ctx, span := beginPoll(ctx, s.tracer, s.name, trigger, start)
 	defer span.End()
 	end := time.Now()
-	s.observe(ctx, health.Observation{At: end, Trigger: trigger, StatusFile: &r.StatusFile})
-	_, done := s.record.begin(context.WithoutCancel(ctx), start) // after what is urgent; the end of ctx does not unmake a finding
-	done(end, outcomeOfFile(&r.StatusFile), 1)
-	s.record.flush()
+	o := health.Observation{At: end, Trigger: trigger, StatusFile: &r.StatusFile}
+	s.observe(ctx, o)
+	for _, result := range o.Results() {
+		s.publish(ctx, start, end, result)
+	}
 	return true
+}
+
+// publish traces, measures and logs a reading, after what it found has been observed.
+func (s *statusFile) publish(ctx context.Context, start, end time.Time, result health.Result) {
+	s.record.begin(ctx, start)
+	s.record.end(end, 1, 0)
+	s.record.publish(result)
 }
 
 // credible decides whether a reading counts. A known word does at once, and so does what is believed already; anything
@@ -178,17 +186,6 @@ func (s *statusFile) credible(r reading, now time.Time) bool {
 	}
 	s.confirm.Reset(min(remaining, settleStep))
 	return false
-}
-
-func outcomeOfFile(f *health.StatusFile) outcome {
-	switch {
-	case !f.Found:
-		return outcome{label: outcomeUnreadable, key: f.Problem, detail: f.Problem}
-	case !f.Word().Known():
-		return outcome{label: outcomeUnknownWord, key: outcomeUnknownWord, detail: fmt.Sprintf("%.40q", f.Contents)}
-	default:
-		return outcomeOK
-	}
 }
 
 // reading is one look at the file, with what tells two states of it apart.

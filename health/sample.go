@@ -1,19 +1,22 @@
 package health
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// Sample sums up a few seconds of the node, for charts: what the snapshots of that time add to it. It has a fixed size and
+// Sample sums up a few seconds of the node, for charts: what the steps of that time add to it. It has a fixed size and
 // keeps nothing else alive.
 type Sample struct {
-	// Began is the moment of its first snapshot.
+	// Began is the moment of its first step.
 	Began time.Time
-	// What the probes found.
-	JicofoHealth, JicofoStats, Prosody, Census ProbeSample
+
+	probes [len(Probes)]ProbeSample
 
 	// The rest is as its last snapshot has it. Known says that there was a verdict; Weight is its, in percent.
 	Known  bool
 	Weight int
-	// Loaded says that jicofo told its Participants.
+	// Loaded says that jicofo reported its Participants.
 	Loaded       bool
 	Participants float64
 	// Word is the status file's, "" before it was read.
@@ -28,26 +31,19 @@ type ProbeSample struct {
 	Ran, Failed bool
 }
 
+// Probe returns what a probe found.
+func (s *Sample) Probe(p Probe) *ProbeSample { return &s.probes[slices.Index(Probes[:], p)] }
+
 // Add takes a step and the snapshot after it into account.
 func (s *Sample) Add(step Step, after *Snapshot) {
-	switch o := step.Observation; {
-	case o.Jicofo != nil:
-		s.JicofoHealth.add(o.Jicofo.Health, "")
-		s.JicofoStats.add(o.Jicofo.Stats, o.Jicofo.StatsProblem)
-	case o.Prosody != nil:
-		s.Prosody.add(o.Prosody.Health, "")
-	case o.Census != nil:
-		s.Census.add(o.Census.Answer, o.Census.Problem)
+	for _, r := range step.Observation.Results() {
+		p := s.Probe(r.Probe)
+		p.Ran, p.Failed = true, p.Failed || r.Failed()
+		p.Took = max(p.Took, float32(r.Took))
 	}
 	s.Known, s.Weight = after.Verdict.Known, after.Verdict.Weight
 	s.Participants, _, s.Loaded = after.Jicofo.Load()
 	if after.StatusFile != nil {
 		s.Word = after.StatusFile.Word()
 	}
-}
-
-func (p *ProbeSample) add(a Answer, problem string) {
-	p.Ran = true
-	p.Took = max(p.Took, float32(a.Took))
-	p.Failed = p.Failed || !a.OK() || problem != ""
 }

@@ -18,7 +18,7 @@ func TestSample(t *testing.T) {
 		o.At = at
 		m.Observe(t.Context(), o)
 	}
-	if s.Known || s.JicofoHealth.Ran || s.Word != "" {
+	if s.Known || s.Probe(ProbeJicofoHealth).Ran || s.Word != "" {
 		t.Errorf("an empty sample is %+v", s)
 	}
 	observe(Observation{Jicofo: &Jicofo{Health: Answer{Code: 200, Took: 0.5}, Stats: Answer{Code: 200, Took: 0.25}, Participants: 7}})
@@ -30,8 +30,8 @@ func TestSample(t *testing.T) {
 	observe(Observation{StatusFile: &StatusFile{Found: true, Contents: "MAINT\n"}})
 	observe(Observation{Jicofo: &Jicofo{Health: Answer{Code: 200, Took: 0.125}, Stats: Answer{Code: 200}, StatsProblem: "no number"}})
 	want := Sample{
-		JicofoHealth: ProbeSample{0.5, true, false}, JicofoStats: ProbeSample{0.25, true, true}, Prosody: ProbeSample{3, true, true},
-		Known: true, Weight: 0, Word: WordMaint,
+		probes: [...]ProbeSample{{0.5, true, false}, {0.25, true, true}, {3, true, true}, {}, {0, true, false}},
+		Known:  true, Weight: 0, Word: WordMaint,
 	}
 	if s != want {
 		t.Errorf("the sample is\n%+v, want\n%+v", s, want)
@@ -39,7 +39,7 @@ func TestSample(t *testing.T) {
 	observe(Observation{Census: &Census{Answer: Answer{Code: 404, Took: 2}}})
 	observe(Observation{Jicofo: &Jicofo{Health: Answer{Code: 200}, Stats: Answer{Code: 200}, Participants: 12}})
 	observe(Observation{StatusFile: &StatusFile{Found: true, Contents: "ready"}})
-	want.Census, want.Loaded, want.Participants, want.Weight, want.Word = ProbeSample{2, true, true}, true, 12, 100, WordReady
+	want.probes[3], want.Loaded, want.Participants, want.Weight, want.Word = ProbeSample{2, true, true}, true, 12, 100, WordReady
 	if s != want {
 		t.Errorf("the sample is\n%+v, want\n%+v", s, want)
 	}

@@ -22,15 +22,6 @@ const (
 	SampleTime = 5 * time.Second
 )
 
-// The probes whose failures are kept.
-const (
-	ProbeJicofoHealth = "jicofo_health"
-	ProbeJicofoStats  = "jicofo_stats"
-	ProbeProsody      = "prosody"
-	ProbeCensus       = "census"
-	ProbeStatusFile   = "status_file"
-)
-
 // Observation is an observation that was taken in.
 type Observation struct {
 	At health.Time `json:"at"` // hides the embedded one, which has another precision and zone
@@ -65,9 +56,9 @@ type Failure struct {
 
 // Page is a part of the history, newest first.
 type Page struct {
-	Observations []Observation        `json:"observations"`
-	Changes      []Change             `json:"changes"`
-	Failures     map[string][]Failure `json:"failures"`
+	Observations []Observation              `json:"observations"`
+	Changes      []Change                   `json:"changes"`
+	Failures     map[health.Probe][]Failure `json:"failures"`
 }
 
 // History keeps the latest of everything, within fixed bounds. Neither successes nor another probe's failures push a
@@ -76,7 +67,7 @@ type History struct {
 	mu           sync.Mutex
 	observations ring[Observation]
 	changes      ring[Change]
-	failures     map[string]*ring[Failure]
+	failures     map[health.Probe]*ring[Failure]
 	samples      ring[health.Sample]
 }
 
@@ -84,9 +75,9 @@ type History struct {
 func New() *History {
 	h := &History{
 		observations: newRing[Observation](MaxObservations), changes: newRing[Change](MaxChanges),
-		failures: map[string]*ring[Failure]{}, samples: newRing[health.Sample](MaxSamples),
+		failures: map[health.Probe]*ring[Failure]{}, samples: newRing[health.Sample](MaxSamples),
 	}
-	for _, probe := range []string{ProbeJicofoHealth, ProbeJicofoStats, ProbeProsody, ProbeCensus, ProbeStatusFile} {
+	for _, probe := range health.Probes {
 		failures := newRing[Failure](MaxFailures)
 		h.failures[probe] = &failures
 	}
@@ -138,25 +129,15 @@ func traceID(ctx context.Context) string {
 
 // addFailures keeps what an observation found wrong, under the probe that found it.
 func (h *History) addFailures(at time.Time, o health.Observation) {
-	add := func(probe string, f Failure) {
-		f.At, f.Trigger = health.Time(at), o.Trigger
-		h.failures[probe].add(at, f)
-	}
-	answered := func(probe string, a health.Answer, problem string) {
-		if !a.OK() || problem != "" {
-			add(probe, Failure{Answer: &a, Problem: problem})
+	for _, r := range o.Results() {
+		if !r.Failed() {
+			continue
 		}
-	}
-	switch {
-	case o.Jicofo != nil:
-		answered(ProbeJicofoHealth, o.Jicofo.Health, "")
-		answered(ProbeJicofoStats, o.Jicofo.Stats, o.Jicofo.StatsProblem)
-	case o.Prosody != nil:
-		answered(ProbeProsody, o.Prosody.Health, "")
-	case o.Census != nil:
-		answered(ProbeCensus, o.Census.Answer, o.Census.Problem)
-	case o.StatusFile != nil && !o.StatusFile.Word().Known():
-		add(ProbeStatusFile, Failure{StatusFile: o.StatusFile})
+		f := Failure{At: health.Time(at), Trigger: o.Trigger, Answer: r.Answer, Problem: r.Problem}
+		if r.Probe == health.ProbeStatusFile {
+			f.StatusFile = o.StatusFile
+		}
+		h.failures[r.Probe].add(at, f)
 	}
 }
 
@@ -164,7 +145,7 @@ func (h *History) addFailures(at time.Time, o health.Observation) {
 func (h *History) Since(t time.Time) Page {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	page := Page{Observations: h.observations.since(t), Changes: h.changes.since(t), Failures: map[string][]Failure{}}
+	page := Page{Observations: h.observations.since(t), Changes: h.changes.since(t), Failures: map[health.Probe][]Failure{}}
 	for probe, failures := range h.failures {
 		page.Failures[probe] = failures.since(t)
 	}

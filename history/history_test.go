@@ -178,14 +178,14 @@ func TestFailuresAreKept(t *testing.T) {
 		wrong = append(wrong, jicofo(ok, ok), prosody(ok), prosody(refused), word("unhealthy"))
 	}
 	page := observed(wrong...).Since(time.Time{})
-	for probe, want := range map[string]int{
-		history.ProbeJicofoHealth: 1, history.ProbeJicofoStats: 2, history.ProbeProsody: history.MaxFailures, history.ProbeCensus: 1, history.ProbeStatusFile: 2,
+	for probe, want := range map[health.Probe]int{
+		health.ProbeJicofoHealth: 1, health.ProbeJicofoStats: 2, health.ProbeProsody: history.MaxFailures, health.ProbeCensus: 1, health.ProbeStatusFile: 2,
 	} {
 		if got := len(page.Failures[probe]); got != want {
 			t.Errorf("%d failures of %s are kept, want %d", got, probe, want)
 		}
 	}
-	if f := page.Failures[history.ProbeJicofoStats]; f[0].Problem != "no number" || f[1].Answer.Detail != "connection refused" {
+	if f := page.Failures[health.ProbeJicofoStats]; f[0].Problem != "no number" || f[1].Answer.Detail != "connection refused" {
 		t.Errorf("the failures of the statistics are %+v", f)
 	}
 }
@@ -225,8 +225,8 @@ func TestBounds(t *testing.T) {
 	}
 	fill(1000)
 	page := h.Since(time.Time{})
-	if len(page.Observations) != history.MaxObservations || len(page.Changes) != history.MaxChanges || len(page.Failures[history.ProbeJicofoHealth]) != history.MaxFailures {
-		t.Errorf("%d observations, %d changes, %d failures", len(page.Observations), len(page.Changes), len(page.Failures[history.ProbeJicofoHealth]))
+	if len(page.Observations) != history.MaxObservations || len(page.Changes) != history.MaxChanges || len(page.Failures[health.ProbeJicofoHealth]) != history.MaxFailures {
+		t.Errorf("%d observations, %d changes, %d failures", len(page.Observations), len(page.Changes), len(page.Failures[health.ProbeJicofoHealth]))
 	}
 	if text, err := json.Marshal(page); err != nil || len(text) > 1<<20 {
 		t.Errorf("the page takes %d bytes (%v), want at most 1 MiB: 720 bounded observations", len(text), err)
@@ -250,7 +250,7 @@ func TestSamples(t *testing.T) {
 	}
 	for i, s := range samples {
 		began := epoch.Add((seconds - 5 - 5*time.Duration(i)) * time.Second)
-		if want := float32(seconds - 1 - 5*i); !s.Began.Equal(began) || s.Prosody.Took != want || s.Word != health.WordReady {
+		if want := float32(seconds - 1 - 5*i); !s.Began.Equal(began) || s.Probe(health.ProbeProsody).Took != want || s.Word != health.WordReady {
 			t.Fatalf("sample %d is %+v, want one of %s with %v s", i, s, began, want)
 		}
 	}

@@ -75,10 +75,12 @@ func askRepeatedly(b *testing.B, conn net.Conn, path string) {
 func BenchmarkPage(b *testing.B) {
 	past := Past{Samples: make([]health.Sample, 960), Changes: make([]Change, 30)}
 	for i := range past.Samples {
-		probe := health.ProbeSample{Took: float32(i%50) / 1000, Ran: true, Failed: i%100 == 0}
 		past.Samples[i] = health.Sample{
-			Began: time.Now().Add(-time.Duration(i) * 5 * time.Second), JicofoHealth: probe, JicofoStats: probe, Prosody: probe, Census: probe,
+			Began: time.Now().Add(-time.Duration(i) * 5 * time.Second),
 			Known: true, Weight: 100 - i/100*5, Loaded: true, Participants: float64(1000 + i%40), Word: health.WordReady,
+		}
+		for _, probe := range health.Probes {
+			*past.Samples[i].Probe(probe) = health.ProbeSample{Took: float32(i%50) / 1000, Ran: true, Failed: i%100 == 0}
 		}
 	}
 	for i := range past.Changes {

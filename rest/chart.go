@@ -114,12 +114,12 @@ func later(t, u time.Time) time.Time {
 }
 
 // latency draws how long a probe took, and where it failed.
-func (c *chart) latency(a axis, samples []health.Sample, probe func(health.Sample) health.ProbeSample) {
+func (c *chart) latency(a axis, samples []health.Sample, probe health.Probe) {
 	var points []point
 	var peak float64
 	var failures, runs int
 	for i := len(samples) - 1; i >= 0; i-- { // oldest first
-		p, began := probe(samples[i]), samples[i].Began
+		p, began := samples[i].Probe(probe), samples[i].Began
 		if !p.Ran || began.Before(a.From) {
 			continue
 		}

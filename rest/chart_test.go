@@ -66,17 +66,22 @@ func TestTimeline(t *testing.T) {
 func probed(took ...float32) []health.Sample {
 	samples := make([]health.Sample, len(took))
 	for i, seconds := range took {
-		p := health.ProbeSample{Took: max(seconds, -seconds), Failed: seconds < 0, Ran: seconds != 0}
-		samples[i] = health.Sample{Began: ago(float64(i + 1)), Prosody: p}
+		samples[i] = prosodySample(ago(float64(i+1)), health.ProbeSample{Took: max(seconds, -seconds), Failed: seconds < 0, Ran: seconds != 0})
 	}
 	return samples
+}
+
+func prosodySample(began time.Time, p health.ProbeSample) health.Sample {
+	s := health.Sample{Began: began}
+	*s.Probe(health.ProbeProsody) = p
+	return s
 }
 
 func TestLatency(t *testing.T) {
 	a := newAxis(ago(60), noon)
 	draw := func(samples []health.Sample) chart {
 		c := chart{Name: "prosody"}
-		c.latency(a, samples, func(s health.Sample) health.ProbeSample { return s.Prosody })
+		c.latency(a, samples, health.ProbeProsody)
 		return c
 	}
 	c := draw(probed(0.01, 0.02, 0, 0.005))
@@ -90,12 +95,12 @@ func TestLatency(t *testing.T) {
 	if c = draw(nil); c.Line != "" || c.Peak != "" {
 		t.Errorf("without samples the chart is %+v", c)
 	}
-	if c = draw([]health.Sample{{Began: ago(61), Prosody: health.ProbeSample{Ran: true, Took: 1}}}); c.Line != "" {
+	if c = draw([]health.Sample{prosodySample(ago(61), health.ProbeSample{Ran: true, Took: 1})}); c.Line != "" {
 		t.Errorf("what is over is drawn: %+v", c)
 	}
 	many := make([]health.Sample, 720)
 	for i := range many {
-		many[i] = health.Sample{Began: ago(float64(i) / 12), Prosody: health.ProbeSample{Ran: true, Took: float32(i%7) / 100, Failed: i%2 == 0}}
+		many[i] = prosodySample(ago(float64(i)/12), health.ProbeSample{Ran: true, Took: float32(i%7) / 100, Failed: i%2 == 0})
 	}
 	if c = draw(many); len(c.Line) > 4000 || len(c.Failures) != 1 {
 		t.Errorf("an hour takes %d bytes and %d failures", len(c.Line), len(c.Failures))

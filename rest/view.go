@@ -212,51 +212,61 @@ func charts(s *health.Snapshot, past Past, a axis, kind string) []chart {
 	return []chart{verdict, weight, load}
 }
 
-// probes are the rows about what was probed.
-func (p *page) probes(s *health.Snapshot, samples []health.Sample, a axis) []chart {
-	jicofo := answered("jicofo", "/about/health", nil, "")
-	stats := answered("jicofo statistics", "/stats", nil, "")
-	if j := s.Jicofo; j != nil {
-		jicofo = answered(jicofo.Name, jicofo.Detail, &j.Health, "")
-		if !j.Health.OK() && j.Contents != "" {
-			jicofo.Detail = excerpt(j.Contents)
-		}
-		stats = answered(stats.Name, stats.Detail, &j.Stats, j.StatsProblem)
-	}
-	jicofo.latency(a, samples, func(s health.Sample) health.ProbeSample { return s.JicofoHealth })
-	stats.latency(a, samples, func(s health.Sample) health.ProbeSample { return s.JicofoStats })
-	prosody := answered("prosody", "/http-bind", nil, "")
-	if s.Prosody != nil {
-		prosody = answered(prosody.Name, prosody.Detail, &s.Prosody.Health, "")
-	}
-	prosody.latency(a, samples, func(s health.Sample) health.ProbeSample { return s.Prosody })
-	rows := []chart{jicofo, stats, prosody}
-	if p.census {
-		census := answered("census", "/room-census", nil, "")
-		if s.Census != nil {
-			census = answered(census.Name, census.Detail, &s.Census.Answer, s.Census.Problem)
-		}
-		census.latency(a, samples, func(s health.Sample) health.ProbeSample { return s.Census })
-		rows = append(rows, census)
-	}
-	return append(rows, statusFileRow(s.StatusFile, samples, a))
+// probeRows are the name and the path of each probe's row.
+var probeRows = map[health.Probe][2]string{
+	health.ProbeJicofoHealth: {"jicofo", "/about/health"},
+	health.ProbeJicofoStats:  {"jicofo statistics", "/stats"},
+	health.ProbeProsody:      {"prosody", "/http-bind"},
+	health.ProbeCensus:       {"census", "/room-census"},
 }
 
-// answered is the row of a probe over HTTP, without its chart; nil is for one that has not run.
-func answered(name, path string, answer *health.Answer, problem string) chart {
-	c := chart{Name: name, Detail: path, Now: "not seen yet", State: "none", Alt: name + ": no samples."}
-	if answer == nil {
+// probes are the rows about what was probed.
+func (p *page) probes(s *health.Snapshot, samples []health.Sample, a axis) []chart {
+	results := map[health.Probe]*health.Result{}
+	for _, r := range s.Results() {
+		results[r.Probe] = &r
+	}
+	var rows []chart
+	for _, probe := range health.Probes {
+		if probe == health.ProbeCensus && !p.census {
+			continue
+		}
+		if probe == health.ProbeStatusFile {
+			rows = append(rows, statusFileRow(s.StatusFile, samples, a))
+			continue
+		}
+		row := probeRow(probe, results[probe])
+		if probe == health.ProbeJicofoHealth && s.Jicofo != nil && row.State == "bad" && s.Jicofo.Contents != "" {
+			row.Detail = excerpt(s.Jicofo.Contents)
+		}
+		row.latency(a, samples, probe)
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// probeRow is the row of a probe, without its chart; nil is for one that has not run.
+func probeRow(probe health.Probe, r *health.Result) chart {
+	c := chart{Name: string(probe), Now: "not seen yet", State: "none"}
+	if row, ok := probeRows[probe]; ok {
+		c.Name, c.Detail = row[0], row[1]
+	}
+	c.Alt = c.Name + ": no samples."
+	if r == nil {
 		return c
 	}
-	c.State, c.Now = "ok", fmt.Sprintf("%d in %s", answer.Code, seconds(answer.Took))
-	switch {
-	case !answer.Reachable():
-		c.State, c.Now = "bad", strings.ReplaceAll(string(answer.Failure), "_", " ")
-		c.Detail = excerpt(answer.Detail)
-	case !answer.OK():
+	c.State, c.Now = "ok", "ok in "+seconds(r.Took)
+	if r.Failed() {
 		c.State = "bad"
-	case problem != "":
-		c.State, c.Detail = "bad", excerpt(problem)
+	}
+	switch a := r.Answer; {
+	case a == nil && r.Failed(), a != nil && !a.Reachable():
+		c.Now, c.Detail = strings.ReplaceAll(string(r.Outcome), "_", " "), excerpt(r.Detail)
+	case a != nil:
+		c.Now = fmt.Sprintf("%d in %s", a.Code, seconds(a.Took))
+		if r.Problem != "" && a.OK() {
+			c.Detail = excerpt(r.Problem)
+		}
 	}
 	return c
 }

@@ -1,0 +1,113 @@
+package health
+
+import "fmt"
+
+// Probe names a probe. Names are metric labels and keys of /signal/history.
+type Probe string
+
+// Every probe there is.
+const (
+	ProbeJicofoHealth Probe = "jicofo_health"
+	ProbeJicofoStats  Probe = "jicofo_stats"
+	ProbeProsody      Probe = "prosody"
+	ProbeCensus       Probe = "census"
+	ProbeStatusFile   Probe = "status_file"
+)
+
+// Probes lists every probe, in the order in which they are shown.
+var Probes = [...]Probe{ProbeJicofoHealth, ProbeJicofoStats, ProbeProsody, ProbeCensus, ProbeStatusFile}
+
+// Outcome is how a probe ended: one of the constants below, or a Failure. The values are few and fixed: they are metric
+// labels and the error.type of spans.
+type Outcome string
+
+// The outcomes that are no Failure.
+const (
+	OutcomeOK          Outcome = "ok"
+	OutcomeHTTPError   Outcome = "http_error"   // an answer other than 200
+	OutcomeInvalidBody Outcome = "invalid_body" // a 200 whose body could not be used
+	OutcomeUnknownWord Outcome = "unknown_word" // a status file without a known word
+	OutcomeUnreadable  Outcome = "unreadable"   // a status file that is missing or cannot be read
+)
+
+// Outcomes lists those that the probe can have, for metrics that show all of them from the start.
+func (p Probe) Outcomes() []Outcome {
+	if p == ProbeStatusFile {
+		return []Outcome{OutcomeOK, OutcomeUnknownWord, OutcomeUnreadable, Outcome(FailureLocal)}
+	}
+	outcomes := []Outcome{OutcomeOK, OutcomeHTTPError, OutcomeInvalidBody}
+	for _, f := range Failures {
+		outcomes = append(outcomes, Outcome(f))
+	}
+	return outcomes
+}
+
+// Result is what one probe found.
+type Result struct {
+	Probe   Probe
+	Outcome Outcome
+	// Detail says in words what the probe found, "" when that is what it should find.
+	Detail string
+	// Took is how long the probe took, in seconds; 0 where that is not measured.
+	Took float64
+	// Answer is what a probe over HTTP got, nil for other probes.
+	Answer *Answer
+	// Problem says why the body of a 200 could not be used, "" if it could.
+	Problem string
+}
+
+// Failed reports whether the probe did not find what it should. This is the only place that judges it.
+func (r Result) Failed() bool { return r.Outcome != OutcomeOK }
+
+// Results returns what each probe found whose part is set, in the order of Probes.
+func (o Observation) Results() []Result {
+	var results []Result
+	if j := o.Jicofo; j != nil {
+		results = append(results, j.Health.result(ProbeJicofoHealth, ""), j.Stats.result(ProbeJicofoStats, j.StatsProblem))
+	}
+	if p := o.Prosody; p != nil {
+		results = append(results, p.Health.result(ProbeProsody, ""))
+	}
+	if c := o.Census; c != nil {
+		results = append(results, c.Answer.result(ProbeCensus, c.Problem))
+	}
+	if f := o.StatusFile; f != nil {
+		results = append(results, f.result())
+	}
+	return results
+}
+
+// Failed reports whether any probe of the observation failed.
+func (o Observation) Failed() bool {
+	for _, r := range o.Results() {
+		if r.Failed() {
+			return true
+		}
+	}
+	return false
+}
+
+// result is the result of a probe over HTTP; problem says why the body of a 200 could not be used.
+func (a Answer) result(probe Probe, problem string) Result {
+	r := Result{Probe: probe, Outcome: OutcomeOK, Took: a.Took, Answer: &a, Problem: problem}
+	switch {
+	case !a.Reachable():
+		r.Outcome, r.Detail = Outcome(a.Failure), a.Detail
+	case !a.OK():
+		r.Outcome, r.Detail = OutcomeHTTPError, a.Describe()
+	case problem != "":
+		r.Outcome, r.Detail = OutcomeInvalidBody, problem
+	}
+	return r
+}
+
+func (s *StatusFile) result() Result {
+	r := Result{Probe: ProbeStatusFile, Outcome: OutcomeOK}
+	switch {
+	case !s.Found:
+		r.Outcome, r.Detail = OutcomeUnreadable, s.Problem
+	case !s.Word().Known():
+		r.Outcome, r.Detail = OutcomeUnknownWord, fmt.Sprintf("%.40q", s.Contents)
+	}
+	return r
+}
