@@ -1,29 +1,31 @@
-package otel_test
+package otel
 
 import (
+	"io"
 	"strings"
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"go.opentelemetry.io/otel/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
 // TestHistogramsAreClassic in every format: rules and panels name the buckets, whatever format the scraper asks for. In
 // the formats that have exemplars, OpenMetrics and protobuf, a bucket names the trace that was counted in it.
 func TestHistogramsAreClassic(t *testing.T) {
-	s := newStage(t, rules)
-	histogram, err := s.MeterProvider.Meter("test").Float64Histogram("test.duration", metric.WithUnit("s"),
+	p := newProviders(t, io.Discard)
+	histogram, err := p.MeterProvider.Meter("test").Float64Histogram("test.duration", metric.WithUnit("s"),
 		metric.WithDescription("Test."), metric.WithExplicitBucketBoundaries(1, 3))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, span := s.tracing.Tracer("test").Start(t.Context(), "test")
+	ctx, span := sdktrace.NewTracerProvider().Tracer("test").Start(t.Context(), "test")
 	histogram.Record(ctx, 2)
 	span.End()
 	trace := span.SpanContext().TraceID().String()
 
-	text := s.scrape(t, "text/plain")
+	text := p.scrape(t, "text/plain")
 	for _, want := range []string{
 		`test_duration_seconds_bucket{le="1"} 0`, `test_duration_seconds_bucket{le="3"} 1`, `test_duration_seconds_bucket{le="+Inf"} 1`,
 	} {
@@ -31,13 +33,13 @@ func TestHistogramsAreClassic(t *testing.T) {
 			t.Errorf("the text lacks %s", want)
 		}
 	}
-	open := s.scrape(t, "application/openmetrics-text; version=1.0.0")
+	open := p.scrape(t, "application/openmetrics-text; version=1.0.0")
 	if !strings.Contains(open, `test_duration_seconds_bucket{le="3.0"} 1 # {`) || !strings.Contains(open, `trace_id="`+trace+`"`) {
 		t.Errorf("OpenMetrics lacks the bucket with the exemplar of trace %s:\n%s", trace, open)
 	}
 
 	format := expfmt.NewFormat(expfmt.TypeProtoDelim)
-	decoder := expfmt.NewDecoder(strings.NewReader(s.scrape(t, string(format))), format)
+	decoder := expfmt.NewDecoder(strings.NewReader(p.scrape(t, string(format))), format)
 	family := new(dto.MetricFamily)
 	for family.GetName() != "test_duration_seconds" {
 		family.Reset()

@@ -1,92 +1,54 @@
-package otel_test
+package otel
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.uber.org/goleak"
-
-	"github.com/signal-sidecar/signal-sidecar/health"
-	"github.com/signal-sidecar/signal-sidecar/otel"
-	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// stage is telemetry, and a real monitor whose verdicts are told to it.
-type stage struct {
-	*otel.Telemetry
-	*health.Monitor
-	verdicts *otel.Verdicts
-	log      *testbed.LogBuffer
-	spans    *tracetest.SpanRecorder
-	tracing  *sdktrace.TracerProvider
-}
-
-var build = otel.Build{Version: "v1.2.3", Revision: "abc", GoVersion: "go1.26"}
-
-// newStage returns a stage whose monitor has seen nothing.
-func newStage(t *testing.T, config health.Config) *stage {
+// newProviders returns providers with the Prometheus bridge, until the test ends.
+func newProviders(t *testing.T, log io.Writer) *Providers {
 	t.Helper()
-	s := &stage{log: new(testbed.LogBuffer), spans: tracetest.NewSpanRecorder()}
-	s.tracing = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(s.spans))
-	s.Telemetry = newTelemetry(t, s.log)
-	var err error
-	s.TracerProvider = s.tracing
-	s.verdicts, err = otel.NewVerdicts(s.Telemetry)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Monitor = health.NewMonitor(config, s.verdicts.Listen)
-	if err := s.verdicts.Watch(s.Monitor); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// newTelemetry returns telemetry with the Prometheus bridge, until the test ends.
-func newTelemetry(t *testing.T, log io.Writer) *otel.Telemetry {
-	t.Helper()
-	telemetry, err := otel.New(t.Context(), otel.Options{Build: build, Prometheus: true, Log: slog.NewJSONHandler(log, nil)})
+	p, err := New(t.Context(), Options{
+		Build: Build{Version: "v1.2.3", Revision: "abc", GoVersion: "go1.26"}, Prometheus: true, Log: slog.NewJSONHandler(log, nil),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := telemetry.Shutdown(context.Background()); err != nil {
+		if err := p.Shutdown(context.Background()); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
 	})
-	return telemetry
+	return p
 }
 
-// scrape asks for the metrics in a format, as the Accept header names it.
-func (s *stage) scrape(t *testing.T, accept string) string {
+// scrape returns the metrics in the format of the Accept header.
+func (p *Providers) scrape(t *testing.T, accept string) string {
 	t.Helper()
 	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 	request.Header.Set("Accept", accept)
-	answer := httptest.NewRecorder()
-	promhttp.HandlerFor(s.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(answer, request)
-	if answer.Code != http.StatusOK {
-		t.Fatalf("%d: %s", answer.Code, answer.Body)
+	response := httptest.NewRecorder()
+	promhttp.HandlerFor(p.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(response, request)
+	if response.Code != http.StatusOK {
+		t.Fatalf("%d: %s", response.Code, response.Body)
 	}
-	return answer.Body.String()
+	return response.Body.String()
 }
 
 // gather returns the metrics by name.
-func (s *stage) gather(t *testing.T) map[string]*dto.MetricFamily {
+func (p *Providers) gather(t *testing.T) map[string]*dto.MetricFamily {
 	t.Helper()
-	families, err := s.Gatherer.Gather()
+	families, err := p.Gatherer.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,87 +57,4 @@ func (s *stage) gather(t *testing.T) map[string]*dto.MetricFamily {
 		byName[f.GetName()] = f
 	}
 	return byName
-}
-
-// values returns the series of the metrics whose names begin with one of the prefixes, as "name{label=value,…}".
-func (s *stage) values(t *testing.T, prefixes ...string) map[string]float64 {
-	t.Helper()
-	all := map[string]float64{}
-	for name, family := range s.gather(t) {
-		for _, prefix := range prefixes {
-			if !strings.HasPrefix(name, prefix) {
-				continue
-			}
-			for _, m := range family.GetMetric() {
-				all[name+labels(m)] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
-			}
-		}
-	}
-	return all
-}
-
-func labels(m *dto.Metric) string {
-	pairs := make([]string, 0, len(m.GetLabel()))
-	for _, pair := range m.GetLabel() {
-		pairs = append(pairs, pair.GetName()+"="+pair.GetValue())
-	}
-	if len(pairs) == 0 {
-		return ""
-	}
-	return "{" + strings.Join(pairs, ",") + "}"
-}
-
-// observedAt is when everything was observed.
-var observedAt = time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
-
-func (s *stage) observe(ctx context.Context, parts ...health.Observation) {
-	for _, o := range parts {
-		o.At = observedAt
-		s.Observe(ctx, o)
-	}
-}
-
-func jicofo(code int, participants, conferences float64) health.Observation {
-	return health.Observation{Jicofo: &health.Jicofo{
-		Health: health.Answer{Code: code}, Stats: health.Answer{Code: 200}, Participants: participants, Conferences: conferences,
-	}}
-}
-
-func prosody(code int) health.Observation {
-	return health.Observation{Prosody: &health.Prosody{Health: health.Answer{Code: code}}}
-}
-
-func statusFile(contents string) health.Observation {
-	return health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: contents}}
-}
-
-func census(code int, participants, squared float64) health.Observation {
-	return health.Observation{Census: &health.Census{Answer: health.Answer{Code: code}, Participants: participants, SumSquared: squared}}
-}
-
-// upReady shows a node on which nothing is wrong.
-func (s *stage) upReady(ctx context.Context) {
-	s.observe(ctx, jicofo(200, 123, 45), prosody(200), statusFile("ready"))
-}
-
-// rules are the default ones.
-var rules = health.Config{
-	ParticipantMax: 5000, WeightParticipants: true, HealthDampening: 30 * time.Second, DrainGrace: 120 * time.Second,
-	DrainGraceScope: health.ScopeJicofo, Census: true,
-}
-
-// entries returns the lines of a log with that message, each as what its JSON says.
-func entries(t *testing.T, log *testbed.LogBuffer, message string) []map[string]any {
-	t.Helper()
-	var found []map[string]any
-	for _, line := range log.Lines() {
-		var attrs map[string]any
-		if err := json.Unmarshal([]byte(line), &attrs); err != nil {
-			t.Fatalf("%v: %s", err, line)
-		}
-		if attrs["msg"] == message {
-			found = append(found, attrs)
-		}
-	}
-	return found
 }

@@ -13,7 +13,6 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
 	bridge "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
 // goroutinesView gives the one runtime metric whose name Prometheus keeps for histograms the name it has there.
@@ -40,7 +39,7 @@ func newProcessRegistry() *prometheus.Registry {
 
 // newPushReader returns the reader that pushes metrics. It is autoexport's except for OTLP, whose exports are counted, and
 // which exports the metrics of the process too.
-func newPushReader(ctx context.Context, l *ledger) (sdkmetric.Reader, error) {
+func newPushReader(ctx context.Context, count *exportCount) (sdkmetric.Reader, error) {
 	if exporter := os.Getenv("OTEL_METRICS_EXPORTER"); exporter != "" && exporter != "otlp" {
 		return autoexport.NewMetricReader(ctx)
 	}
@@ -49,7 +48,7 @@ func newPushReader(ctx context.Context, l *ledger) (sdkmetric.Reader, error) {
 		return nil, err
 	}
 	process := processbridge.NewMetricProducer(processbridge.WithGatherer(newProcessRegistry()))
-	return sdkmetric.NewPeriodicReader(&settlingMetrics{exporter, l}, sdkmetric.WithProducer(process)), nil
+	return sdkmetric.NewPeriodicReader(countedMetricExporter{exporter, count}, sdkmetric.WithProducer(process)), nil
 }
 
 func newMetricExporter(ctx context.Context) (sdkmetric.Exporter, error) {
@@ -65,17 +64,4 @@ func newMetricExporter(ctx context.Context) (sdkmetric.Exporter, error) {
 	default:
 		return nil, fmt.Errorf("protocol %q is none of grpc, http/protobuf", protocol)
 	}
-}
-
-// settlingMetrics counts what became of each collection.
-type settlingMetrics struct {
-	sdkmetric.Exporter
-	ledger *ledger
-}
-
-// Export implements sdkmetric.Exporter.
-func (s *settlingMetrics) Export(ctx context.Context, rm *metricdata.ResourceMetrics) error {
-	err := s.Exporter.Export(ctx, rm)
-	s.ledger.settle(1, err)
-	return err
 }

@@ -1,34 +1,6 @@
 package otel
 
-import (
-	"context"
-	"errors"
-	"testing"
-
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-)
-
-// metricBackend takes or refuses what it is sent.
-type metricBackend struct {
-	sdkmetric.Exporter
-	err error
-}
-
-func (m *metricBackend) Export(context.Context, *metricdata.ResourceMetrics) error { return m.err }
-
-func TestCollectionsAreCounted(t *testing.T) {
-	backend, l := new(metricBackend), newTestLedger("metrics")
-	s := &settlingMetrics{backend, l}
-	for _, backend.err = range []error{nil, errors.New("refused"), nil} {
-		if err := s.Export(t.Context(), nil); !errors.Is(err, backend.err) {
-			t.Errorf("error %v, want %v", err, backend.err)
-		}
-	}
-	if l.exported.Load() != 2 || l.failed.Load() != 1 {
-		t.Errorf("%d exported, %d failed", l.exported.Load(), l.failed.Load())
-	}
-}
+import "testing"
 
 func TestProtocolOfMetrics(t *testing.T) {
 	for _, test := range []struct {

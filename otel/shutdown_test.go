@@ -13,13 +13,13 @@ func TestShutdownOfOneSignalDoesNotWaitForAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, late := time.Now(), errors.New("late")
 		var took time.Duration
-		telemetry := &Telemetry{shutdown: []func(context.Context) error{
+		p := &Providers{shutdown: []func(context.Context) error{
 			func(ctx context.Context) error { <-ctx.Done(); return late },
 			func(context.Context) error { took = time.Since(began); return nil },
 		}}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := telemetry.Shutdown(ctx); !errors.Is(err, late) {
+		if err := p.Shutdown(ctx); !errors.Is(err, late) {
 			t.Errorf("error %v", err)
 		}
 		if took != 0 {

@@ -17,6 +17,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/history"
 	"github.com/signal-sidecar/signal-sidecar/otel"
+	"github.com/signal-sidecar/signal-sidecar/telemetry"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
@@ -51,17 +52,15 @@ type runningServer struct {
 func startServer(t testing.TB, s setup) *runningServer {
 	t.Helper()
 	log := new(testbed.LogBuffer)
-	telemetry, err := otel.New(context.Background(), otel.Options{Prometheus: !s.noMetrics, Log: slog.NewTextHandler(log, nil)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	verdicts, err := otel.NewVerdicts(telemetry)
+	telemetry, err := telemetry.New(context.Background(), telemetry.Options{
+		Options: otel.Options{Prometheus: !s.noMetrics, Log: slog.NewTextHandler(log, nil)},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	past := history.New()
-	node := newNode(s.census, verdicts.Listen, past.Listen)
-	if err := verdicts.Watch(node); err != nil {
+	node := newNode(s.census, telemetry.Listen, past.Listen)
+	if err := telemetry.Watch(node); err != nil {
 		t.Fatal(err)
 	}
 	listeners := []net.Listener{listenLocally(t)}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/otel"
+	"github.com/signal-sidecar/signal-sidecar/telemetry"
 )
 
 // config is every setting with its type, checked.
@@ -35,7 +36,7 @@ type config struct {
 
 	consul consulConfig
 
-	traceKeep otel.Keep
+	traceKeep telemetry.Keep
 	traceURL  string // with {trace_id} in it, "" for none
 
 	logLevel slog.Level
@@ -96,7 +97,7 @@ func newConfig(ctx *kong.Context, env *environment) (config, error) {
 		prosodyDump: read(r, "PROSODY_DUMP", anything),
 		consul:      readConsul(r),
 		recordPath:  read(r, "RECORD_PATH", anything), recordMaxSize: read(r, "RECORD_MAX_SIZE", fileSize),
-		traceKeep: read(r, "TRACE_KEEP", oneOf(otel.KeepAll, otel.KeepIncidents)),
+		traceKeep: read(r, "TRACE_KEEP", oneOf(telemetry.KeepAll, telemetry.KeepIncidents)),
 		traceURL:  read(r, "TRACE_URL_TEMPLATE", traceURL),
 		logLevel:  read(r, "LOG_LEVEL", logLevel),
 		logText:   read(r, "LOG_FORMAT", oneOf("json", "text")) == "text",

@@ -20,6 +20,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/otel"
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/telemetry"
 )
 
 var update = stdflag.Bool("update", false, "write the generated documentation anew")
@@ -43,7 +44,7 @@ func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 	}
 	defer node.Close()
 	c := config{
-		httpAddress: "127.0.0.1:0", tcpAddress: "127.0.0.1:0", holdAddress: "127.0.0.1:0", hold: time.Second, metrics: true, traceKeep: otel.KeepAll,
+		httpAddress: "127.0.0.1:0", tcpAddress: "127.0.0.1:0", holdAddress: "127.0.0.1:0", hold: time.Second, metrics: true, traceKeep: telemetry.KeepAll,
 		jicofoOrigin: node.Jicofo.Origin(), prosodyOrigin: node.Prosody.Origin(), censusHost: signalnode.Domain, statusPath: filepath.Join(t.TempDir(), "status"),
 		recordPath: filepath.Join(t.TempDir(), "recording"), recordMaxSize: 1 << 20,
 		interval: 10 * time.Millisecond, timeout: 50 * time.Millisecond,
@@ -55,13 +56,13 @@ func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 		}
 	}
 	write("ready")
-	log := newLogQueue(io.Discard)
-	defer log.close(time.Second)
+	log := otel.NewLogQueue(io.Discard)
+	defer log.Close(time.Second)
 	s, err := newSidecar(t.Context(), c, newLogHandler(c, log))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(log.register(s.telemetry.MeterProvider), registerNotices(s.telemetry.MeterProvider, len(c.notices))); err != nil {
+	if err := errors.Join(log.Register(s.telemetry.MeterProvider), registerNotices(s.telemetry.MeterProvider, len(c.notices))); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())

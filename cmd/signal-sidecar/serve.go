@@ -24,6 +24,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/history"
 	"github.com/signal-sidecar/signal-sidecar/otel"
 	"github.com/signal-sidecar/signal-sidecar/rest"
+	"github.com/signal-sidecar/signal-sidecar/telemetry"
 )
 
 const (
@@ -49,7 +50,7 @@ func (serveCommand) Run(ctx context.Context, line *kong.Context, env *environmen
 
 // sidecar is everything that runs, wired together.
 type sidecar struct {
-	telemetry  *otel.Telemetry
+	telemetry  *telemetry.Telemetry
 	monitor    *health.Monitor
 	agents     []*agent.Agent // the ordinary port, and the held one
 	rest       *rest.Server
@@ -65,8 +66,8 @@ type sidecar struct {
 
 // serve runs a sidecar, which logs to out, until ctx ends; ready is called once its ports are open.
 func serve(ctx context.Context, c config, out io.Writer, ready func(*sidecar)) error {
-	queue := newLogQueue(out)
-	defer queue.close(flushTime)
+	queue := otel.NewLogQueue(out)
+	defer queue.Close(flushTime)
 	s, err := newSidecar(ctx, c, newLogHandler(c, queue))
 	switch {
 	case ctx.Err() != nil: // it was told to end before it had begun
@@ -74,7 +75,7 @@ func serve(ctx context.Context, c config, out io.Writer, ready func(*sidecar)) e
 	case err != nil:
 		return err
 	}
-	if err := errors.Join(queue.register(s.telemetry.MeterProvider), registerNotices(s.telemetry.MeterProvider, len(c.notices))); err != nil {
+	if err := errors.Join(queue.Register(s.telemetry.MeterProvider), registerNotices(s.telemetry.MeterProvider, len(c.notices))); err != nil {
 		return err
 	}
 	for _, notice := range c.notices {
@@ -109,27 +110,23 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 		}
 	}()
 	quietSDK(slog.New(handler))
-	s.telemetry, err = otel.New(ctx, otel.Options{
-		Build: otel.ReadBuild(), Instance: c.rules.Instance, Prometheus: c.metrics, Keep: c.traceKeep, Log: handler,
-	})
+	s.telemetry, err = telemetry.New(ctx, telemetry.Options{Keep: c.traceKeep, Options: otel.Options{
+		Build: otel.ReadBuild(), Instance: c.rules.Instance, Prometheus: c.metrics, Log: handler,
+	}})
 	if err != nil {
 		return nil, err
 	}
 	tp, mp, log := s.telemetry.TracerProvider, s.telemetry.MeterProvider, s.telemetry.Logger
 	s.log = log
 
-	verdicts, err := otel.NewVerdicts(s.telemetry)
-	if err != nil {
-		return nil, err
-	}
 	dumps := dump.Listener(dump.Options{Jicofo: c.jicofoDump, Prosody: c.prosodyDump, TracerProvider: tp, Logger: log})
 	keepers, err := s.keepHistory(c)
 	if err != nil {
 		return nil, err
 	}
-	listeners := append([]health.Listener{verdicts.Listen, dumps}, keepers...)
+	listeners := append([]health.Listener{s.telemetry.Listen, dumps}, keepers...)
 	s.monitor = health.NewMonitor(c.rules, listeners...)
-	if err := verdicts.Watch(s.monitor); err != nil {
+	if err := s.telemetry.Watch(s.monitor); err != nil {
 		return nil, err
 	}
 	if s.collectors, err = newCollectors(c, s); err != nil {

@@ -1,4 +1,4 @@
-package main
+package otel
 
 import (
 	"bytes"
@@ -14,24 +14,24 @@ import (
 // maxQueuedLines bounds the lines that wait to be written.
 const maxQueuedLines = 1024
 
-// logQueue is a bounded queue between the log and its destination, which may be a pipe with a slow reader or with none.
-// A line that finds the queue full, or that cannot be written, is dropped and counted. Logging never waits for a write.
-type logQueue struct {
+// LogQueue is a bounded queue between the log and its destination, which may be a pipe with a slow reader or with none.
+// A line for which there is no room, or that cannot be written, is dropped and counted. Logging never waits for a write.
+type LogQueue struct {
 	out         io.Writer
 	lines       chan []byte
 	stop, ended chan struct{}
 	dropped     atomic.Int64
 }
 
-// newLogQueue starts to write what is logged.
-func newLogQueue(out io.Writer) *logQueue {
-	q := &logQueue{out: out, lines: make(chan []byte, maxQueuedLines), stop: make(chan struct{}), ended: make(chan struct{})}
+// NewLogQueue starts to write what is logged.
+func NewLogQueue(out io.Writer) *LogQueue {
+	q := &LogQueue{out: out, lines: make(chan []byte, maxQueuedLines), stop: make(chan struct{}), ended: make(chan struct{})}
 	go q.run()
 	return q
 }
 
-// run writes lines until it is stopped, and then what is left.
-func (q *logQueue) run() {
+// run writes lines until it is stopped, and then those that are queued.
+func (q *LogQueue) run() {
 	defer close(q.ended)
 	stop := q.stop
 	for {
@@ -50,7 +50,7 @@ func (q *logQueue) run() {
 }
 
 // Write implements io.Writer for one line; it never fails.
-func (q *logQueue) Write(line []byte) (int, error) {
+func (q *LogQueue) Write(line []byte) (int, error) {
 	select {
 	case q.lines <- bytes.Clone(line):
 	default:
@@ -59,8 +59,8 @@ func (q *logQueue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// close writes what is left, for as long as that may take. What is logged after it may be lost.
-func (q *logQueue) close(limit time.Duration) {
+// Close writes the lines that are queued, within the limit. Lines that are logged later may be lost.
+func (q *LogQueue) Close(limit time.Duration) {
 	close(q.stop)
 	select {
 	case <-q.ended:
@@ -68,9 +68,9 @@ func (q *logQueue) close(limit time.Duration) {
 	}
 }
 
-// register creates the metric of the lines that were dropped.
-func (q *logQueue) register(provider metric.MeterProvider) error {
-	_, err := provider.Meter("github.com/signal-sidecar/signal-sidecar/cmd/signal-sidecar").Int64ObservableCounter("signal.log.dropped",
+// Register creates the metric of the lines that were dropped.
+func (q *LogQueue) Register(provider metric.MeterProvider) error {
+	_, err := provider.Meter(scope).Int64ObservableCounter("signal.log.dropped",
 		metric.WithUnit("{line}"), metric.WithDescription("Number of log lines that were lost: the queue was full, or the line could not be written."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(q.dropped.Load())

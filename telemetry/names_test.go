@@ -1,4 +1,4 @@
-package otel_test
+package telemetry
 
 import (
 	"context"
@@ -68,19 +68,5 @@ func TestHelp(t *testing.T) {
 		if family.GetType() == dto.MetricType_UNTYPED {
 			t.Errorf("%s has no type", name)
 		}
-	}
-}
-
-// TestProcessAndRuntimeAreShown: beside the node's metrics.
-func TestProcessAndRuntimeAreShown(t *testing.T) {
-	families := newWholeStage(t).gather(t)
-	for _, name := range []string{"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "go_goroutines", "go_memory_used_bytes", "target_info"} {
-		if families[name] == nil {
-			t.Errorf("%s is not shown", name)
-		}
-	}
-	got := newWholeStage(t).values(t, "signal_build_info")
-	if got["signal_build_info{goversion=go1.26,revision=abc,version=v1.2.3}"] != 1 || len(got) != 1 {
-		t.Errorf("the build is shown as %v", got)
 	}
 }

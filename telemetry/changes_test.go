@@ -1,4 +1,4 @@
-package otel_test
+package telemetry
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 
 const changesName = "signal_verdict_changes_total"
 
-// TestChangesAreCounted by where they led to and why; what is no change is not counted.
+// TestChangesAreCounted by the state they led to and the reason; an observation without a change is not.
 func TestChangesAreCounted(t *testing.T) {
 	s, ctx := newStage(t, rules), t.Context()
 	s.upReady(ctx)
@@ -41,7 +41,7 @@ func TestChangesAreCounted(t *testing.T) {
 	}
 }
 
-// TestChangesAreLogged: one line each, with what was said before and after, and why.
+// TestChangesAreLogged: one line each, with the reply before and after, and the reasons.
 func TestChangesAreLogged(t *testing.T) {
 	s, ctx := newStage(t, rules), t.Context()
 	s.upReady(ctx)

@@ -1,20 +1,20 @@
-package otel_test
+package otel
 
 import (
 	"context"
-	"log/slog"
+	"encoding/json"
+	"io"
+	"maps"
 	"strings"
 	"testing"
 
-	"github.com/signal-sidecar/signal-sidecar/health"
-	"github.com/signal-sidecar/signal-sidecar/otel"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// targetInfo returns the labels of target_info: what telemetry says about the process.
-func targetInfo(t *testing.T, telemetry *otel.Telemetry) map[string]string {
+// targetInfo returns the labels of target_info: the attributes of the resource.
+func targetInfo(t *testing.T, p *Providers) map[string]string {
 	t.Helper()
-	family := (&stage{Telemetry: telemetry}).gather(t)["target_info"]
+	family := p.gather(t)["target_info"]
 	if len(family.GetMetric()) != 1 {
 		t.Fatalf("target_info is %v", family)
 	}
@@ -42,7 +42,7 @@ func TestResource(t *testing.T) {
 			t.Setenv("OTEL_RESOURCE_ATTRIBUTES", test.attributes)
 			t.Setenv("OTEL_SERVICE_NAME", test.service)
 			log := new(testbed.LogBuffer)
-			got := targetInfo(t, newTelemetry(t, log))
+			got := targetInfo(t, newProviders(t, log))
 			for label, value := range test.want {
 				if got[label] != value {
 					t.Errorf("%s is %q, want %q: %v", label, got[label], value, got)
@@ -63,62 +63,58 @@ func TestMalformedResourceAttributes(t *testing.T) {
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "environment:prod")
 	t.Setenv("OTEL_SERVICE_NAME", "shard-7")
 	log := new(testbed.LogBuffer)
-	got := targetInfo(t, newTelemetry(t, log))
+	got := targetInfo(t, newProviders(t, log))
 	if got["service_version"] != "v1.2.3" || got["telemetry_sdk_language"] != "go" {
 		t.Errorf("target_info is %v", got)
 	}
 	if got["service_name"] != "shard-7" {
 		t.Errorf("OTEL_SERVICE_NAME is lost: %v", got)
 	}
-	if lines := entries(t, log, "telemetry resource is incomplete"); len(lines) != 1 || lines[0]["level"] != "WARN" {
+	var line struct{ Level, Msg string }
+	if err := json.Unmarshal([]byte(log.String()), &line); err != nil || line.Level != "WARN" || line.Msg != "telemetry resource is incomplete" {
 		t.Errorf("the log says %s", log)
 	}
 }
 
-// TestWithoutPrometheus: nothing to gather from, and metrics can be recorded all the same.
-func TestWithoutPrometheus(t *testing.T) {
-	telemetry, err := otel.New(t.Context(), otel.Options{Log: slog.DiscardHandler})
-	if err != nil {
-		t.Fatal(err)
+// TestProcessAndRuntime: both have metrics, and the build has one.
+func TestProcessAndRuntime(t *testing.T) {
+	families := newProviders(t, io.Discard).gather(t)
+	for _, name := range []string{
+		"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "go_goroutines", "go_memory_used_bytes",
+	} {
+		if families[name] == nil {
+			t.Errorf("%s is absent", name)
+		}
 	}
-	if telemetry.Gatherer != nil {
-		t.Error("there is a Gatherer")
+	builds := families["signal_build_info"].GetMetric()
+	if len(builds) != 1 || builds[0].GetGauge().GetValue() != 1 {
+		t.Fatalf("the build is %v", builds)
 	}
-	verdicts, err := otel.NewVerdicts(telemetry)
-	if err != nil {
-		t.Fatal(err)
+	labels := map[string]string{}
+	for _, pair := range builds[0].GetLabel() {
+		labels[pair.GetName()] = pair.GetValue()
 	}
-	s := newStage(t, rules)
-	if err := verdicts.Watch(s.Monitor); err != nil {
-		t.Error(err)
-	}
-	s.upReady(t.Context())
-	current := s.Current()
-	verdicts.Listen(t.Context(), health.Step{At: current.At, Changes: []health.Change{{At: current.At, To: current.Verdict}}}, current)
-	if err := telemetry.Shutdown(context.Background()); err != nil {
-		t.Error(err)
+	if want := map[string]string{"goversion": "go1.26", "revision": "abc", "version": "v1.2.3"}; !maps.Equal(labels, want) {
+		t.Errorf("the build has labels %v, want %v", labels, want)
 	}
 }
 
-// TestShutdownTwice is harmless, whatever is still asked for afterwards.
+// TestShutdownTwice is harmless, and so is a later scrape.
 func TestShutdownTwice(t *testing.T) {
-	telemetry, err := otel.New(t.Context(), otel.Options{Prometheus: true, Log: slog.DiscardHandler})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := newProviders(t, io.Discard)
 	for range 2 {
-		if err := telemetry.Shutdown(context.Background()); err != nil {
+		if err := p.Shutdown(context.Background()); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
 	}
-	if _, err := telemetry.Gatherer.Gather(); err != nil {
+	if _, err := p.Gatherer.Gather(); err != nil {
 		t.Errorf("a late scrape: %v", err)
 	}
 }
 
 // TestReadBuild: what a test binary knows of itself.
 func TestReadBuild(t *testing.T) {
-	if b := otel.ReadBuild(); b.Version == "" || !strings.HasPrefix(b.GoVersion, "go1.") {
+	if b := ReadBuild(); b.Version == "" || !strings.HasPrefix(b.GoVersion, "go1.") {
 		t.Errorf("the build is %+v", b)
 	}
 }

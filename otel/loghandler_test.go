@@ -1,0 +1,59 @@
+package otel
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"testing"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// logged returns the JSON lines of both handlers, nil for one that got none.
+func logged(t *testing.T, attrs func() []slog.Attr, log func(*slog.Logger)) (local, export map[string]any) {
+	t.Helper()
+	var out [2]bytes.Buffer
+	log(slog.New(logHandler{
+		slog.NewJSONHandler(&out[0], nil), slog.NewJSONHandler(&out[1], &slog.HandlerOptions{Level: slog.LevelDebug}), attrs,
+	}))
+	for i, line := range []*map[string]any{&local, &export} {
+		if out[i].Len() > 0 {
+			if err := json.Unmarshal(out[i].Bytes(), line); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return local, export
+}
+
+func TestLineHasAttributes(t *testing.T) {
+	attrs := func() []slog.Attr { return []slog.Attr{slog.String("incident.id", "i1")} }
+	local, export := logged(t, attrs, func(l *slog.Logger) { l.With("probe", "prosody").Info("x", "n", 1) })
+	for _, line := range []map[string]any{local, export} {
+		if line["incident.id"] != "i1" || line["probe"] != "prosody" || line["n"] != 1.0 {
+			t.Errorf("the line is %v", line)
+		}
+	}
+}
+
+// TestLineHasTrace: the local line names it, once; that of the exporter does not, because OTLP has fields for it.
+func TestLineHasTrace(t *testing.T) {
+	ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}}))
+	local, export := logged(t, nil, func(l *slog.Logger) { l.With("a", 1).InfoContext(ctx, "x") })
+	if local["trace_id"] != "01000000000000000000000000000000" || local["span_id"] != "0200000000000000" || local["a"] != 1.0 {
+		t.Errorf("the line is %v", local)
+	}
+	if export["trace_id"] != nil || export["a"] != 1.0 {
+		t.Errorf("the exported line is %v", export)
+	}
+	local, _ = logged(t, nil, func(l *slog.Logger) { l.Info("x") })
+	if local["trace_id"] != nil || local["span_id"] != nil {
+		t.Errorf("without a trace the line is %v", local)
+	}
+}
+
+func TestLevelIsThatOfTheLocalLog(t *testing.T) {
+	if local, export := logged(t, nil, func(l *slog.Logger) { l.With("a", 1).WithGroup("g").Debug("x") }); local != nil || export != nil {
+		t.Errorf("a debug line: %v, exported %v", local, export)
+	}
+}
