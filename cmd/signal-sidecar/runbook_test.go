@@ -34,7 +34,7 @@ func TestRunbook(t *testing.T) {
 	s.becomes(t, "up ready 100%")
 
 	t.Run("addresses", func(t *testing.T) {
-		paths := regexp.MustCompile("http://shard1:6000(/[^ '`]*)").FindAllStringSubmatch(runbook, -1)
+		paths := regexp.MustCompile("http://shard1:6000(/[^ '`\n]*)").FindAllStringSubmatch(runbook, -1)
 		if len(paths) < 4 {
 			t.Fatalf("the runbook names only %q", paths)
 		}
