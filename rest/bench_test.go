@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
 // The benchmarks ask over one kept connection; "bare" is a net/http handler that answers the same bytes.
@@ -73,22 +74,22 @@ func askRepeatedly(b *testing.B, conn net.Conn, path string) {
 
 // BenchmarkPage renders the parts of the page after a busy hour, as for each event.
 func BenchmarkPage(b *testing.B) {
-	past := Past{Samples: make([]health.Sample, 960), Changes: make([]Change, 30)}
-	for i := range past.Samples {
-		past.Samples[i] = health.Sample{
+	past := fixedHistory{samples: make([]health.Sample, 960), changes: make([]history.Change, 30)}
+	for i := range past.samples {
+		past.samples[i] = health.Sample{
 			Began: time.Now().Add(-time.Duration(i) * 5 * time.Second),
 			Known: true, Weight: 100 - i/100*5, Loaded: true, Participants: float64(1000 + i%40), Word: health.WordReady,
 		}
 		for _, probe := range health.Probes {
-			*past.Samples[i].Probe(probe) = health.ProbeSample{Took: float32(i%50) / 1000, Ran: true, Failed: i%100 == 0}
+			*past.samples[i].Probe(probe) = health.ProbeSample{Took: float32(i%50) / 1000, Ran: true, Failed: i%100 == 0}
 		}
 	}
-	for i := range past.Changes {
-		past.Changes[i] = Change{At: past.Samples[i*20].Began, To: "up ready 100%", State: "ready", Reasons: []health.Code{health.ReasonDampening}}
+	for i := range past.changes {
+		past.changes[i] = history.Change{At: health.Time(past.samples[i*20].Began), To: "up ready 100%", State: "ready", Reasons: []health.Code{health.ReasonDampening}}
 	}
 	n := newNode(true)
 	n.enter(b, "up")
-	p := &page{source: n, census: true, PageOptions: PageOptions{Past: func() Past { return past }}}
+	p := &page{source: n, history: &past, census: true}
 	b.ReportAllocs()
 	for b.Loop() {
 		p.last = nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
 // Every chart is drawn on the same width of time, so that what happened at once stands one above the other.
@@ -94,12 +95,13 @@ func (a axis) band(from, to time.Time, kind string) band {
 }
 
 // timeline returns the bands of the verdict.
-func (a axis) timeline(changes []Change) []band {
+func (a axis) timeline(changes []history.Change) []band {
 	var bands []band
 	end := a.To
 	for _, c := range changes { // newest first
-		bands = append(bands, a.band(later(c.At, a.From), end, kindOf(c.State, c.Damped)))
-		if end = c.At; !end.After(a.From) {
+		at := time.Time(c.At)
+		bands = append(bands, a.band(later(at, a.From), end, kindOf(c.State, c.Damped)))
+		if end = at; !end.After(a.From) {
 			break
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -41,10 +42,10 @@ func bands(all []band) string {
 
 func TestTimeline(t *testing.T) {
 	a := newAxis(ago(60), noon) // 10 units a minute
-	change := func(minutes float64, state string, damped bool) Change {
-		return Change{At: ago(minutes), State: state, Damped: damped}
+	change := func(minutes float64, state string, damped bool) history.Change {
+		return history.Change{At: health.Time(ago(minutes)), State: state, Damped: damped}
 	}
-	for want, changes := range map[string][]Change{
+	for want, changes := range map[string][]history.Change{
 		"":          nil,
 		"up 590+10": {change(1, "ready", false)},
 		"up 0+600":  {change(90, "ready", false)},
@@ -57,7 +58,7 @@ func TestTimeline(t *testing.T) {
 			t.Errorf("the timeline is %s, want %s", got, want)
 		}
 	}
-	if title := a.timeline([]Change{change(1, "down", true)})[0].Title; title != "damped 11:59:00 – 12:00:00" {
+	if title := a.timeline([]history.Change{change(1, "down", true)})[0].Title; title != "damped 11:59:00 – 12:00:00" {
 		t.Errorf("the title is %q", title)
 	}
 }
@@ -161,9 +162,9 @@ func TestNiceCeiling(t *testing.T) {
 // TestMoreChanges: the page lists 20 and says how many more are kept.
 func TestMoreChanges(t *testing.T) {
 	p := new(page)
-	changes := make([]Change, 256)
+	changes := make([]history.Change, 256)
 	for i := range changes {
-		changes[i] = Change{At: ago(float64(i)), State: "ready"}
+		changes[i] = history.Change{At: health.Time(ago(float64(i))), State: "ready"}
 	}
 	shown, more := p.changes(changes, noon)
 	if len(shown) != maxChanges || more != 236 || shown[1].Lasts != "1:00" || shown[0].Lasts != "0:00" {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,13 +18,8 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
 )
-
-func code(handler http.Handler, path string) int {
-	answer := httptest.NewRecorder()
-	handler.ServeHTTP(answer, httptest.NewRequest("GET", path, nil))
-	return answer.Code
-}
 
 // event is a server-sent event.
 type event struct{ name, data string }
@@ -264,7 +258,7 @@ func listenVirtually(t *testing.T, listen func(t *testing.T, n *node, conn net.C
 	synctest.Test(t, func(t *testing.T) {
 		n, p := newNode(false), &pipes{conns: make(chan net.Conn), ended: make(chan struct{})}
 		server, err := New(Options{
-			Listeners: []net.Listener{p}, Source: n, Page: PageOptions{Past: func() Past { return Past{} }},
+			Listeners: []net.Listener{p}, Source: n, History: history.New(),
 			MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {

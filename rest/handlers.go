@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -18,7 +17,7 @@ var noCensus = []byte(`{"room_census":null}`)
 
 type handlers struct {
 	source  Source
-	history func(since time.Time) any // nil without a history
+	history History
 	in      *instruments
 }
 

@@ -21,7 +21,7 @@ func (h *handlers) past(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusBadRequest, render(map[string]string{"error": err.Error()}))
 		return
 	}
-	answer(w, http.StatusOK, render(h.history(since)))
+	answer(w, http.StatusOK, render(h.history.Since(since)))
 }
 
 // compressed compresses a body over 1 KiB with gzip for clients that accept it. gzhttp does not compress the reply to HEAD,

@@ -15,13 +15,14 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
-// historyHandler serves a history that tells what it was asked for.
-func historyHandler(t *testing.T, history func(time.Time) any) http.Handler {
+// historyHandler serves a history.
+func historyHandler(t *testing.T, h History) http.Handler {
 	t.Helper()
 	handler, err := newHandler(Options{
-		Source: health.NewMonitor(health.Config{}), History: history, MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler),
+		Source: health.NewMonitor(health.Config{}), History: h, MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler),
 	}, newListeners())
 	if err != nil {
 		t.Fatal(err)
@@ -30,13 +31,17 @@ func historyHandler(t *testing.T, history func(time.Time) any) http.Handler {
 }
 
 func TestHistory(t *testing.T) {
-	var asked time.Time
-	handler := historyHandler(t, func(since time.Time) any { asked = since; return []int{1, 2} })
+	past := &fixedHistory{page: history.Page{Changes: []history.Change{{State: "down"}}}}
+	want, err := json.Marshal(past.page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := historyHandler(t, past)
 	moment := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		query string
 		code  int
-		want  time.Time // zero for all there is
+		since time.Time // zero for all there is
 		ago   time.Duration
 	}{
 		{"", 200, time.Time{}, 0},
@@ -51,21 +56,21 @@ func TestHistory(t *testing.T) {
 		{"?since=" + strings.Repeat("9", 1000), 400, time.Time{}, 0},
 	} {
 		for _, method := range []string{"GET", "HEAD"} {
-			asked = time.Time{}
+			past.since = time.Time{}
 			answer := httptest.NewRecorder()
 			handler.ServeHTTP(answer, httptest.NewRequest(method, "/signal/history"+c.query, nil))
 			if answer.Code != c.code {
 				t.Errorf("%s %s: %d, want %d", method, c.query, answer.Code, c.code)
 			}
-			if body := answer.Body.String(); c.code == 200 && body != "[1,2]" {
+			if body := answer.Body.String(); c.code == 200 && body != string(want) {
 				t.Errorf("%s %s: %s", method, c.query, body)
 			}
-			want := c.want
+			since := c.since
 			if c.ago > 0 {
-				want = time.Now().Add(-c.ago)
+				since = time.Now().Add(-c.ago)
 			}
-			if d := asked.Sub(want); c.code == 200 && (d < -5*time.Second || d > 5*time.Second) {
-				t.Errorf("%s %s: asked for %s, want %s", method, c.query, asked, want)
+			if d := past.since.Sub(since); c.code == 200 && (d < -5*time.Second || d > 5*time.Second) {
+				t.Errorf("%s %s: the history since %s, want since %s", method, c.query, past.since, since)
 			}
 		}
 	}
@@ -73,7 +78,7 @@ func TestHistory(t *testing.T) {
 
 // TestHistoryBadSince: the answer says what was wrong, in one line, and not all of what anybody sent.
 func TestHistoryBadSince(t *testing.T) {
-	handler := historyHandler(t, func(time.Time) any { return nil })
+	handler := historyHandler(t, history.New())
 	answer := httptest.NewRecorder()
 	handler.ServeHTTP(answer, httptest.NewRequest("GET", "/signal/history?since=soon", nil))
 	const want = `{"error":"since=\"soon\": must be a moment such as 2026-03-01T03:00:00Z, or how long ago, such as 15m"}`
@@ -87,23 +92,14 @@ func TestHistoryBadSince(t *testing.T) {
 	}
 }
 
-// TestNoHistory: without a history there is no such path.
-func TestNoHistory(t *testing.T) {
-	answer := httptest.NewRecorder()
-	historyHandler(t, nil).ServeHTTP(answer, httptest.NewRequest("GET", "/signal/history", nil))
-	if answer.Code != http.StatusNotFound {
-		t.Errorf("%d, want 404", answer.Code)
-	}
-}
-
 // TestHistoryIsCompressed for clients that accept gzip, and only for them.
 func TestHistoryIsCompressed(t *testing.T) {
-	many := make([]int, 10_000)
-	whole, err := json.Marshal(many)
+	past := &fixedHistory{page: history.Page{Changes: make([]history.Change, 1000)}}
+	whole, err := json.Marshal(past.page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(historyHandler(t, func(time.Time) any { return many }))
+	server := httptest.NewServer(historyHandler(t, past))
 	defer server.Close()
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
 	defer client.CloseIdleConnections()

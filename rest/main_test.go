@@ -31,8 +31,9 @@ type setup struct {
 	census    bool
 	noMetrics bool
 	gatherer  prometheus.Gatherer // in place of the real one
-	page      PageOptions         // without Past, one that knows no past
-	second    bool                // a second listener
+	page      PageOptions
+	past      History // in place of the real one
+	second    bool    // a second listener
 	openFiles uint64
 	change    func(*Server)
 }
@@ -69,11 +70,11 @@ func startServer(t testing.TB, s setup) *runningServer {
 	}
 	o := Options{
 		Listeners: listeners, OpenFiles: s.openFiles, Source: node, Gatherer: telemetry.Gatherer, Census: s.census,
-		History:       func(since time.Time) any { return past.Since(since) },
+		History: past, Page: s.page,
 		MeterProvider: telemetry.MeterProvider, Logger: telemetry.Logger,
 	}
-	if o.Page = s.page; o.Page.Past == nil {
-		o.Page.Past = func() Past { return Past{} }
+	if s.past != nil {
+		o.History = s.past
 	}
 	if s.gatherer != nil {
 		o.Gatherer = s.gatherer
@@ -160,6 +161,22 @@ func (r *runningServer) dial(t testing.TB) net.Conn {
 	}
 	return conn
 }
+
+// fixedHistory is a History that a test makes up.
+type fixedHistory struct {
+	page    history.Page
+	since   time.Time // the last argument of Since
+	samples []health.Sample
+	changes []history.Change
+}
+
+func (h *fixedHistory) Since(t time.Time) history.Page {
+	h.since = t
+	return h.page
+}
+
+func (h *fixedHistory) Samples() []health.Sample  { return h.samples }
+func (h *fixedHistory) Changes() []history.Change { return h.changes }
 
 // node is a real monitor that is shown a node; what it was shown last stays.
 type node struct{ *health.Monitor }

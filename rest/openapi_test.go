@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
 // description is openapi.json. The schemas of OpenAPI 3.1 are JSON Schema.
@@ -221,8 +222,8 @@ func askWhileFull(t *testing.T, ask func(*runningServer)) {
 // TestEveryRouteIsDescribed, and every described path is a route.
 func TestEveryRouteIsDescribed(t *testing.T) {
 	handler, err := newHandler(Options{
-		Source: newNode(true), Gatherer: prometheus.NewRegistry(), Census: true, History: func(time.Time) any { return nil },
-		Page: PageOptions{Past: func() Past { return Past{} }}, MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler),
+		Source: newNode(true), Gatherer: prometheus.NewRegistry(), Census: true, History: history.New(),
+		MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler),
 	}, newListeners())
 	if err != nil {
 		t.Fatal(err)

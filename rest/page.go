@@ -11,10 +11,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// PageOptions is what the status page needs beside the snapshots.
+// PageOptions is what the status page shows beside the snapshots and the history.
 type PageOptions struct {
-	// Past returns what the page shows of the past; nil turns the page off, and its events.
-	Past func() Past
 	// Host names the node in the heading.
 	Host string
 	// Version is that of the sidecar.
@@ -23,29 +21,13 @@ type PageOptions struct {
 	TraceURL string
 }
 
-// Past is what the status page shows of the past, newest first.
-type Past struct {
-	Samples []health.Sample
-	Changes []Change
-}
-
-// Change is a change of the verdict.
-type Change struct {
-	At time.Time
-	// From and To are agent lines, From is empty before the first verdict; State is To in one word.
-	From, To, State string
-	Damped          bool
-	Reasons         []health.Code
-	Incident        string
-	TraceID         string // "" for a deadline
-}
-
 // page renders the status page. What can change of it, its parts, is rendered once for all who look at it.
 type page struct {
 	PageOptions
-	source Source
-	census bool
-	links  []string // paths of this server that the page leads to
+	source  Source
+	history History
+	census  bool
+	links   []string // paths of this server that the page leads to
 
 	listeners *listeners
 
@@ -77,7 +59,7 @@ func (p *page) render(late time.Duration) *pageParts {
 			return l
 		}
 	}
-	v := p.view(s, p.Past(), now)
+	v := p.view(s, now)
 	var parts bytes.Buffer
 	execute(&parts, "parts", v)
 	p.last = &pageParts{of: s, at: now, title: v.Title, icon: v.Icon, parts: parts.Bytes(), event: asEvent("page", parts.Bytes())}

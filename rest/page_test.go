@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
 // elements returns the elements of a page, as a browser understands it.
@@ -111,10 +112,9 @@ func TestHostileText(t *testing.T) {
 	id := strings.Repeat("a", 32)
 	r := startServer(t, setup{census: true, page: PageOptions{
 		Host: hostile, Version: hostile, TraceURL: `https://jaeger/trace/{trace_id}?"><script>alert(1)</script>`,
-		Past: func() Past {
-			return Past{Changes: []Change{{At: time.Now(), From: hostile, To: hostile, State: "down", Reasons: []health.Code{hostile}, Incident: hostile, TraceID: id}}}
-		},
-	}})
+	}, past: &fixedHistory{changes: []history.Change{{
+		At: health.Time(time.Now()), From: hostile, To: hostile, State: "down", Reasons: []health.Code{hostile}, Incident: hostile, TraceID: id,
+	}}}})
 	r.node.enter(t, "up")
 	bad := health.Answer{Failure: health.Failure(hostile), Detail: hostile}
 	everywhere := []health.Observation{
@@ -157,8 +157,9 @@ func TestTraceLinks(t *testing.T) {
 		"http://localhost:16686/trace/{trace_id}":              `<a href="http://localhost:16686/trace/` + id + `" rel="noreferrer" title="` + id + `">4bf92f35</a>`,
 		"https://g/explore?a=%7B%22{trace_id}%22&b={trace_id}": `<a href="https://g/explore?a=%7B%22` + id + `%22&amp;b=` + id + `" `,
 	} {
-		changes := []Change{{At: time.Now(), To: "up ready 100%", State: "ready", TraceID: id}, {At: time.Now(), To: "down ready 100%", State: "down"}}
-		r := startServer(t, setup{page: PageOptions{TraceURL: template, Past: func() Past { return Past{Changes: changes} }}})
+		now := health.Time(time.Now())
+		changes := []history.Change{{At: now, To: "up ready 100%", State: "ready", TraceID: id}, {At: now, To: "down ready 100%", State: "down"}}
+		r := startServer(t, setup{page: PageOptions{TraceURL: template}, past: &fixedHistory{changes: changes}})
 		body := r.ask(t, "GET", "/").body
 		if !strings.Contains(body, want) {
 			t.Errorf("%q: the page lacks %s:\n%s", template, want, body)
@@ -199,13 +200,12 @@ func TestCountdown(t *testing.T) {
 
 // TestRenderedOnce: the same snapshot is rendered once, for pages and streams alike.
 func TestRenderedOnce(t *testing.T) {
-	asked := 0
 	n := newNode(false)
-	p := &page{source: n, PageOptions: PageOptions{Past: func() Past { asked++; return Past{} }}}
+	p := &page{source: n, history: history.New()}
 	n.enter(t, "up")
 	first := p.render(0)
-	if p.render(0) != first || p.render(settleTime) != first || asked != 1 {
-		t.Errorf("the past was asked for %d times", asked)
+	if p.render(0) != first || p.render(settleTime) != first {
+		t.Error("the same snapshot was rendered again")
 	}
 	n.enter(t, "drain")
 	if p.render(time.Hour) != first {
@@ -214,16 +214,6 @@ func TestRenderedOnce(t *testing.T) {
 	second := p.render(0)
 	if second == first || second.of != n.Current() || !strings.Contains(string(second.parts), "Draining") {
 		t.Error("a new snapshot was not rendered for a page")
-	}
-}
-
-// TestPageIsOptional: without a past there is no page.
-func TestPageIsOptional(t *testing.T) {
-	handler := historyHandler(t, nil)
-	for _, path := range []string{"/", eventsPath, loadAssets().paths["page.css"]} {
-		if got := code(handler, path); got != 404 {
-			t.Errorf("%s: %d", path, got)
-		}
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
 const (
@@ -38,6 +39,13 @@ const (
 // Source is where the snapshots come from; *health.Monitor is one.
 type Source interface{ Current() *health.Snapshot }
 
+// History is what happened, newest first; *history.History is one.
+type History interface {
+	Since(t time.Time) history.Page
+	Samples() []health.Sample
+	Changes() []history.Change
+}
+
 // Options is what the server needs.
 type Options struct {
 	// Listeners are where the server accepts connections. All serve the same routes; each may have an equal share of the
@@ -48,9 +56,9 @@ type Options struct {
 	Gatherer prometheus.Gatherer
 	// Census turns /signal/census on.
 	Census bool
-	// History returns what happened at a moment and after it, for /signal/history; nil turns it off.
-	History func(since time.Time) any
-	// Page is what the status page shows, and how.
+	// History is what /signal/history and the status page show of the past.
+	History History
+	// Page is what else the status page shows.
 	Page PageOptions
 	// OpenFiles is how many files and sockets the process may have open, 0 if that is not known.
 	OpenFiles uint64
@@ -156,33 +164,25 @@ func newHandler(o Options, listeners *listeners) (http.Handler, error) {
 	get("/signal/report", h.report)
 	get("/signal/explain", h.explain)
 	get("/openapi.json", h.describe)
-	if err := o.addPage(get, listeners); err != nil {
+	past, err := compressed(h.past)
+	if err != nil {
 		return nil, err
 	}
+	get("/signal/history", past)
 	if o.Census {
 		get("/signal/census", h.census)
-	}
-	if o.History != nil {
-		past, err := compressed(h.past)
-		if err != nil {
-			return nil, err
-		}
-		get("/signal/history", past)
 	}
 	if o.Gatherer != nil {
 		get("/metrics", gin.WrapH(o.metricsHandler()))
 	}
-	return engine, nil
+	return engine, o.addPage(get, listeners)
 }
 
 // addPage adds the status page and what belongs to it.
 func (o Options) addPage(get func(string, gin.HandlerFunc), listeners *listeners) error {
-	if o.Page.Past == nil {
-		return nil
-	}
-	p := &page{PageOptions: o.Page, source: o.Source, census: o.Census, listeners: listeners, links: []string{"/signal/report", "/signal/explain"}}
-	if o.History != nil {
-		p.links = append(p.links, "/signal/history")
+	p := &page{
+		PageOptions: o.Page, source: o.Source, history: o.History, census: o.Census, listeners: listeners,
+		links: []string{"/signal/report", "/signal/explain", "/signal/history"},
 	}
 	if o.Gatherer != nil {
 		p.links = append(p.links, "/metrics")

@@ -9,6 +9,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
 // TestTolerated: a service that is tolerated shows on the page, and the explanation of it is as described.
@@ -18,7 +19,7 @@ func TestTolerated(t *testing.T) {
 	})}
 	n.enter(t, "up")
 	n.observe(prosody(refused))
-	p := &page{source: n, PageOptions: PageOptions{Past: func() Past { return Past{} }}}
+	p := &page{source: n, history: history.New()}
 	parts := string(p.render(0).parts)
 	for _, want := range []string{`class="up"`, "<strong>prosody: connection refused</strong> <span>tolerated for", "until 2 Jan 03:04:07 UTC", "<span>Down in</span>"} {
 		if !strings.Contains(parts, want) {

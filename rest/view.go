@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
 // The kinds of verdict that the page tells apart, by colour and by word.
@@ -130,7 +131,8 @@ type changeView struct {
 const maxChanges = 20
 
 // view brings together what the page shows at a moment.
-func (p *page) view(s *health.Snapshot, past Past, now time.Time) view {
+func (p *page) view(s *health.Snapshot, now time.Time) view {
+	samples, changes := p.history.Samples(), p.history.Changes()
 	verdict := s.Verdict
 	kind := kindOf(verdict.State(), verdict.Damped)
 	v := view{
@@ -153,45 +155,45 @@ func (p *page) view(s *health.Snapshot, past Past, now time.Time) view {
 		v.Next = &nextView{kind, nexts[kind], newMoment(verdict.Until, now)}
 	}
 	began := now
-	if n := len(past.Samples); n > 0 {
-		began = past.Samples[n-1].Began
+	if n := len(samples); n > 0 {
+		began = samples[n-1].Began
 	}
 	v.Axis = newAxis(began, now)
-	v.Charts = charts(s, past, v.Axis, kind)
-	v.Probes = p.probes(s, past.Samples, v.Axis)
-	v.Changes, v.More = p.changes(past.Changes, now)
+	v.Charts = charts(s, samples, changes, v.Axis, kind)
+	v.Probes = p.probes(s, samples, v.Axis)
+	v.Changes, v.More = p.changes(changes, now)
 	return v
 }
 
-func (p *page) changes(changes []Change, now time.Time) (shown []changeView, more int) {
+func (p *page) changes(changes []history.Change, now time.Time) (shown []changeView, more int) {
 	ended := now
 	for i, c := range changes {
 		if i == maxChanges {
 			return shown, len(changes) - i
 		}
-		kind := kindOf(c.State, c.Damped)
+		at, kind := time.Time(c.At), kindOf(c.State, c.Damped)
 		row := changeView{
-			At: newMoment(c.At, now), Kind: kind, Word: kindNames[kind], From: c.From, To: c.To, Reasons: c.Reasons,
-			TraceID: c.TraceID, Incident: c.Incident, Lasts: duration(ended.Sub(c.At)),
+			At: newMoment(at, now), Kind: kind, Word: kindNames[kind], From: c.From, To: c.To, Reasons: c.Reasons,
+			TraceID: c.TraceID, Incident: c.Incident, Lasts: duration(ended.Sub(at)),
 		}
 		if p.TraceURL != "" && c.TraceID != "" {
 			row.Trace = strings.ReplaceAll(p.TraceURL, "{trace_id}", c.TraceID)
 		}
-		shown, ended = append(shown, row), c.At
+		shown, ended = append(shown, row), at
 	}
 	return shown, 0
 }
 
 // charts are the rows about the verdict.
-func charts(s *health.Snapshot, past Past, a axis, kind string) []chart {
-	verdict := chart{Name: "Verdict", Now: kindNames[kind], Bands: a.timeline(past.Changes)}
-	verdict.Alt = fmt.Sprintf("Verdict: %s now, %d changes are known.", verdict.Now, len(past.Changes))
+func charts(s *health.Snapshot, samples []health.Sample, changes []history.Change, a axis, kind string) []chart {
+	verdict := chart{Name: "Verdict", Now: kindNames[kind], Bands: a.timeline(changes)}
+	verdict.Alt = fmt.Sprintf("Verdict: %s now, %d changes are known.", verdict.Now, len(changes))
 
 	weight := chart{Name: "Weight", Now: "–"}
 	if s.Verdict.Known {
 		weight.Now = s.Verdict.WeightText()
 	}
-	weight.steps(a, past.Samples, 100, func(s health.Sample) (float64, bool) { return float64(s.Weight), s.Known })
+	weight.steps(a, samples, 100, func(s health.Sample) (float64, bool) { return float64(s.Weight), s.Known })
 	weight.Alt = "Weight: " + weight.Now + " now."
 
 	load := chart{Name: "Participants", Now: "not known"}
@@ -199,12 +201,12 @@ func charts(s *health.Snapshot, past Past, a axis, kind string) []chart {
 		load.Now, load.Detail = fmt.Sprintf("%.0f", participants), fmt.Sprintf("in %.0f conferences", conferences)
 	}
 	peak := 0.0
-	for _, s := range past.Samples {
+	for _, s := range samples {
 		if s.Loaded {
 			peak = max(peak, s.Participants)
 		}
 	}
-	load.steps(a, past.Samples, niceCeiling(peak), func(s health.Sample) (float64, bool) { return s.Participants, s.Loaded })
+	load.steps(a, samples, niceCeiling(peak), func(s health.Sample) (float64, bool) { return s.Participants, s.Loaded })
 	load.Alt = fmt.Sprintf("Participants: %s now, at most %.0f.", load.Now, peak)
 	if load.Line != "" {
 		load.Peak = fmt.Sprintf("max %.0f", peak)

@@ -141,7 +141,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 	}
 	s.rest, err = rest.New(rest.Options{
 		Listeners: s.httpListeners(), Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.rules.Census,
-		History: func(since time.Time) any { return s.history.Since(since) }, Page: s.page(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
+		History: s.history, Page: pageOptions(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
 	})
 	return s, err
 }
