@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"net/http"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -61,5 +62,19 @@ func TestPortsAreDistinct(t *testing.T) {
 		} else if r.code != 0 {
 			t.Errorf("%v: exit %d, %s", c.v, r.code, r.stderr)
 		}
+	}
+}
+
+// TestFreePagePortIsNotBlocked: PAGE_PORT=0 takes no port that browsers refuse, where the kernel has hardly another.
+func TestFreePagePortIsNotBlocked(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(testbed.Component(t, "unshare"), "--user", "--map-root-user", "--net", "sh", "-c",
+		`echo 6665 6670 >/proc/sys/net/ipv4/ip_local_port_range && exec "$0"`, testbed.Binary(t))
+	cmd.Dir = t.TempDir()
+	cmd.Env = vars{"HTTP_PORT": "7001", "TCP_PORT": "7002", "PAGE_PORT": "0"}.Environ()
+	p := testbed.Start(t, cmd)
+	testbed.Eventually(t, "the sidecar to start", bound, func() bool { return strings.Contains(p.Stdout(), "signal-sidecar started") || p.Ended() })
+	if !strings.Contains(p.Stdout(), `:6670"`) {
+		t.Errorf("the page is not at port 6670:\n%s%s", p.Stdout(), p.Stderr())
 	}
 }
