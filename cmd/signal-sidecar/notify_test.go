@@ -252,11 +252,11 @@ func TestBrokenNotifySocket(t *testing.T) {
 			s.Say(t, "drain")
 			s.becomes(t, "up drain 0%")
 			s.polls(t, 10, map[string]string{"jicofo_health": "ok", "prosody": "ok", "status_file": "ok"})
-			testbed.Eventually(t, "the log to tell", bound, func() bool { return len(s.Logged("service manager cannot be told")) > 0 })
+			testbed.Eventually(t, "the log to tell", bound, func() bool { return len(s.Logged("message to systemd not sent")) > 0 })
 			if code, took := s.Stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
 				t.Errorf("exit %d after %s", code, took)
 			}
-			if told := s.Logged("service manager cannot be told", "level", "warn", "socket", socket); len(told) != 1 {
+			if told := s.Logged("message to systemd not sent", "level", "warn", "socket", socket); len(told) != 1 {
 				t.Errorf("logged: %v", told)
 			}
 		})

@@ -24,6 +24,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/history"
 	"github.com/signal-sidecar/signal-sidecar/otel"
 	"github.com/signal-sidecar/signal-sidecar/rest"
+	"github.com/signal-sidecar/signal-sidecar/systemd"
 	"github.com/signal-sidecar/signal-sidecar/telemetry"
 )
 
@@ -32,6 +33,8 @@ const (
 	shutdownTime = 2 * time.Second
 	// flushTime is the part of it that telemetry has to hand out what is left.
 	flushTime = 500 * time.Millisecond
+	// startSlack is added to PROBE_TIMEOUT for the longest time until the first verdict.
+	startSlack = 10 * time.Second
 	// deciding is the number of collectors that the verdict hangs on: jicofo, prosody and the status file.
 	deciding = 3
 )
@@ -57,7 +60,7 @@ type sidecar struct {
 	collectors []collector.Collector
 	history    *history.History
 	recorder   *history.Recorder // nil without RECORD_PATH
-	notifier   *notifier         // nil when no service manager wants to be told
+	notifier   *systemd.Notifier // nil without NOTIFY_SOCKET
 	http, tcp  net.Listener
 	held       net.Listener // nil without TCP_HOLD_PORT
 	pagePort   net.Listener // nil without PAGE_PORT
@@ -132,7 +135,7 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 	if s.collectors, err = newCollectors(c, s); err != nil {
 		return nil, err
 	}
-	s.notifier = newNotifier(c, s)
+	s.notifier = s.newNotifier(c)
 	if err := s.listen(ctx, c); err != nil {
 		return nil, err
 	}
@@ -184,6 +187,17 @@ func (s *sidecar) overdue(now time.Time) bool {
 		}
 	}
 	return false
+}
+
+func (s *sidecar) newNotifier(c config) *systemd.Notifier {
+	o := systemd.Options{
+		StartTimeout: c.timeout + startSlack, Current: s.monitor.Current, Logger: s.log,
+		Stuck: []func(time.Time) error{s.monitor.Overdue},
+	}
+	for _, c := range s.collectors {
+		o.Stuck = append(o.Stuck, c.Stuck)
+	}
+	return systemd.New(o)
 }
 
 // addAgents makes the agents that answer on the ports.

@@ -1,4 +1,4 @@
-package main
+package systemd
 
 import (
 	"bytes"
@@ -22,10 +22,10 @@ func TestStuckOnce(t *testing.T) {
 	t.Cleanup(func() { _ = manager.Close() })
 	var log bytes.Buffer
 	var found error
-	n := &notifier{
-		socket: socket, watchdog: 30 * time.Second, log: slog.New(slog.NewTextHandler(&log, nil)),
-		stuck: []func(time.Time) error{func(time.Time) error { return nil }, func(time.Time) error { return found }},
-	}
+	n := &Notifier{socket: socket, watchdog: 30 * time.Second, Options: Options{
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Stuck:  []func(time.Time) error{func(time.Time) error { return nil }, func(time.Time) error { return found }},
+	}}
 	late := errors.New("poll of jicofo is overdue by 10s")
 	for i, tt := range []struct {
 		found  error
