@@ -20,10 +20,9 @@ type countedSpans struct {
 func newCountedSpans(exporter sdktrace.SpanExporter, extra int, count *exportCount) countedSpans {
 	size := queueSize("OTEL_BSP_MAX_QUEUE_SIZE", sdktrace.DefaultMaxQueueSize) + extra
 	count.room.Store(int64(size))
-	return countedSpans{
-		sdktrace.NewBatchSpanProcessor(countedSpanExporter{exporter, count}, sdktrace.WithMaxQueueSize(size+1)), // ForceFlush needs a place, too
-		count,
-	}
+	batch := sdktrace.NewBatchSpanProcessor(countedSpanExporter{exporter, count},
+		sdktrace.WithMaxQueueSize(size+1)) // ForceFlush puts a marker into the queue
+	return countedSpans{batch, count}
 }
 
 // OnEnd implements sdktrace.SpanProcessor.

@@ -11,8 +11,9 @@ import (
 )
 
 // exportCount counts the items of one signal by what became of them, and logs when their export begins and ceases to
-// fail. The SDK's own metrics of dropped items are experimental (OTEL_GO_X_OBSERVABILITY); so items are counted when they
-// are handed to a batch processor and when its exporter returns, and no more are handed in than its queue can hold.
+// fail. The SDK's own metrics of dropped items are experimental (OTEL_GO_X_OBSERVABILITY); so items are counted when
+// they are handed to a batch processor and when its exporter returns, and no more are handed in than its queue can
+// hold.
 type exportCount struct {
 	signal string
 	log    *slog.Logger // one that does not export: a failure would cause the next
@@ -51,11 +52,14 @@ func (c *exportCount) done(n int, err error) {
 // registerExportCounts creates the metric of the counts.
 func registerExportCounts(meter metric.Meter, counts []*exportCount) error {
 	_, err := meter.Int64ObservableCounter("signal.otlp.items",
-		metric.WithUnit("{item}"), metric.WithDescription("Number of spans, log records and metric collections by what became of them: exported, failed (the backend did not take them) or dropped (the queue was full)."),
+		metric.WithUnit("{item}"),
+		metric.WithDescription("Number of spans, log records and metric collections by what became of them: exported, "+
+			"failed (the backend did not take them) or dropped (the queue was full)."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			for _, c := range counts {
 				observe := func(n *atomic.Int64, result string) {
-					o.Observe(n.Load(), metric.WithAttributes(attribute.String("signal", c.signal), attribute.String("result", result)))
+					o.Observe(n.Load(), metric.WithAttributes(
+						attribute.String("signal", c.signal), attribute.String("result", result)))
 				}
 				observe(&c.exported, "exported")
 				observe(&c.failed, "failed")

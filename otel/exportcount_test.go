@@ -34,7 +34,8 @@ func TestFailureIsLoggedOnce(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, fmt.Sprint(e["level"], ": ", e["msg"], ", ", e["signal"], " ", e["error"], " ", e["failed"], " ", e["dropped"]))
+		got = append(got, fmt.Sprintf("%v: %v, %v %v %v %v",
+			e["level"], e["msg"], e["signal"], e["error"], e["failed"], e["dropped"]))
 	}
 	want := []string{
 		"WARN: telemetry export began to fail, traces refused <nil> <nil>",
@@ -67,7 +68,8 @@ func TestCountsAsMetrics(t *testing.T) {
 		got[signal.AsString()+" "+result.AsString()] = point.Value
 	}
 	want := map[string]int64{
-		"traces exported": 3, "traces failed": 4, "traces dropped": 0, "logs exported": 0, "logs failed": 0, "logs dropped": 5,
+		"traces exported": 3, "traces failed": 4, "traces dropped": 0,
+		"logs exported": 0, "logs failed": 0, "logs dropped": 5,
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v, want %v", got, want)

@@ -27,14 +27,17 @@ func TestHistogramsAreClassic(t *testing.T) {
 
 	text := p.scrape(t, "text/plain")
 	for _, want := range []string{
-		`test_duration_seconds_bucket{le="1"} 0`, `test_duration_seconds_bucket{le="3"} 1`, `test_duration_seconds_bucket{le="+Inf"} 1`,
+		`test_duration_seconds_bucket{le="1"} 0`,
+		`test_duration_seconds_bucket{le="3"} 1`,
+		`test_duration_seconds_bucket{le="+Inf"} 1`,
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("the text lacks %s", want)
 		}
 	}
 	open := p.scrape(t, "application/openmetrics-text; version=1.0.0")
-	if !strings.Contains(open, `test_duration_seconds_bucket{le="3.0"} 1 # {`) || !strings.Contains(open, `trace_id="`+trace+`"`) {
+	if !strings.Contains(open, `test_duration_seconds_bucket{le="3.0"} 1 # {`) ||
+		!strings.Contains(open, `trace_id="`+trace+`"`) {
 		t.Errorf("OpenMetrics lacks the bucket with the exemplar of trace %s:\n%s", trace, open)
 	}
 

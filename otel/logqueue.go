@@ -15,7 +15,8 @@ import (
 const maxQueuedLines = 1024
 
 // LogQueue is a bounded queue between the log and its destination, which may be a pipe with a slow reader or with none.
-// A line for which there is no room, or that cannot be written, is dropped and counted. Logging never waits for a write.
+// A line for which there is no room, or that cannot be written, is dropped and counted. Logging never waits for a
+// write.
 type LogQueue struct {
 	out         io.Writer
 	lines       chan []byte
@@ -25,7 +26,9 @@ type LogQueue struct {
 
 // NewLogQueue starts to write what is logged.
 func NewLogQueue(out io.Writer) *LogQueue {
-	q := &LogQueue{out: out, lines: make(chan []byte, maxQueuedLines), stop: make(chan struct{}), ended: make(chan struct{})}
+	q := &LogQueue{
+		out: out, lines: make(chan []byte, maxQueuedLines), stop: make(chan struct{}), ended: make(chan struct{}),
+	}
 	go q.run()
 	return q
 }
@@ -71,7 +74,9 @@ func (q *LogQueue) Close(limit time.Duration) {
 // Register creates the metric of the lines that were dropped.
 func (q *LogQueue) Register(provider metric.MeterProvider) error {
 	_, err := provider.Meter(scope).Int64ObservableCounter("signal.log.dropped",
-		metric.WithUnit("{line}"), metric.WithDescription("Number of log lines that were lost: the queue was full, or the line could not be written."),
+		metric.WithUnit("{line}"),
+		metric.WithDescription("Number of log lines that were lost: the queue was full, or the line could not be "+
+			"written."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(q.dropped.Load())
 			return nil

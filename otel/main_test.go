@@ -19,7 +19,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func newProviders(t *testing.T, log io.Writer) *Providers {
 	t.Helper()
 	p, err := New(t.Context(), Options{
-		Build: Build{Version: "v1.2.3", Revision: "abc", GoVersion: "go1.26"}, Prometheus: true, Log: slog.NewJSONHandler(log, nil),
+		Build:      Build{Version: "v1.2.3", Revision: "abc", GoVersion: "go1.26"},
+		Prometheus: true, Log: slog.NewJSONHandler(log, nil),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,8 @@ import (
 )
 
 // goroutinesView gives the one runtime metric whose name Prometheus keeps for histograms the name it has there.
-var goroutinesView = sdkmetric.NewView(sdkmetric.Instrument{Name: "go.goroutine.count"}, sdkmetric.Stream{Name: "go.goroutines"})
+var goroutinesView = sdkmetric.NewView(
+	sdkmetric.Instrument{Name: "go.goroutine.count"}, sdkmetric.Stream{Name: "go.goroutines"})
 
 // newBridge returns a reader that turns OpenTelemetry metrics into Prometheus ones, and the registry that gathers them
 // together with those of the process. Histograms have classic buckets in every format.
@@ -37,8 +38,8 @@ func newProcessRegistry() *prometheus.Registry {
 	return registry
 }
 
-// newPushReader returns the reader that pushes metrics. It is autoexport's except for OTLP, whose exports are counted, and
-// which exports the metrics of the process too.
+// newPushReader returns the reader that pushes metrics. It is autoexport's except for OTLP, whose exports are counted,
+// and which exports the metrics of the process too.
 func newPushReader(ctx context.Context, count *exportCount) (sdkmetric.Reader, error) {
 	if exporter := os.Getenv("OTEL_METRICS_EXPORTER"); exporter != "" && exporter != "otlp" {
 		return autoexport.NewMetricReader(ctx)

@@ -72,8 +72,9 @@ func New(ctx context.Context, o Options) (*Providers, error) {
 	return p, nil
 }
 
-// Shutdown exports what is queued and shuts the providers down, within the deadline of ctx. They shut down concurrently,
-// so that a backend that does not accept one signal takes no time from the others. A second call does nothing.
+// Shutdown exports what is queued and shuts the providers down, within the deadline of ctx. They shut down
+// concurrently, so that a backend that does not accept one signal takes no time from the others. A second call does
+// nothing.
 func (p *Providers) Shutdown(ctx context.Context) error {
 	errs := make([]error, len(p.shutdown))
 	var all sync.WaitGroup

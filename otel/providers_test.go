@@ -25,17 +25,20 @@ func targetInfo(t *testing.T, p *Providers) map[string]string {
 	return all
 }
 
-// TestResource: the defaults, and that the standard variables win over them (OpenTelemetry specification, resource SDK).
+// TestResource: the defaults, and that the standard variables win over them (OpenTelemetry specification, resource
+// SDK).
 func TestResource(t *testing.T) {
 	for name, test := range map[string]struct {
 		attributes, service string
 		want                map[string]string
 	}{
-		"defaults": {"", "", map[string]string{"service_name": "signal-sidecar", "service_version": "v1.2.3", "telemetry_sdk_language": "go"}},
+		"defaults": {"", "", map[string]string{
+			"service_name": "signal-sidecar", "service_version": "v1.2.3", "telemetry_sdk_language": "go"}},
 		"attributes": {"deployment.environment.name=prod,shard=s%201", "", map[string]string{
 			"service_name": "signal-sidecar", "deployment_environment_name": "prod", "shard": "s 1"}},
-		"service name":                {"", "shard-7", map[string]string{"service_name": "shard-7"}},
-		"service name in attributes":  {"service.name=a,service.version=9", "", map[string]string{"service_name": "a", "service_version": "9"}},
+		"service name": {"", "shard-7", map[string]string{"service_name": "shard-7"}},
+		"service name in attributes": {"service.name=a,service.version=9", "", map[string]string{
+			"service_name": "a", "service_version": "9"}},
 		"service name beats the list": {"service.name=a", "b", map[string]string{"service_name": "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +55,7 @@ func TestResource(t *testing.T) {
 				t.Errorf("no host_name: %v", got)
 			}
 			if log.String() != "" {
-				t.Errorf("the log says %s", log)
+				t.Errorf("the log is %s", log)
 			}
 		})
 	}
@@ -71,8 +74,9 @@ func TestMalformedResourceAttributes(t *testing.T) {
 		t.Errorf("OTEL_SERVICE_NAME is lost: %v", got)
 	}
 	var line struct{ Level, Msg string }
-	if err := json.Unmarshal([]byte(log.String()), &line); err != nil || line.Level != "WARN" || line.Msg != "telemetry resource is incomplete" {
-		t.Errorf("the log says %s", log)
+	err := json.Unmarshal([]byte(log.String()), &line)
+	if err != nil || line.Level != "WARN" || line.Msg != "telemetry resource is incomplete" {
+		t.Errorf("the log is %s", log)
 	}
 }
 
@@ -80,7 +84,8 @@ func TestMalformedResourceAttributes(t *testing.T) {
 func TestProcessAndRuntime(t *testing.T) {
 	families := newProviders(t, io.Discard).gather(t)
 	for _, name := range []string{
-		"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "go_goroutines", "go_memory_used_bytes",
+		"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds",
+		"go_goroutines", "go_memory_used_bytes",
 	} {
 		if families[name] == nil {
 			t.Errorf("%s is absent", name)
@@ -94,7 +99,8 @@ func TestProcessAndRuntime(t *testing.T) {
 	for _, pair := range builds[0].GetLabel() {
 		labels[pair.GetName()] = pair.GetValue()
 	}
-	if want := map[string]string{"goversion": "go1.26", "revision": "abc", "version": "v1.2.3"}; !maps.Equal(labels, want) {
+	want := map[string]string{"goversion": "go1.26", "revision": "abc", "version": "v1.2.3"}
+	if !maps.Equal(labels, want) {
 		t.Errorf("the build has labels %v, want %v", labels, want)
 	}
 }

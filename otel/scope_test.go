@@ -13,7 +13,8 @@ func TestScopesOfSpansHaveAVersion(t *testing.T) {
 	spans := tracetest.NewSpanRecorder()
 	provider := versionedTracers{sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)), "v1.2.3"}
 	for _, tracer := range []trace.Tracer{
-		provider.Tracer(module + "/collector"), provider.Tracer("example.com/library", trace.WithInstrumentationVersion("v9")),
+		provider.Tracer(module + "/collector"),
+		provider.Tracer("example.com/library", trace.WithInstrumentationVersion("v9")),
 	} {
 		_, span := tracer.Start(t.Context(), "test")
 		span.End()

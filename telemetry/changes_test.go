@@ -52,14 +52,17 @@ func TestChangesAreLogged(t *testing.T) {
 	got := entries(t, s.log, "verdict changed")
 	want := []string{
 		`"" > "up ready 100%" damped=false reasons=[] until=<nil>`,
-		`"up ready 100%" > "up drain 0%" damped=true reasons=[jicofo_overloaded: jicofo answered 503] until=2026-01-02T03:06:05.678Z`,
-		`"up drain 0%" > "down ready 0%" damped=false reasons=[prosody_unhealthy: prosody answered 500 jicofo_overloaded: jicofo answered 503] until=<nil>`,
+		`"up ready 100%" > "up drain 0%" damped=true ` +
+			`reasons=[jicofo_overloaded: jicofo answered 503] until=2026-01-02T03:06:05.678Z`,
+		`"up drain 0%" > "down ready 0%" damped=false ` +
+			`reasons=[prosody_unhealthy: prosody answered 500 jicofo_overloaded: jicofo answered 503] until=<nil>`,
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d lines:\n%s", len(got), s.log)
 	}
 	for i, line := range got {
-		text := fmt.Sprintf("%q > %q damped=%v reasons=%v until=%v", line["from"], line["to"], line["damped"], line["reasons"], line["until"])
+		text := fmt.Sprintf("%q > %q damped=%v reasons=%v until=%v",
+			line["from"], line["to"], line["damped"], line["reasons"], line["until"])
 		if text != want[i] || line["level"] != "INFO" {
 			t.Errorf("line %d is %s %s\nwant %s", i, line["level"], text, want[i])
 		}
@@ -83,7 +86,8 @@ func TestChangesAreTraced(t *testing.T) {
 	if first.Name() != "verdict ready" || len(first.Links()) != 0 || first.Parent().IsValid() {
 		t.Errorf("the first is %q, links %v", first.Name(), first.Links())
 	}
-	if change.Name() != "verdict drain" || change.Parent().IsValid() || change.SpanContext().TraceID() == probe.SpanContext().TraceID() {
+	if change.Name() != "verdict drain" || change.Parent().IsValid() ||
+		change.SpanContext().TraceID() == probe.SpanContext().TraceID() {
 		t.Errorf("the change is %q in trace %s, parent %v", change.Name(), change.SpanContext().TraceID(), change.Parent())
 	}
 	if links := change.Links(); len(links) != 1 || !links[0].SpanContext.Equal(probe.SpanContext()) {

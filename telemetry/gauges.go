@@ -37,19 +37,32 @@ func newGauges(meter metric.Meter) *gauges {
 	}
 	g.health = gauge("signal_health", "{node}", "Health of the node as reported, 1 or 0.")
 	g.census = gauge("signal_census", "{census}", "Whether the last poll of the census succeeded, 1 or 0.")
-	g.sumSquared = gauge("prosody_participant_sum_squared", "{participant_squared}", "Sum over the rooms of the census of their participants squared.")
-	g.rawHealth = gauge("signal.verdict.raw_health", "{node}", "Health of the node as observed, before flap mitigation, 1 or 0.")
-	g.damped = gauge("signal.verdict.damped", "{node}", "Whether flap mitigation makes the reported health differ from the observed, 1 or 0.")
-	g.status = gauge("signal.verdict.status", "{status}", "Drain state of the node: 1 for the one in force, 0 for the others.")
+	g.sumSquared = gauge("prosody_participant_sum_squared", "{participant_squared}",
+		"Sum over the rooms of the census of their participants squared.")
+	g.rawHealth = gauge("signal.verdict.raw_health", "{node}",
+		"Health of the node as observed, before flap mitigation, 1 or 0.")
+	g.damped = gauge("signal.verdict.damped", "{node}",
+		"Whether flap mitigation makes the reported health differ from the observed, 1 or 0.")
+	g.status = gauge("signal.verdict.status", "{status}",
+		"Drain state of the node: 1 for the one in force, 0 for the others.")
 	g.reason = gauge("signal.reason", "{reason}", "1 for each reason in force, 0 for every other.")
-	g.tolerated = gauge("signal.tolerated", "{service}", "1 for a service that refuses connections and whose last observation counts (UNREACHABLE_TOLERANCE), else 0.")
-	g.weight = gauge("signal.verdict.weight", "%", "Share of the configured weight that HAProxy is told to use.")
-	g.participants = gauge("signal.jicofo.participants", "{participant}", "Participants, as jicofo counts them; absent while unknown.")
-	g.conferences = gauge("signal.jicofo.conferences", "{conference}", "Conferences, as jicofo counts them; absent while unknown.")
-	g.censusParticipants = gauge("signal.census.participants", "{participant}", "Participants, as the census counts them; absent while unknown.")
-	g.leakedRooms = count("signal.census.leaked_rooms", "Rooms of the census that prosody marks as leaked: their occupants have no connection any more; absent while unknown.")
-	g.oddRooms = count("signal.census.odd_rooms", "Rooms of the census without a usable number of participants, which count as 0 in the sums; absent while unknown.")
-	g.lastSeen = gauge("signal.observation.timestamp", "s", "When the latest observation was made, in seconds since the epoch.")
+	g.tolerated = gauge("signal.tolerated", "{service}",
+		"1 for a service that refuses connections and whose last observation counts (UNREACHABLE_TOLERANCE), else 0.")
+	g.weight = gauge("signal.verdict.weight", "%", "Share of the configured weight that HAProxy is to use.")
+	g.participants = gauge("signal.jicofo.participants", "{participant}",
+		"Participants, as jicofo counts them; absent while unknown.")
+	g.conferences = gauge("signal.jicofo.conferences", "{conference}",
+		"Conferences, as jicofo counts them; absent while unknown.")
+	g.censusParticipants = gauge("signal.census.participants", "{participant}",
+		"Participants, as the census counts them; absent while unknown.")
+	g.leakedRooms = count("signal.census.leaked_rooms",
+		"Rooms of the census that prosody marks as leaked: their occupants have no connection any more; absent while "+
+			"unknown.")
+	g.oddRooms = count("signal.census.odd_rooms",
+		"Rooms of the census without a usable number of participants, which count as 0 in the sums; absent while "+
+			"unknown.")
+	g.lastSeen = gauge("signal.observation.timestamp", "s",
+		"When the latest observation was made, in seconds since the epoch.")
 
 	runs, err := meter.Int64ObservableCounter("signal_unhealthy_total",
 		metric.WithUnit("{failure}"), metric.WithDescription("Number of times that the node turned unhealthy, as observed."))

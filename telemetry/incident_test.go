@@ -63,8 +63,8 @@ func (b *traceBackend) count(request *collectortrace.ExportTraceServiceRequest) 
 	}
 }
 
-// TestIncidentIsExportedWhole: the queue has room for all that a change of the verdict releases at once, however small it
-// is configured.
+// TestIncidentIsExportedWhole: the queue has room for all that a change of the verdict releases at once, however small
+// it is configured.
 func TestIncidentIsExportedWhole(t *testing.T) {
 	backend := newTraceBackend(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", backend.url)
@@ -101,7 +101,8 @@ func TestIncidentIsExportedWhole(t *testing.T) {
 	}
 }
 
-// TestLogLinesNameTheIncident: those of all components, from the change that begins the incident to the one that ends it.
+// TestLogLinesNameTheIncident: those of all components, from the change that begins the incident to the one that ends
+// it.
 func TestLogLinesNameTheIncident(t *testing.T) {
 	s, ctx := newStage(t, rules), t.Context()
 	steps := []func(){

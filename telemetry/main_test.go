@@ -38,7 +38,9 @@ func newStage(t *testing.T, config health.Config) *stage {
 	s := &stage{log: new(testbed.LogBuffer), spans: tracetest.NewSpanRecorder()}
 	s.tracing = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(s.spans))
 	var err error
-	s.Telemetry, err = New(t.Context(), Options{Options: otel.Options{Prometheus: true, Log: slog.NewJSONHandler(s.log, nil)}})
+	s.Telemetry, err = New(t.Context(), Options{
+		Options: otel.Options{Prometheus: true, Log: slog.NewJSONHandler(s.log, nil)},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +124,8 @@ func (s *stage) observe(ctx context.Context, parts ...health.Observation) {
 
 func jicofo(code int, participants, conferences float64) health.Observation {
 	return health.Observation{Jicofo: &health.Jicofo{
-		Health: health.Answer{Code: code}, Stats: health.Answer{Code: 200}, Participants: participants, Conferences: conferences,
+		Health: health.Answer{Code: code}, Stats: health.Answer{Code: 200},
+		Participants: participants, Conferences: conferences,
 	}}
 }
 
@@ -135,7 +138,9 @@ func statusFile(contents string) health.Observation {
 }
 
 func census(code int, participants, squared float64) health.Observation {
-	return health.Observation{Census: &health.Census{Answer: health.Answer{Code: code}, Participants: participants, SumSquared: squared}}
+	return health.Observation{Census: &health.Census{
+		Answer: health.Answer{Code: code}, Participants: participants, SumSquared: squared,
+	}}
 }
 
 // upReady shows a node on which nothing is wrong.
@@ -149,7 +154,7 @@ var rules = health.Config{
 	DrainGraceScope: health.ScopeJicofo, Census: true,
 }
 
-// entries returns the lines of a log with that message, each as what its JSON says.
+// entries returns the lines of a log with that message, decoded.
 func entries(t *testing.T, log *testbed.LogBuffer, message string) []map[string]any {
 	t.Helper()
 	var found []map[string]any

@@ -15,12 +15,18 @@ import (
 // original are the metrics that dashboards of the Node original use (spec section 6): how they are spelled, and their
 // type, in Prometheus text and in OpenMetrics. Each value is the sample's after one health check of a healthy node.
 var original = []struct{ text, open string }{
-	{"# TYPE signal_health gauge\nsignal_health 1\n", "# TYPE signal_health gauge\nsignal_health 1.0\n"},
-	{"# TYPE signal_health_check gauge\nsignal_health_check 0\n", "# TYPE signal_health_check gauge\nsignal_health_check 0.0\n"},
-	{"# TYPE signal_unhealthy_check gauge\nsignal_unhealthy_check 0\n", "# TYPE signal_unhealthy_check gauge\nsignal_unhealthy_check 0.0\n"},
-	{"# TYPE signal_unhealthy_total counter\nsignal_unhealthy_total 0\n", "# TYPE signal_unhealthy counter\nsignal_unhealthy_total 0.0\n"},
-	{"# TYPE signal_census gauge\nsignal_census 1\n", "# TYPE signal_census gauge\nsignal_census 1.0\n"},
-	{"# TYPE prosody_participant_sum_squared gauge\nprosody_participant_sum_squared 25\n", "# TYPE prosody_participant_sum_squared gauge\nprosody_participant_sum_squared 25.0\n"},
+	{"# TYPE signal_health gauge\nsignal_health 1\n",
+		"# TYPE signal_health gauge\nsignal_health 1.0\n"},
+	{"# TYPE signal_health_check gauge\nsignal_health_check 0\n",
+		"# TYPE signal_health_check gauge\nsignal_health_check 0.0\n"},
+	{"# TYPE signal_unhealthy_check gauge\nsignal_unhealthy_check 0\n",
+		"# TYPE signal_unhealthy_check gauge\nsignal_unhealthy_check 0.0\n"},
+	{"# TYPE signal_unhealthy_total counter\nsignal_unhealthy_total 0\n",
+		"# TYPE signal_unhealthy counter\nsignal_unhealthy_total 0.0\n"},
+	{"# TYPE signal_census gauge\nsignal_census 1\n",
+		"# TYPE signal_census gauge\nsignal_census 1.0\n"},
+	{"# TYPE prosody_participant_sum_squared gauge\nprosody_participant_sum_squared 25\n",
+		"# TYPE prosody_participant_sum_squared gauge\nprosody_participant_sum_squared 25.0\n"},
 }
 
 // newWholeStage is a healthy node with the metrics of the REST server beside those of the verdict.
@@ -31,7 +37,10 @@ func newWholeStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
-	if _, err := rest.New(rest.Options{Listeners: []net.Listener{listener}, Source: s, MeterProvider: s.MeterProvider, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+	_, err = rest.New(rest.Options{
+		Listeners: []net.Listener{listener}, Source: s, MeterProvider: s.MeterProvider, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	s.upReady(context.Background())
@@ -55,7 +64,7 @@ func TestOriginalNames(t *testing.T) {
 	}
 }
 
-// TestHelp: every metric says in a sentence what it is.
+// TestHelp: every metric has a help text and a type.
 func TestHelp(t *testing.T) {
 	families := newWholeStage(t).gather(t)
 	if len(families) < 20 {

@@ -28,8 +28,8 @@ const (
 	keptPolls = 60
 	// quietShare is the share of quiet polls that is exported at once: one in so many.
 	quietShare = 60
-	// maxReleasedSpans is more than the spans of keptPolls polls of each collector: up to 9 in a poll of jicofo, 5 in one of
-	// prosody or the census, and 2 in one of the status file.
+	// maxReleasedSpans is more than the spans of keptPolls polls of each collector: up to 9 in a poll of jicofo, 5 in one
+	// of prosody or the census, and 2 in one of the status file.
 	maxReleasedSpans = 1536
 
 	// Spans beyond these bounds are exported at once.
@@ -49,7 +49,7 @@ type pollBuffer struct {
 	mu       sync.Mutex
 	open     map[trace.TraceID]*openTrace
 	rings    map[string]*ring // by collector
-	after    int              // polls to be exported of a collector that has no ring yet: it had none since the last change
+	after    int              // polls to be exported after the last change, of a collector without a ring
 	incident string           // the current one, "" for none
 }
 
@@ -144,8 +144,9 @@ func (b *pollBuffer) exportAll(incident string, spans ...sdktrace.ReadOnlySpan) 
 	}
 }
 
-// verdictChanged exports the polls that were held back. The trace in ctx caused the change. current is the incident after
-// the change ("" for none), and incident the one that the change belongs to, such as the one that a recovery ends.
+// verdictChanged exports the polls that were held back. The trace in ctx caused the change. current is the incident
+// after the change ("" for none), and incident the one that the change belongs to, such as the one that a recovery
+// ends.
 func (b *pollBuffer) verdictChanged(ctx context.Context, current, incident string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

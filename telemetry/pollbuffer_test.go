@@ -173,7 +173,8 @@ func TestNameOfAnIncidentIsNotGivenTwice(t *testing.T) {
 	root.SetAttributes(incidentKey.String("own"))
 	root.End()
 	for _, s := range b.exporter.GetSpans() {
-		if !s.Parent.IsValid() && !slices.Equal(s.Attributes, []attribute.KeyValue{collectorKey.String("jicofo"), incidentKey.String("own")}) {
+		want := []attribute.KeyValue{collectorKey.String("jicofo"), incidentKey.String("own")}
+		if !s.Parent.IsValid() && !slices.Equal(s.Attributes, want) {
 			t.Errorf("attributes %v", s.Attributes)
 		}
 	}
@@ -209,7 +210,8 @@ func TestSpanThatOutlivesItsRoot(t *testing.T) {
 	b.verdictChanged(t.Context(), "", "i")
 	dump.End()
 	spans := b.exporter.GetSpans()
-	if last := spans[len(spans)-1]; last.Name != "dump jicofo" || !slices.Contains(last.Attributes, incidentKey.String("i")) {
+	last := spans[len(spans)-1]
+	if last.Name != "dump jicofo" || !slices.Contains(last.Attributes, incidentKey.String("i")) {
 		t.Errorf("the last span is %s %v", last.Name, last.Attributes)
 	}
 	if len(b.open) != 0 {
@@ -258,12 +260,14 @@ func TestOpenTracesAreBounded(t *testing.T) {
 // recordOnly is a sampler whose spans are recorded, but not for export.
 type recordOnly struct{ sdktrace.Sampler }
 
-func (recordOnly) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
-	return sdktrace.SamplingResult{Decision: sdktrace.RecordOnly, Tracestate: trace.SpanContextFromContext(p.ParentContext).TraceState()}
+func (recordOnly) ShouldSample(sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	return sdktrace.SamplingResult{Decision: sdktrace.RecordOnly}
 }
 
 func TestUnsampledSpansAreIgnored(t *testing.T) {
-	for name, sampler := range map[string]sdktrace.Sampler{"dropped": sdktrace.NeverSample(), "recorded": recordOnly{sdktrace.NeverSample()}} {
+	for name, sampler := range map[string]sdktrace.Sampler{
+		"dropped": sdktrace.NeverSample(), "recorded": recordOnly{sdktrace.NeverSample()},
+	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBuffered(t, KeepAll, sdktrace.WithSampler(sampler))
 			b.polls("jicofo", 1, 2*maxOpenTraces)

@@ -52,11 +52,14 @@ func TestReasonsFollowTheVerdict(t *testing.T) {
 		{"overloaded by participants", jicofo(200, 5001, 10), []health.Code{health.ReasonParticipantsMax}},
 		{"in grace", jicofo(503, 0, 0), []health.Code{health.ReasonJicofoOverloaded}},
 		{"in grace and maint", statusFile("maint"), []health.Code{health.ReasonJicofoOverloaded, health.ReasonStatusMaint}},
-		{"prosody fails too", prosody(404), []health.Code{health.ReasonProsodyUnhealthy, health.ReasonJicofoOverloaded, health.ReasonStatusMaint}},
-		{"jicofo fails otherwise", jicofo(500, 0, 0), []health.Code{health.ReasonProsodyUnhealthy, health.ReasonJicofoUnhealthy, health.ReasonStatusMaint}},
+		{"prosody fails too", prosody(404), []health.Code{
+			health.ReasonProsodyUnhealthy, health.ReasonJicofoOverloaded, health.ReasonStatusMaint}},
+		{"jicofo fails otherwise", jicofo(500, 0, 0), []health.Code{
+			health.ReasonProsodyUnhealthy, health.ReasonJicofoUnhealthy, health.ReasonStatusMaint}},
 		{"jicofo is well", jicofo(200, 1, 1), []health.Code{health.ReasonProsodyUnhealthy, health.ReasonStatusMaint}},
 		{"all is well, dampened", prosody(200), []health.Code{health.ReasonStatusMaint, health.ReasonDampening}},
-		{"the file is gone", health.Observation{StatusFile: &health.StatusFile{Problem: "gone"}}, []health.Code{health.ReasonStatusFileMissing}},
+		{"the file is gone", health.Observation{StatusFile: &health.StatusFile{Problem: "gone"}},
+			[]health.Code{health.ReasonStatusFileMissing}},
 		{"unhealthy", statusFile("unhealthy"), []health.Code{health.ReasonStatusUnhealthy}},
 		{"ready, dampened", statusFile("ready"), []health.Code{health.ReasonDampening}},
 		{"a census that fails", census(500, 0, 0), []health.Code{health.ReasonDampening}},

@@ -1,5 +1,5 @@
-// Package telemetry describes the verdict to OpenTelemetry: metrics of what is in force; a count, a span and a log line for
-// each change; the incident on every span and log line; and which polls are exported.
+// Package telemetry describes the verdict to OpenTelemetry: metrics of what is in force; a count, a span and a log line
+// for each change; the incident on every span and log line; and which polls are exported.
 package telemetry
 
 import (
@@ -58,7 +58,9 @@ func New(ctx context.Context, o Options) (*Telemetry, error) {
 	}
 	t.tracer, t.meter = t.TracerProvider.Tracer(scope), t.MeterProvider.Meter(scope)
 	t.changes, err = t.meter.Int64Counter("signal.verdict.changes",
-		metric.WithUnit("{change}"), metric.WithDescription("Number of changes of the verdict, by the state they led to (ready, drain, maint, unknown, down) and the root reason."))
+		metric.WithUnit("{change}"),
+		metric.WithDescription("Number of changes of the verdict, by the state they led to (ready, drain, maint, "+
+			"unknown, down) and the root reason."))
 	if err != nil {
 		return nil, fmt.Errorf("create verdict instruments: %w", err)
 	}
@@ -127,8 +129,8 @@ func stringsOf[T any](all []T) []string {
 // Source returns the latest snapshot; *health.Monitor is one.
 type Source interface{ Current() *health.Snapshot }
 
-// Watch creates the metrics of what is in force, read from the source at each collection. A metric without a known value is
-// absent.
+// Watch creates the metrics of what is in force, read from the source at each collection. A metric without a known
+// value is absent.
 func (t *Telemetry) Watch(source Source) error {
 	g := newGauges(t.meter)
 	if g.err != nil {

@@ -9,8 +9,10 @@ import (
 )
 
 // prefixes are those of the metrics of the snapshot.
-var prefixes = []string{"signal_health", "signal_unhealthy", "signal_census", "prosody_", "signal_verdict_raw", "signal_verdict_damped",
-	"signal_verdict_status", "signal_verdict_weight", "signal_jicofo", "signal_observation", "signal_tolerated"}
+var prefixes = []string{
+	"signal_health", "signal_unhealthy", "signal_census", "prosody_", "signal_verdict_raw", "signal_verdict_damped",
+	"signal_verdict_status", "signal_verdict_weight", "signal_jicofo", "signal_observation", "signal_tolerated",
+}
 
 // with returns what was shown before with some of it changed; absent takes it away.
 func with(before, changes map[string]float64) map[string]float64 {
@@ -45,7 +47,8 @@ func TestValuesFollowTheSnapshots(t *testing.T) {
 
 	s.observe(ctx, jicofo(200, 1250, 45), prosody(200))
 	want = with(want, map[string]float64{
-		"signal_jicofo_participants": 1250, "signal_jicofo_conferences": 45, "signal_observation_timestamp_seconds": 1767323045.678,
+		"signal_jicofo_participants": 1250, "signal_jicofo_conferences": 45,
+		"signal_observation_timestamp_seconds": 1767323045.678,
 	})
 	s.wantValues(t, "before the first verdict", want)
 
@@ -58,7 +61,9 @@ func TestValuesFollowTheSnapshots(t *testing.T) {
 	})
 	s.wantValues(t, "up", want)
 
-	s.observe(ctx, health.Observation{Census: &health.Census{Answer: health.Answer{Code: 200}, Participants: 7, SumSquared: 25, Leaked: 2, Odd: 1}})
+	counted := census(200, 7, 25)
+	counted.Census.Leaked, counted.Census.Odd = 2, 1
+	s.observe(ctx, counted)
 	want = with(want, map[string]float64{
 		"signal_census": 1, "signal_census_participants": 7, "prosody_participant_sum_squared": 25,
 		"signal_census_leaked_rooms": 2, "signal_census_odd_rooms": 1,
@@ -74,7 +79,8 @@ func TestValuesFollowTheSnapshots(t *testing.T) {
 
 	s.observe(ctx, jicofo(503, 0, 0))
 	want = with(want, map[string]float64{
-		"signal_verdict_raw_health": 0, "signal_verdict_damped": 1, "signal_verdict_weight_percent": 0, "signal_unhealthy_total": 1,
+		"signal_verdict_raw_health": 0, "signal_verdict_damped": 1, "signal_verdict_weight_percent": 0,
+		"signal_unhealthy_total":              1,
 		"signal_verdict_status{status=ready}": 0, "signal_verdict_status{status=drain}": 1,
 		"signal_jicofo_participants": absent, "signal_jicofo_conferences": absent,
 	})
@@ -93,7 +99,9 @@ func TestValuesFollowTheSnapshots(t *testing.T) {
 		"signal_jicofo_participants": 1250, "signal_jicofo_conferences": 45,
 	})
 	s.observe(ctx, statusFile("?"))
-	want = with(want, map[string]float64{"signal_verdict_status{status=ready}": 0, "signal_verdict_status{status=unknown}": 1})
+	want = with(want, map[string]float64{
+		"signal_verdict_status{status=ready}": 0, "signal_verdict_status{status=unknown}": 1,
+	})
 	s.wantValues(t, "dampened, with an unknown word", want)
 }
 
@@ -114,8 +122,12 @@ func TestToleratedService(t *testing.T) {
 	config.UnreachableTolerance = time.Second
 	s := newStage(t, config)
 	s.upReady(t.Context())
-	s.observe(t.Context(), health.Observation{Prosody: &health.Prosody{Health: health.Answer{Failure: health.FailureRefused}}})
-	want := map[string]float64{"signal_tolerated{service=jicofo}": 0, "signal_tolerated{service=prosody}": 1, "signal_health": 1}
+	refused := prosody(0)
+	refused.Prosody.Health.Failure = health.FailureRefused
+	s.observe(t.Context(), refused)
+	want := map[string]float64{
+		"signal_tolerated{service=jicofo}": 0, "signal_tolerated{service=prosody}": 1, "signal_health": 1,
+	}
 	if got := s.values(t, "signal_tolerated", "signal_health"); !maps.Equal(got, want) {
 		t.Errorf("shown: %v, want %v", got, want)
 	}
