@@ -68,14 +68,14 @@ type History struct {
 	observations ring[Observation]
 	changes      ring[Change]
 	failures     map[health.Probe]*ring[Failure]
-	samples      ring[health.Sample]
+	samples      ring[Sample]
 }
 
 // New returns an empty History.
 func New() *History {
 	h := &History{
 		observations: newRing[Observation](MaxObservations), changes: newRing[Change](MaxChanges),
-		failures: map[health.Probe]*ring[Failure]{}, samples: newRing[health.Sample](MaxSamples),
+		failures: map[health.Probe]*ring[Failure]{}, samples: newRing[Sample](MaxSamples),
 	}
 	for _, probe := range health.Probes {
 		failures := newRing[Failure](MaxFailures)
@@ -102,10 +102,10 @@ func (h *History) Listen(ctx context.Context, step health.Step, after *health.Sn
 func (h *History) addSample(step health.Step, s *health.Snapshot) {
 	last := h.samples.last()
 	if last == nil || step.At.Sub(last.at) >= SampleTime || len(step.Changes) > 0 {
-		h.samples.add(step.At, health.Sample{Began: step.At})
+		h.samples.add(step.At, Sample{Began: step.At})
 		last = h.samples.last()
 	}
-	last.value.Add(step, s)
+	last.value.add(step, s)
 }
 
 func (h *History) addChange(ctx context.Context, step health.Step, c health.Change) {
@@ -153,7 +153,7 @@ func (h *History) Since(t time.Time) Page {
 }
 
 // Samples returns the samples of the last hour or more, newest first.
-func (h *History) Samples() []health.Sample {
+func (h *History) Samples() []Sample {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.samples.since(time.Time{})

@@ -74,14 +74,14 @@ func askRepeatedly(b *testing.B, conn net.Conn, path string) {
 
 // BenchmarkPage renders the parts of the page after a busy hour, as for each event.
 func BenchmarkPage(b *testing.B) {
-	past := fixedHistory{samples: make([]health.Sample, 960), changes: make([]history.Change, 30)}
+	past := fixedHistory{samples: make([]history.Sample, 960), changes: make([]history.Change, 30)}
 	for i := range past.samples {
-		past.samples[i] = health.Sample{
+		past.samples[i] = history.Sample{
 			Began: time.Now().Add(-time.Duration(i) * 5 * time.Second),
 			Known: true, Weight: 100 - i/100*5, Loaded: true, Participants: float64(1000 + i%40), Word: health.WordReady,
 		}
 		for _, probe := range health.Probes {
-			*past.samples[i].Probe(probe) = health.ProbeSample{Took: float32(i%50) / 1000, Ran: true, Failed: i%100 == 0}
+			*past.samples[i].Probe(probe) = history.ProbeSample{Took: float32(i%50) / 1000, Ran: true, Failed: i%100 == 0}
 		}
 	}
 	for i := range past.changes {

@@ -116,7 +116,7 @@ func later(t, u time.Time) time.Time {
 }
 
 // latency draws how long a probe took, and where it failed.
-func (c *chart) latency(a axis, samples []health.Sample, probe health.Probe) {
+func (c *chart) latency(a axis, samples []history.Sample, probe health.Probe) {
 	var points []point
 	var peak float64
 	var failures, runs int
@@ -148,7 +148,7 @@ func (c *chart) latency(a axis, samples []health.Sample, probe health.Probe) {
 }
 
 // endOf is where the sample after one begins.
-func endOf(samples []health.Sample, i int, now time.Time) time.Time {
+func endOf(samples []history.Sample, i int, now time.Time) time.Time {
 	if i > 0 {
 		return samples[i-1].Began
 	}
@@ -184,7 +184,7 @@ func (c *chart) draw(points []point, top float64) {
 func height(value, top float64) float64 { return 1 + (chartHeight-2)*(1-value/top) }
 
 // steps draws a value that holds until the next one. It ends where the value is not known.
-func (c *chart) steps(a axis, samples []health.Sample, top float64, value func(health.Sample) (float64, bool)) {
+func (c *chart) steps(a axis, samples []history.Sample, top float64, value func(history.Sample) (float64, bool)) {
 	var line, area strings.Builder
 	var before number
 	var began float64
@@ -218,7 +218,7 @@ func (c *chart) steps(a axis, samples []health.Sample, top float64, value func(h
 }
 
 // words draws what the status file said.
-func (c *chart) words(a axis, samples []health.Sample) {
+func (c *chart) words(a axis, samples []history.Sample) {
 	end := a.To
 	for i, s := range samples { // newest first
 		older := i+1 < len(samples) && samples[i+1].Word == s.Word && end.After(a.From)

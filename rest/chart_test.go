@@ -64,23 +64,23 @@ func TestTimeline(t *testing.T) {
 }
 
 // probed returns samples of prosody, newest first, a minute apart; negative is failed after so many seconds, 0 not run.
-func probed(took ...float32) []health.Sample {
-	samples := make([]health.Sample, len(took))
+func probed(took ...float32) []history.Sample {
+	samples := make([]history.Sample, len(took))
 	for i, seconds := range took {
-		samples[i] = prosodySample(ago(float64(i+1)), health.ProbeSample{Took: max(seconds, -seconds), Failed: seconds < 0, Ran: seconds != 0})
+		samples[i] = prosodySample(ago(float64(i+1)), history.ProbeSample{Took: max(seconds, -seconds), Failed: seconds < 0, Ran: seconds != 0})
 	}
 	return samples
 }
 
-func prosodySample(began time.Time, p health.ProbeSample) health.Sample {
-	s := health.Sample{Began: began}
+func prosodySample(began time.Time, p history.ProbeSample) history.Sample {
+	s := history.Sample{Began: began}
 	*s.Probe(health.ProbeProsody) = p
 	return s
 }
 
 func TestLatency(t *testing.T) {
 	a := newAxis(ago(60), noon)
-	draw := func(samples []health.Sample) chart {
+	draw := func(samples []history.Sample) chart {
 		c := chart{Name: "prosody"}
 		c.latency(a, samples, health.ProbeProsody)
 		return c
@@ -96,12 +96,12 @@ func TestLatency(t *testing.T) {
 	if c = draw(nil); c.Line != "" || c.Peak != "" {
 		t.Errorf("without samples the chart is %+v", c)
 	}
-	if c = draw([]health.Sample{prosodySample(ago(61), health.ProbeSample{Ran: true, Took: 1})}); c.Line != "" {
+	if c = draw([]history.Sample{prosodySample(ago(61), history.ProbeSample{Ran: true, Took: 1})}); c.Line != "" {
 		t.Errorf("what is over is drawn: %+v", c)
 	}
-	many := make([]health.Sample, 720)
+	many := make([]history.Sample, 720)
 	for i := range many {
-		many[i] = prosodySample(ago(float64(i)/12), health.ProbeSample{Ran: true, Took: float32(i%7) / 100, Failed: i%2 == 0})
+		many[i] = prosodySample(ago(float64(i)/12), history.ProbeSample{Ran: true, Took: float32(i%7) / 100, Failed: i%2 == 0})
 	}
 	if c = draw(many); len(c.Line) > 4000 || len(c.Failures) != 1 {
 		t.Errorf("an hour takes %d bytes and %d failures", len(c.Line), len(c.Failures))
@@ -111,11 +111,11 @@ func TestLatency(t *testing.T) {
 func TestSteps(t *testing.T) {
 	a := newAxis(ago(60), noon)
 	var c chart
-	samples := []health.Sample{{Known: true, Weight: 50}, {Known: true, Weight: 100}, {}, {Known: true, Weight: 100}, {Known: true, Weight: 100}, {}}
+	samples := []history.Sample{{Known: true, Weight: 50}, {Known: true, Weight: 100}, {}, {Known: true, Weight: 100}, {Known: true, Weight: 100}, {}}
 	for i := range samples {
 		samples[i].Began = ago(float64(i + 1))
 	}
-	c.steps(a, samples, 100, func(s health.Sample) (float64, bool) { return float64(s.Weight), s.Known })
+	c.steps(a, samples, 100, func(s history.Sample) (float64, bool) { return float64(s.Weight), s.Known })
 	if c.Line != "M550 1H570M580 1H590V16H600" || c.Area != "M550 1H570V32H550ZM580 1H590V16H600V32H580Z" {
 		t.Errorf("the line is %s, the area %s", c.Line, c.Area)
 	}
@@ -125,9 +125,9 @@ func TestWords(t *testing.T) {
 	a := newAxis(ago(60), noon)
 	var c chart
 	words := []health.Word{health.WordReady, health.WordReady, health.WordUnhealthy, health.WordMaint, ""}
-	samples := make([]health.Sample, len(words))
+	samples := make([]history.Sample, len(words))
 	for i, w := range words {
-		samples[i] = health.Sample{Began: ago(float64(10 * (i + 1))), Word: w}
+		samples[i] = history.Sample{Began: ago(float64(10 * (i + 1))), Word: w}
 	}
 	c.words(a, samples)
 	if got := bands(c.Bands); got != "up 400+200, down 300+100, maint 200+100" {

@@ -166,7 +166,7 @@ func (r *runningServer) dial(t testing.TB) net.Conn {
 type fixedHistory struct {
 	page    history.Page
 	since   time.Time // the last argument of Since
-	samples []health.Sample
+	samples []history.Sample
 	changes []history.Change
 }
 
@@ -175,7 +175,7 @@ func (h *fixedHistory) Since(t time.Time) history.Page {
 	return h.page
 }
 
-func (h *fixedHistory) Samples() []health.Sample  { return h.samples }
+func (h *fixedHistory) Samples() []history.Sample { return h.samples }
 func (h *fixedHistory) Changes() []history.Change { return h.changes }
 
 // node is a real monitor that is shown a node; what it was shown last stays.

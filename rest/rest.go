@@ -42,7 +42,7 @@ type Source interface{ Current() *health.Snapshot }
 // History is what happened, newest first; *history.History is one.
 type History interface {
 	Since(t time.Time) history.Page
-	Samples() []health.Sample
+	Samples() []history.Sample
 	Changes() []history.Change
 }
 

@@ -185,7 +185,7 @@ func (p *page) changes(changes []history.Change, now time.Time) (shown []changeV
 }
 
 // charts are the rows about the verdict.
-func charts(s *health.Snapshot, samples []health.Sample, changes []history.Change, a axis, kind string) []chart {
+func charts(s *health.Snapshot, samples []history.Sample, changes []history.Change, a axis, kind string) []chart {
 	verdict := chart{Name: "Verdict", Now: kindNames[kind], Bands: a.timeline(changes)}
 	verdict.Alt = fmt.Sprintf("Verdict: %s now, %d changes are known.", verdict.Now, len(changes))
 
@@ -193,7 +193,7 @@ func charts(s *health.Snapshot, samples []health.Sample, changes []history.Chang
 	if s.Verdict.Known {
 		weight.Now = s.Verdict.WeightText()
 	}
-	weight.steps(a, samples, 100, func(s health.Sample) (float64, bool) { return float64(s.Weight), s.Known })
+	weight.steps(a, samples, 100, func(s history.Sample) (float64, bool) { return float64(s.Weight), s.Known })
 	weight.Alt = "Weight: " + weight.Now + " now."
 
 	load := chart{Name: "Participants", Now: "not known"}
@@ -206,7 +206,7 @@ func charts(s *health.Snapshot, samples []health.Sample, changes []history.Chang
 			peak = max(peak, s.Participants)
 		}
 	}
-	load.steps(a, samples, niceCeiling(peak), func(s health.Sample) (float64, bool) { return s.Participants, s.Loaded })
+	load.steps(a, samples, niceCeiling(peak), func(s history.Sample) (float64, bool) { return s.Participants, s.Loaded })
 	load.Alt = fmt.Sprintf("Participants: %s now, at most %.0f.", load.Now, peak)
 	if load.Line != "" {
 		load.Peak = fmt.Sprintf("max %.0f", peak)
@@ -223,7 +223,7 @@ var probeRows = map[health.Probe][2]string{
 }
 
 // probes are the rows about what was probed.
-func (p *page) probes(s *health.Snapshot, samples []health.Sample, a axis) []chart {
+func (p *page) probes(s *health.Snapshot, samples []history.Sample, a axis) []chart {
 	results := map[health.Probe]*health.Result{}
 	for _, r := range s.Results() {
 		results[r.Probe] = &r
@@ -273,7 +273,7 @@ func probeRow(probe health.Probe, r *health.Result) chart {
 	return c
 }
 
-func statusFileRow(f *health.StatusFile, samples []health.Sample, a axis) chart {
+func statusFileRow(f *health.StatusFile, samples []history.Sample, a axis) chart {
 	c := chart{Name: "status file", Now: "not seen yet", State: "none"}
 	if f != nil {
 		c.State, c.Now = "ok", string(f.Word())

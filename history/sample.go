@@ -1,0 +1,52 @@
+package history
+
+import (
+	"slices"
+	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// Sample sums up a few seconds of the node for charts. It has a fixed size and keeps nothing else in memory.
+type Sample struct {
+	// Began is the moment of its first step.
+	Began time.Time
+
+	probes [len(health.Probes)]ProbeSample
+
+	// Known reports whether there was a verdict after its last step. Weight is that verdict's, in percent.
+	Known  bool
+	Weight int
+	// Loaded reports whether Participants, after its last step, were known.
+	Loaded       bool
+	Participants float64
+	// Word is the status file's after its last step, "" before the file was first read.
+	Word health.Word
+}
+
+// ProbeSample is what one probe found in that time.
+type ProbeSample struct {
+	// Took is the duration of the slowest run, in seconds.
+	Took float32
+	// Ran reports whether the probe ran at all, Failed whether any run failed.
+	Ran, Failed bool
+}
+
+// Probe returns what a probe found.
+func (s *Sample) Probe(p health.Probe) *ProbeSample {
+	return &s.probes[slices.Index(health.Probes[:], p)]
+}
+
+// add takes a step and the snapshot after it into account.
+func (s *Sample) add(step health.Step, after *health.Snapshot) {
+	for _, r := range step.Observation.Results() {
+		p := s.Probe(r.Probe)
+		p.Ran, p.Failed = true, p.Failed || r.Failed()
+		p.Took = max(p.Took, float32(r.Took))
+	}
+	s.Known, s.Weight = after.Verdict.Known, after.Verdict.Weight
+	s.Participants, _, s.Loaded = after.Jicofo.Load()
+	if after.StatusFile != nil {
+		s.Word = after.StatusFile.Word()
+	}
+}
