@@ -119,7 +119,7 @@ func (s *stack) startHAProxy(t *testing.T) {
 }
 
 var (
-	walk         = regexp.MustCompile("(?s)\n## The whole picture.*?\n## ")
+	walk         = regexp.MustCompile("(?s)\n## Run the whole stack.*?\n## ")
 	walkBlock    = regexp.MustCompile("(?s)```sh\n(.*?)```")
 	localAddress = regexp.MustCompile(`localhost:(\d+)`)
 )

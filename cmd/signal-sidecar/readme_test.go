@@ -16,7 +16,7 @@ import (
 var readmeCommand = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
 // readmeStack is the walk through the stack, which takes components that only the tests in e2e have: TestWalkThrough.
-var readmeStack = regexp.MustCompile("(?s)\n## The whole picture.*?\n## ")
+var readmeStack = regexp.MustCompile("(?s)\n## Run the whole stack.*?\n## ")
 
 // TestReadmeCommands runs every command that the README tells its reader to run. The second, make test, is what runs this
 // test: of it, only that there is such a target is shown.
