@@ -26,7 +26,7 @@ else
 fi
 in_root() { chroot "$new" env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 printf '#!/bin/sh\nexit 101\n' | install -m 755 /dev/stdin "$new/usr/sbin/policy-rc.d" # nothing is started now
-in_root apt-get update -qq
+in_root apt-get update -qq -o Acquire::Check-Valid-Until=false # the mirror may be a snapshot
 in_root apt-get install -y -qq --no-install-recommends "$@"
 rm "$new/usr/sbin/policy-rc.d"
 rm -rf "$new"/var/cache/apt/* "$new"/var/lib/apt/lists/* "$new"/usr/share/{doc,locale,man,zoneinfo}/*
