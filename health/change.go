@@ -33,7 +33,7 @@ type Step struct {
 }
 
 // Observed reports whether the step holds an observation.
-func (s Step) Observed() bool { return s.Observation.parts() > 0 }
+func (s Step) Observed() bool { return s.Observation.Parts() > 0 }
 
 // Before returns the Machine as it was before the step, with its texts cut and without the rooms of the census.
 func (s Step) Before() *Machine { return &s.before }

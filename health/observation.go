@@ -19,8 +19,8 @@ type Observation struct {
 	Census     *Census     `json:"census,omitempty"`
 }
 
-// parts counts the parts that are set.
-func (o Observation) parts() int {
+// Parts returns how many of the four parts are set.
+func (o Observation) Parts() int {
 	n := 0
 	for _, set := range []bool{o.Jicofo != nil, o.Prosody != nil, o.StatusFile != nil, o.Census != nil} {
 		if set {

@@ -1,5 +1,5 @@
-// Package history keeps what happened to the node: the last observations, the changes of the verdict and each probe's last
-// failures in memory, and, when asked to, all of it on disk as a recording that can be replayed.
+// Package history keeps in memory what happened to the node: the last observations, the changes of the verdict and the last
+// failures of each probe.
 package history
 
 import (

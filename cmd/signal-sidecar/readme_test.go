@@ -44,7 +44,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 
 	folder := t.TempDir()
-	testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(testbed.Contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
+	testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(testbed.Contents("../../recording/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
 	if r := runIn(t, folder, nil, strings.Fields(replay)[1:]...); r.code != 0 || !strings.Contains(r.stdout, "with DRAIN_GRACE_INTERVAL=60") {
 		t.Errorf("replay: exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}

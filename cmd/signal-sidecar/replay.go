@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/recording"
 )
 
 // replayCommand runs a recording through the rules again, under virtual time.
@@ -48,15 +49,15 @@ func (r replayCommand) Run(ctx context.Context, std streams) error {
 	if _, _, err := r.change(health.Config{}); err != nil {
 		return err
 	}
-	recording, err := r.read(ctx)
+	read, err := r.read(ctx)
 	if err != nil {
 		return err
 	}
-	runs, warnings := r.replay(recording)
+	runs, warnings := r.replay(read)
 	if r.JSON {
-		err = printReplayJSON(std.stdout, runs, recording)
+		err = recording.PrintJSON(std.stdout, runs, read)
 	} else {
-		err = printReplay(std.stdout, runs)
+		err = recording.Print(std.stdout, runs)
 	}
 	if err != nil {
 		return err
@@ -64,11 +65,11 @@ func (r replayCommand) Run(ctx context.Context, std streams) error {
 	for _, warning := range warnings {
 		fmt.Fprintln(std.stderr, "signal-sidecar:", warning)
 	}
-	return r.problems(std.stderr, recording)
+	return r.problems(std.stderr, read)
 }
 
 // read reads the recording; an interrupt ends it.
-func (r replayCommand) read(ctx context.Context) (*health.Recording, error) {
+func (r replayCommand) read(ctx context.Context) (*recording.Recording, error) {
 	file := os.Stdin
 	if r.File != "-" {
 		var err error
@@ -79,7 +80,7 @@ func (r replayCommand) read(ctx context.Context) (*health.Recording, error) {
 	stop := context.AfterFunc(ctx, func() { _ = file.Close() })
 	defer file.Close()
 	defer stop()
-	return health.ReadRecording(file), nil
+	return recording.Read(file), nil
 }
 
 // change returns the config with what --set changes, and a warning for each setting that had to be adapted.
@@ -111,16 +112,12 @@ func whatIfNames() []string {
 }
 
 // replay replays every run, and once more with what --set changes.
-func (r replayCommand) replay(recording *health.Recording) (runs []replayedRun, warnings []string) {
-	for _, run := range recording.Runs {
-		replayed := replayedRun{
-			Start: health.Time(run.Start), End: health.Time(run.End), Observations: len(run.Observations),
-			Timeline: timelineOf(run, run.Config),
-		}
+func (r replayCommand) replay(read *recording.Recording) (runs []*recording.Replayed, warnings []string) {
+	for _, run := range read.Runs {
+		replayed := recording.NewReplayed(run)
 		if len(r.Set) > 0 {
 			changed, warned, _ := r.change(run.Config) // checked before
-			replayed.Set, replayed.Changed = r.Set, timelineOf(run, changed)
-			replayed.Difference = replayed.difference()
+			replayed.Compare(run, r.Set, changed)
 			for _, warning := range warned {
 				if !slices.Contains(warnings, warning) {
 					warnings = append(warnings, warning)
@@ -132,24 +129,26 @@ func (r replayCommand) replay(recording *health.Recording) (runs []replayedRun, 
 	return runs, warnings
 }
 
-// problems tells what could not be read, and where the rules of this version say otherwise than those that recorded. The
-// error is exitFailure when something could not be read.
-func (r replayCommand) problems(w io.Writer, recording *health.Recording) error {
-	for _, p := range recording.Problems {
+// problems prints what could not be read, and where the replay differs from what was recorded. In both cases the error is
+// exitFailure.
+func (r replayCommand) problems(w io.Writer, read *recording.Recording) error {
+	for _, p := range read.Problems {
 		fmt.Fprintf(w, "%s:%d: %s\n", r.File, p.Line, p.Reason)
 	}
-	if more := recording.Unread - len(recording.Problems); more > 0 {
+	if more := read.Unread - len(read.Problems); more > 0 {
 		fmt.Fprintf(w, "%s: and %d more\n", r.File, more)
 	}
-	for _, run := range recording.Runs {
+	failed := read.Unread > 0
+	for _, run := range read.Runs {
 		if p := run.Compare(); p != nil && run.Complete {
-			fmt.Fprintf(w, "%s:%d: this version says otherwise: %s\n", r.File, p.Line, p.Reason)
+			failed = true
+			fmt.Fprintf(w, "%s:%d: the replay differs: %s\n", r.File, p.Line, p.Reason)
 		}
 	}
 	switch {
-	case recording.Unread > 0:
+	case failed:
 		return exitError(exitFailure)
-	case len(recording.Runs) == 0:
+	case len(read.Runs) == 0:
 		fmt.Fprintf(w, "%s: nothing is recorded in it\n", r.File)
 	}
 	return nil

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-const recordings = "../../health/testdata/recordings/"
+const recordings = "../../recording/testdata/recordings/"
 
 // replayed runs the replay command and returns what it printed, standard error after standard output, and its exit code.
 func replayed(args ...string) (text string, code int) {
@@ -64,7 +64,24 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestReplayNoFile: a file that is not there, or is not one, is told of.
+// TestReplayDiffers: a recording that this version does not replay to what was recorded is a failure.
+func TestReplayDiffers(t *testing.T) {
+	text, err := os.ReadFile(recordings + "jicofo_overloaded.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := filepath.Join(t.TempDir(), "changed.jsonl")
+	text = bytes.Replace(text, []byte(`"agent":"up drain 0%"`), []byte(`"agent":"up maint 0%"`), 1)
+	if err := os.WriteFile(changed, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, code := replayed(changed)
+	if code != exitFailure || strings.Count(got, ": the replay differs: recorded: ") != 1 || !strings.Contains(got, "up maint 0% (status drain)") {
+		t.Errorf("exit code %d: %s", code, got)
+	}
+}
+
+// TestReplayNoFile: a file that is not there, or is not one, is an error that names it.
 func TestReplayNoFile(t *testing.T) {
 	if got, code := replayed("no/such/file"); code != exitFailure || !strings.Contains(got, "no such file or directory") {
 		t.Errorf("exit code %d: %s", code, got)

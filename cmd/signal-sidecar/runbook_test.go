@@ -55,7 +55,7 @@ func TestRunbook(t *testing.T) {
 	})
 	t.Run("commands", func(t *testing.T) {
 		folder := t.TempDir()
-		testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(testbed.Contents("../../health/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
+		testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(testbed.Contents("../../recording/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
 		_, port, _ := strings.Cut(s.HTTP, ":")
 		for _, command := range regexp.MustCompile(`(?m)^signal-sidecar ([^#\n]+)`).FindAllStringSubmatch(runbook, -1) {
 			if r := runIn(t, folder, vars{"HTTP_PORT": port}, strings.Fields(command[1])...); r.code != 0 {

@@ -23,6 +23,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/history"
 	"github.com/signal-sidecar/signal-sidecar/otel"
+	"github.com/signal-sidecar/signal-sidecar/recording"
 	"github.com/signal-sidecar/signal-sidecar/rest"
 	"github.com/signal-sidecar/signal-sidecar/systemd"
 	"github.com/signal-sidecar/signal-sidecar/telemetry"
@@ -59,8 +60,8 @@ type sidecar struct {
 	rest       *rest.Server
 	collectors []collector.Collector
 	history    *history.History
-	recorder   *history.Recorder // nil without RECORD_PATH
-	notifier   *systemd.Notifier // nil without NOTIFY_SOCKET
+	recorder   *recording.Recorder // nil without RECORD_PATH
+	notifier   *systemd.Notifier   // nil without NOTIFY_SOCKET
 	http, tcp  net.Listener
 	held       net.Listener // nil without TCP_HOLD_PORT
 	pagePort   net.Listener // nil without PAGE_PORT
@@ -155,7 +156,7 @@ func (s *sidecar) keepHistory(c config) (_ []health.Listener, err error) {
 	if c.recordPath == "" {
 		return []health.Listener{s.history.Listen}, nil
 	}
-	s.recorder, err = history.NewRecorder(history.RecorderOptions{
+	s.recorder, err = recording.NewRecorder(recording.Options{
 		Path: c.recordPath, MaxSize: c.recordMaxSize, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 	})
 	return []health.Listener{s.history.Listen, s.recorder.Listen}, err

@@ -1,4 +1,4 @@
-package history
+package recording
 
 import (
 	"context"
@@ -20,8 +20,8 @@ const (
 	maxBackOff = time.Minute
 )
 
-// RecorderOptions is what a Recorder needs.
-type RecorderOptions struct {
+// Options is what a Recorder needs.
+type Options struct {
 	// Path is the file to record to. Full files are renamed to Path.1 … Path.4, the oldest last.
 	Path string
 	// MaxSize is the size in bytes from which on a file is full; the lines of one step may exceed it.
@@ -32,7 +32,7 @@ type RecorderOptions struct {
 }
 
 // Recorder writes everything that is observed, and every change of the verdict, to a file that can be replayed. A disk that
-// is slow, full or gone costs lines of the recording, never an observation: what is missing is told in the log, and
+// is slow, full or gone costs lines of the recording, never an observation: what is missing is logged, and
 // the recording goes on with a new header, so that each run in it still replays exactly.
 type Recorder struct {
 	queue   chan queued
@@ -41,7 +41,7 @@ type Recorder struct {
 	log     *slog.Logger
 	counts  instruments
 	file    file
-	encoder health.RecordingEncoder
+	encoder Encoder
 	gap     bool // the next step does not follow from what is in the file: it begins a run
 
 	// While writing fails:
@@ -58,7 +58,7 @@ type queued struct {
 }
 
 // NewRecorder returns a Recorder that writes once it runs, or an error if its instruments cannot be made.
-func NewRecorder(o RecorderOptions) (*Recorder, error) {
+func NewRecorder(o Options) (*Recorder, error) {
 	r := &Recorder{
 		queue: make(chan queued, maxQueued), file: file{path: o.Path, maxSize: o.MaxSize},
 		log: o.Logger.With("record_path", o.Path),

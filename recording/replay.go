@@ -1,10 +1,12 @@
-package health
+package recording
 
 import (
 	"fmt"
 	"iter"
 	"slices"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 // Run is one uninterrupted stretch of a recording. Its times are the start plus monotonic time: a jump of the wall clock
@@ -15,39 +17,59 @@ type Run struct {
 	// Start is its moment 0, End that of its last line.
 	Start, End time.Time
 	// Config is what was in force.
-	Config Config
+	Config health.Config
 	// Observations are in the order in which they were taken in.
-	Observations []Observation
+	Observations []health.Observation
 	// Recorded are the changes of the verdict as they were recorded.
-	Recorded []RecordedChange
+	Recorded []Change
 	// Complete says that every line of it could be read.
 	Complete bool
 
-	machine *Machine // as it was at the start; nil when nothing had been seen
+	machine *health.Machine // as it was at the start; nil when nothing had been seen
 }
 
-// RecordedChange is a change of the verdict as a recording tells it.
-type RecordedChange struct {
+// Change is a change of the verdict as it stands in a recording.
+type Change struct {
 	Line    int // in the file, from 1
 	At      time.Time
 	Agent   string
-	Status  Status
+	Status  health.Status
 	Damped  bool
-	Reasons []Code
+	Reasons []health.Code
 	Until   time.Time
 	// Incident was named after the wall clock: in a replay the name differs if that clock was set in between.
 	Incident string
 }
 
-// Is reports whether a replayed change is the recorded one. The name of the incident is not compared.
-func (r RecordedChange) Is(c Change) bool {
-	return r.At.Equal(c.At) && r.Agent == c.To.AgentLine() && r.Status == c.To.Status && r.Damped == c.To.Damped &&
-		r.Until.Equal(c.To.Until) && slices.Equal(r.Reasons, c.To.Codes())
+// changeOf returns a replayed change as it would stand in a recording.
+func changeOf(c health.Change) Change {
+	return Change{
+		At: c.At, Agent: c.To.AgentLine(), Status: c.To.Status, Damped: c.To.Damped, Reasons: c.To.Codes(), Until: c.To.Until,
+		Incident: c.Incident(),
+	}
+}
+
+// same reports whether two changes are the same one. The name of the incident is not compared.
+func (c Change) same(d Change) bool {
+	return c.At.Equal(d.At) && c.Agent == d.Agent && c.Status == d.Status && c.Damped == d.Damped && c.Until.Equal(d.Until) &&
+		slices.Equal(c.Reasons, d.Reasons)
+}
+
+// String returns the change in a line.
+func (c Change) String() string {
+	text := fmt.Sprintf("%s %s (status %s)", c.At.UTC().Format(time.RFC3339Nano), c.Agent, c.Status)
+	if c.Damped {
+		text += " damped"
+	}
+	if !c.Until.IsZero() {
+		text += " until " + c.Until.UTC().Format(time.RFC3339Nano)
+	}
+	return fmt.Sprint(text, " ", c.Reasons)
 }
 
 // Machine returns the Machine that the run begins with, under a config that need not be the recorded one.
-func (r *Run) Machine(cfg Config) *Machine {
-	m := NewMachine(cfg)
+func (r *Run) Machine(cfg health.Config) *health.Machine {
+	m := health.NewMachine(cfg)
 	if r.machine != nil {
 		m = r.machine.WithConfig(cfg)
 	}
@@ -57,8 +79,8 @@ func (r *Run) Machine(cfg Config) *Machine {
 
 // Steps runs Machine over what was recorded and yields each step. What came before the run came under the recorded config.
 // What would have come after its last line was not recorded, and is not made up.
-func (r *Run) Steps(cfg Config) iter.Seq[Step] {
-	return func(yield func(Step) bool) {
+func (r *Run) Steps(cfg health.Config) iter.Seq[health.Step] {
+	return func(yield func(health.Step) bool) {
 		m := r.Machine(cfg)
 		for _, o := range r.Observations {
 			if step, passed := m.Advance(o.At); passed && !yield(step) {
@@ -75,8 +97,8 @@ func (r *Run) Steps(cfg Config) iter.Seq[Step] {
 }
 
 // Replay returns the changes of the verdict in Steps.
-func (r *Run) Replay(cfg Config) []Change {
-	var changes []Change
+func (r *Run) Replay(cfg health.Config) []health.Change {
+	var changes []health.Change
 	for step := range r.Steps(cfg) {
 		changes = append(changes, step.Changes...)
 	}
@@ -84,40 +106,20 @@ func (r *Run) Replay(cfg Config) []Change {
 }
 
 // Compare replays under the recorded config and returns the first disagreement with what was recorded, or nil.
-func (r *Run) Compare() *RecordingProblem {
+func (r *Run) Compare() *Problem {
 	replayed := r.Replay(r.Config)
 	for i, c := range replayed {
+		change := changeOf(c)
 		if i == len(r.Recorded) {
-			return &RecordingProblem{r.Line, "replayed, but not recorded: " + c.String()}
+			return &Problem{r.Line, "replayed, but not recorded: " + change.String()}
 		}
-		if recorded := r.Recorded[i]; !recorded.Is(c) {
-			return &RecordingProblem{recorded.Line, fmt.Sprintf("recorded: %s; replayed: %s", recorded, c)}
+		if recorded := r.Recorded[i]; !recorded.same(change) {
+			return &Problem{recorded.Line, fmt.Sprintf("recorded: %s; replayed: %s", recorded, change)}
 		}
 	}
 	if len(r.Recorded) > len(replayed) {
 		recorded := r.Recorded[len(replayed)]
-		return &RecordingProblem{recorded.Line, "recorded, but not replayed: " + recorded.String()}
+		return &Problem{recorded.Line, "recorded, but not replayed: " + recorded.String()}
 	}
 	return nil
-}
-
-// String returns the change in a line.
-func (r RecordedChange) String() string {
-	return describeChange(r.At, r.Agent, r.Status, r.Damped, r.Until, r.Reasons)
-}
-
-// String returns the change in a line.
-func (c Change) String() string {
-	return describeChange(c.At, c.To.AgentLine(), c.To.Status, c.To.Damped, c.To.Until, c.To.Codes())
-}
-
-func describeChange(at time.Time, agent string, status Status, damped bool, until time.Time, reasons []Code) string {
-	text := fmt.Sprintf("%s %s (status %s)", at.UTC().Format(time.RFC3339Nano), agent, status)
-	if damped {
-		text += " damped"
-	}
-	if !until.IsZero() {
-		text += " until " + until.UTC().Format(time.RFC3339Nano)
-	}
-	return fmt.Sprint(text, " ", reasons)
 }

@@ -1,4 +1,4 @@
-package health_test
+package recording_test
 
 import (
 	"bytes"
@@ -55,7 +55,7 @@ func exchange(url, body string, attempts ...health.Attempt) *health.Exchange {
 // TestGeneratedRecordings: the recorder still writes the generated recordings as they are; -update writes them anew.
 func TestGeneratedRecordings(t *testing.T) {
 	for _, c := range incidents {
-		cfg := defaultConfig()
+		cfg := settings
 		cfg.Instance = "shard1"
 		r := new(recorder)
 		monitor := health.NewMonitor(cfg, r.listen)
@@ -68,9 +68,8 @@ func TestGeneratedRecordings(t *testing.T) {
 			}
 			n := workingNode()
 			c.night(&n, poll)
-			for i, each := range []part{partStatusFile, partJicofo, partProsody} {
-				o := n.observe(each, poll5(poll).Add(time.Duration(i*11)*time.Millisecond))
-				o.Trigger = health.TriggerTick
+			for i, o := range n.observe() {
+				o.At, o.Trigger = poll5(poll).Add(time.Duration(i*11)*time.Millisecond), health.TriggerTick
 				monitor.Observe(context.Background(), o)
 			}
 		}

@@ -1,4 +1,4 @@
-package history_test
+package recording_test
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
-	"github.com/signal-sidecar/signal-sidecar/history"
+	"github.com/signal-sidecar/signal-sidecar/recording"
 )
 
 // sidecar is a Monitor and its Recorder, running in a bubble.
@@ -61,7 +61,7 @@ func startSidecar(t *testing.T, path string, maxSize int64) *sidecar {
 	s := new(sidecar)
 	var meters metric.MeterProvider
 	s.steps, meters = newSteps()
-	r, err := history.NewRecorder(history.RecorderOptions{
+	r, err := recording.NewRecorder(recording.Options{
 		Path: path, MaxSize: maxSize, MeterProvider: meters, Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
 	})
 	if err != nil {
@@ -99,29 +99,29 @@ func (s *sidecar) observe(observations ...health.Observation) {
 // boot is what a node that works shows first.
 func (s *sidecar) boot() { s.observe(jicofo(ok, ok), prosody(ok), word("ready")) }
 
-func readFile(t *testing.T, path string) *health.Recording {
+func readFile(t *testing.T, path string) *recording.Recording {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return health.ReadRecording(bytes.NewReader(text))
+	return recording.Read(bytes.NewReader(text))
 }
 
 // check replays every run of a file and returns how many runs and changes it has.
 func check(t *testing.T, path string) (runs, changes int) {
 	t.Helper()
-	recording := readFile(t, path)
-	for _, p := range recording.Problems {
+	read := readFile(t, path)
+	for _, p := range read.Problems {
 		t.Errorf("%s:%d: %s", path, p.Line, p.Reason)
 	}
-	for _, run := range recording.Runs {
+	for _, run := range read.Runs {
 		if p := run.Compare(); p != nil {
 			t.Errorf("%s:%d: %s", path, p.Line, p.Reason)
 		}
 		changes += len(run.Recorded)
 	}
-	return len(recording.Runs), changes
+	return len(read.Runs), changes
 }
 
 // bubble runs a test under virtual time with the path of a recording that does not exist yet.
@@ -162,9 +162,9 @@ func TestCrashInMidLine(t *testing.T) {
 		s = startSidecar(t, path, 1<<20)
 		s.boot()
 		s.stop()
-		recording := readFile(t, path)
-		if len(recording.Runs) != 2 || len(recording.Problems) != 1 || recording.Problems[0].Line != 5 || recording.Runs[1].Compare() != nil {
-			t.Errorf("%d runs, problems %v, want 2 and one of line 5", len(recording.Runs), recording.Problems)
+		read := readFile(t, path)
+		if len(read.Runs) != 2 || len(read.Problems) != 1 || read.Problems[0].Line != 5 || read.Runs[1].Compare() != nil {
+			t.Errorf("%d runs, problems %v, want 2 and one of line 5", len(read.Runs), read.Problems)
 		}
 	})
 }
@@ -326,7 +326,7 @@ func TestSlowDisk(t *testing.T) {
 	bubble(t, func(t *testing.T, path string) {
 		var log bytes.Buffer
 		counted, meters := newSteps()
-		r, err := history.NewRecorder(history.RecorderOptions{
+		r, err := recording.NewRecorder(recording.Options{
 			Path: path, MaxSize: 1 << 20, MeterProvider: meters, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		if err != nil {
@@ -390,11 +390,11 @@ func TestDiskFull(t *testing.T) {
 		}
 		s.observe(word("maint"))
 		s.stop()
-		recording := readFile(t, path)
-		if len(recording.Runs) != 2 || len(recording.Problems) != 1 || len(recording.Runs[1].Recorded) != 1 {
-			t.Fatalf("%d runs, problems %v, want 2 and one cut line", len(recording.Runs), recording.Problems)
+		read := readFile(t, path)
+		if len(read.Runs) != 2 || len(read.Problems) != 1 || len(read.Runs[1].Recorded) != 1 {
+			t.Fatalf("%d runs, problems %v, want 2 and one cut line", len(read.Runs), read.Problems)
 		}
-		for _, run := range recording.Runs {
+		for _, run := range read.Runs {
 			if p := run.Compare(); p != nil {
 				t.Errorf("%s:%d: %s", path, p.Line, p.Reason)
 			}

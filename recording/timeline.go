@@ -1,4 +1,4 @@
-package main
+package recording
 
 import (
 	"fmt"
@@ -8,21 +8,22 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// replayedRun is one run of a recording, replayed.
-type replayedRun struct {
+// Replayed is one run of a recording, replayed.
+type Replayed struct {
 	Start        health.Time `json:"start"`
 	End          health.Time `json:"end"`
 	Observations int         `json:"observations"`
-	// Timeline is what was said, under the recorded settings.
-	Timeline []said `json:"timeline"`
-	// Set, Changed and Difference are there with --set: what was set, what would have been said, and that in a sentence.
+	// Timeline holds the verdicts under the recorded settings.
+	Timeline []moment `json:"timeline"`
+	// Set, Changed and Difference are there with other settings: which, the verdicts under them, and a sentence about what
+	// would have been different.
 	Set        []string `json:"set,omitempty"`
-	Changed    []said   `json:"changed,omitempty"`
+	Changed    []moment `json:"changed,omitempty"`
 	Difference string   `json:"difference,omitempty"`
 }
 
-// said is a verdict, from the moment on when it was said.
-type said struct {
+// moment is a verdict, from a moment on.
+type moment struct {
 	At       health.Time   `json:"at"`
 	Agent    string        `json:"agent"`
 	State    string        `json:"state"`
@@ -33,14 +34,28 @@ type said struct {
 	Reasons  []health.Code `json:"reasons"`
 }
 
+// NewReplayed replays a run under the recorded config.
+func NewReplayed(run *Run) *Replayed {
+	return &Replayed{
+		Start: health.Time(run.Start), End: health.Time(run.End), Observations: len(run.Observations),
+		Timeline: timelineOf(run, run.Config),
+	}
+}
+
+// Compare replays the run once more, under the config that the settings, NAME=VALUE each, make of the recorded one.
+func (r *Replayed) Compare(run *Run, settings []string, cfg health.Config) {
+	r.Set, r.Changed = settings, timelineOf(run, cfg)
+	r.Difference = r.difference()
+}
+
 // timelineOf replays a run and returns each verdict that differs from the one before, also by its weight alone. A run
 // that goes on from another begins with the verdict that it found.
-func timelineOf(run *health.Run, cfg health.Config) []said {
-	timeline := []said{}
+func timelineOf(run *Run, cfg health.Config) []moment {
+	timeline := []moment{}
 	before := health.Verdict{}
 	add := func(at time.Time, v health.Verdict) {
 		if !v.Same(before) || v.AgentLine() != before.AgentLine() {
-			timeline = append(timeline, say(at, v))
+			timeline = append(timeline, newMoment(at, v))
 		}
 		before = v
 	}
@@ -54,20 +69,20 @@ func timelineOf(run *health.Run, cfg health.Config) []said {
 	return timeline
 }
 
-func say(at time.Time, v health.Verdict) said {
-	s := said{
+func newMoment(at time.Time, v health.Verdict) moment {
+	m := moment{
 		At: health.Time(at), Agent: v.AgentLine(), State: v.State(), Damped: v.Damped, Incident: v.Incident, Reason: v.RootReason(),
 		Reasons: v.Codes(),
 	}
 	if !v.Until.IsZero() {
-		s.Until = new(health.Time(v.Until))
+		m.Until = new(health.Time(v.Until))
 	}
-	return s
+	return m
 }
 
-// difference says in a sentence what would have been different with other settings: whether and when the shard would
-// have gone down, if that is not the same, else been drained, else been up and ready, else what would have been said.
-func (r replayedRun) difference() string {
+// difference is a sentence about what would have been different with other settings: whether and when the shard would have
+// gone down, if that is not the same, else been drained, else been up and ready, else which agent lines differ.
+func (r *Replayed) difference() string {
 	for _, aspect := range []struct {
 		participle string
 		states     []string
@@ -76,7 +91,7 @@ func (r replayedRun) difference() string {
 		{"been drained", []string{"drain", "maint", "unknown"}},
 		{"been up and ready", []string{"ready"}},
 	} {
-		recorded, changed := moments(r.Timeline, aspect.states), moments(r.Changed, aspect.states)
+		recorded, changed := arrivals(r.Timeline, aspect.states), arrivals(r.Changed, aspect.states)
 		for i := range max(len(recorded), len(changed)) {
 			if i == len(recorded) || i == len(changed) || !recorded[i].Equal(changed[i]) {
 				return r.differenceAt(aspect.participle, i, recorded, changed)
@@ -86,8 +101,8 @@ func (r replayedRun) difference() string {
 	return r.otherwise()
 }
 
-// moments returns when a timeline came to one of the states.
-func moments(timeline []said, states []string) []time.Time {
+// arrivals returns when a timeline came to one of the states.
+func arrivals(timeline []moment, states []string) []time.Time {
 	var all []time.Time
 	was := false
 	for _, s := range timeline {
@@ -104,7 +119,7 @@ func moments(timeline []said, states []string) []time.Time {
 }
 
 // differenceAt is the sentence about the i-th moment of each, the first that is not the same.
-func (r replayedRun) differenceAt(participle string, i int, recorded, changed []time.Time) string {
+func (r *Replayed) differenceAt(participle string, i int, recorded, changed []time.Time) string {
 	if i > 0 {
 		participle += " again"
 	}
@@ -122,7 +137,7 @@ func (r replayedRun) differenceAt(participle string, i int, recorded, changed []
 }
 
 // otherwise is the sentence about timelines that come to the same states at the same moments.
-func (r replayedRun) otherwise() string {
+func (r *Replayed) otherwise() string {
 	for i := range max(len(r.Timeline), len(r.Changed)) {
 		recorded, changed := r.lineAt(r.Timeline, i), r.lineAt(r.Changed, i)
 		if recorded != changed {
@@ -132,17 +147,17 @@ func (r replayedRun) otherwise() string {
 	return fmt.Sprintf("with %s nothing would have been different", r.set())
 }
 
-func (r replayedRun) lineAt(timeline []said, i int) string {
+func (r *Replayed) lineAt(timeline []moment, i int) string {
 	if i == len(timeline) {
 		return "nothing more"
 	}
 	return fmt.Sprintf("%q at %s", timeline[i].Agent, r.clock(time.Time(timeline[i].At)))
 }
 
-func (r replayedRun) set() string { return strings.Join(r.Set, " ") }
+func (r *Replayed) set() string { return strings.Join(r.Set, " ") }
 
 // clock is the time of day, UTC, with the date only where it is not the run's first.
-func (r replayedRun) clock(at time.Time) string {
+func (r *Replayed) clock(at time.Time) string {
 	if first := time.Time(r.Start).UTC(); at.UTC().Truncate(24*time.Hour) != first.Truncate(24*time.Hour) {
 		return stamp(health.Time(at))
 	}

@@ -1,51 +1,55 @@
-package health
+// Package recording writes everything that is observed, and every change of the verdict, to a file, reads it back, and runs
+// it through the rules again.
+package recording
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 // A recording is JSON Lines. A run begins with a header: the format, the wall clock of its moment 0, the config, and the
-// machine as it was, unless nothing had been seen. Each further line tells a moment t, in nanoseconds of monotonic time
+// machine as it was, unless nothing had been seen. Each further line holds a moment t, in nanoseconds of monotonic time
 // since the start, and an observation, or what the verdict changed to. A file may hold several runs.
-const recordingFormat = "signal-sidecar/1"
+const format = "signal-sidecar/1"
 
-// MaxRecordingLine is the longest line of a recording in bytes, its line end included.
-const MaxRecordingLine = 1 << 20
+// MaxLine is the longest line of a recording in bytes, its line end included.
+const MaxLine = 1 << 20
 
-// recordingLine is any line of a recording.
-type recordingLine struct {
-	Recording string           `json:"recording,omitempty"`
-	Start     *time.Time       `json:"start,omitempty"`
-	Config    *recordedConfig  `json:"config,omitempty"`
-	Machine   json.RawMessage  `json:"machine,omitempty"`
-	T         *time.Duration   `json:"t,omitempty"`
-	Observed  *Observation     `json:"observation,omitempty"`
-	Verdict   *recordedVerdict `json:"verdict,omitempty"`
+// line is any line of a recording.
+type line struct {
+	Recording string              `json:"recording,omitempty"`
+	Start     *time.Time          `json:"start,omitempty"`
+	Config    *recordedConfig     `json:"config,omitempty"`
+	Machine   json.RawMessage     `json:"machine,omitempty"`
+	T         *time.Duration      `json:"t,omitempty"`
+	Observed  *health.Observation `json:"observation,omitempty"`
+	Verdict   *recordedVerdict    `json:"verdict,omitempty"`
 }
 
-// recordedVerdict is a verdict as a recording tells it; Until counts as t does.
+// recordedVerdict is a verdict as it stands in a recording; Until counts as t does.
 type recordedVerdict struct {
 	Agent    string        `json:"agent"`
-	Status   Status        `json:"status"`
+	Status   health.Status `json:"status"`
 	Damped   bool          `json:"damped,omitempty"`
 	Incident string        `json:"incident,omitempty"`
-	Reasons  []Code        `json:"reasons,omitempty"`
+	Reasons  []health.Code `json:"reasons,omitempty"`
 	Until    time.Duration `json:"until,omitempty"`
 }
 
 // recordedConfig is a Config under the names of the settings.
 type recordedConfig struct {
-	ParticipantMax     float64          `json:"PARTICIPANT_MAX"`
-	WeightParticipants bool             `json:"WEIGHT_PARTICIPANTS"`
-	HealthDampening    recordedInterval `json:"HEALTH_DAMPENING_INTERVAL"`
-	DrainGrace         recordedInterval `json:"DRAIN_GRACE_INTERVAL"`
-	DrainGraceScope    GraceScope       `json:"DRAIN_GRACE_SCOPE"`
-	Tolerance          recordedInterval `json:"UNREACHABLE_TOLERANCE,omitzero"`
-	Census             bool             `json:"CENSUS_POLL"`
-	Instance           string           `json:"instance,omitempty"`
+	ParticipantMax     float64           `json:"PARTICIPANT_MAX"`
+	WeightParticipants bool              `json:"WEIGHT_PARTICIPANTS"`
+	HealthDampening    recordedInterval  `json:"HEALTH_DAMPENING_INTERVAL"`
+	DrainGrace         recordedInterval  `json:"DRAIN_GRACE_INTERVAL"`
+	DrainGraceScope    health.GraceScope `json:"DRAIN_GRACE_SCOPE"`
+	Tolerance          recordedInterval  `json:"UNREACHABLE_TOLERANCE,omitzero"`
+	Census             bool              `json:"CENSUS_POLL"`
+	Instance           string            `json:"instance,omitempty"`
 }
 
 // recordedInterval is written as a Go duration, such as 2m0s.
@@ -64,7 +68,7 @@ func (d *recordedInterval) UnmarshalText(text []byte) error {
 	return err
 }
 
-func recordConfig(c Config) *recordedConfig {
+func recordConfig(c health.Config) *recordedConfig {
 	return &recordedConfig{
 		c.ParticipantMax, c.WeightParticipants, recordedInterval(c.HealthDampening), recordedInterval(c.DrainGrace),
 		c.DrainGraceScope, recordedInterval(c.UnreachableTolerance), c.Census, c.Instance,
@@ -72,27 +76,27 @@ func recordConfig(c Config) *recordedConfig {
 }
 
 // config returns the config that was recorded, if it is one that could have been in force.
-func (r recordedConfig) config() (Config, error) {
+func (r recordedConfig) config() (health.Config, error) {
 	if r.ParticipantMax <= 0 {
-		return Config{}, fmt.Errorf("PARTICIPANT_MAX is %v", r.ParticipantMax)
+		return health.Config{}, fmt.Errorf("PARTICIPANT_MAX is %v", r.ParticipantMax)
 	}
-	if r.DrainGraceScope != ScopeJicofo && r.DrainGraceScope != ScopeSoft {
-		return Config{}, fmt.Errorf("DRAIN_GRACE_SCOPE is %.40q", r.DrainGraceScope)
+	if r.DrainGraceScope != health.ScopeJicofo && r.DrainGraceScope != health.ScopeSoft {
+		return health.Config{}, fmt.Errorf("DRAIN_GRACE_SCOPE is %.40q", r.DrainGraceScope)
 	}
-	return Config{
+	return health.Config{
 		ParticipantMax: r.ParticipantMax, WeightParticipants: r.WeightParticipants, HealthDampening: time.Duration(r.HealthDampening),
 		DrainGrace: time.Duration(r.DrainGrace), DrainGraceScope: r.DrainGraceScope, UnreachableTolerance: time.Duration(r.Tolerance),
 		Census: r.Census, Instance: r.Instance,
 	}, nil
 }
 
-// RecordingEncoder turns steps into the lines of a recording. It is not safe for concurrent use.
-type RecordingEncoder struct{ start time.Time }
+// Encoder turns steps into the lines of a recording. It is not safe for concurrent use.
+type Encoder struct{ start time.Time }
 
 // Header begins a run with the line that it returns: the step, and those that follow it without a gap, belong to it.
-func (e *RecordingEncoder) Header(s Step) ([]byte, error) {
+func (e *Encoder) Header(s health.Step) ([]byte, error) {
 	before := s.Before()
-	line := recordingLine{Recording: recordingFormat, Config: recordConfig(before.Config())}
+	header := line{Recording: format, Config: recordConfig(before.Config())}
 	e.start = s.At
 	if now := before.Now(); !now.IsZero() {
 		e.start = now
@@ -100,31 +104,31 @@ func (e *RecordingEncoder) Header(s Step) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("record the machine: %w", err)
 		}
-		line.Machine = state
+		header.Machine = state
 	}
 	start := wall(e.start)
-	line.Start = &start
-	return encodeLine(line)
+	header.Start = &start
+	return encode(header)
 }
 
 // Lines returns the lines of a step: the observation, if there was one, and each change. A deadline that the observation
 // overtook stands before it.
-func (e *RecordingEncoder) Lines(s Step) ([]byte, error) {
-	var lines []recordingLine
+func (e *Encoder) Lines(s health.Step) ([]byte, error) {
+	var lines []line
 	for _, c := range s.Changes {
-		lines = append(lines, recordingLine{T: e.since(c.At), Verdict: e.verdict(c.To)})
+		lines = append(lines, line{T: e.since(c.At), Verdict: e.verdict(c.To)})
 	}
 	if s.Observed() {
 		o := s.Observation
 		o.At = wall(o.At)
-		lines = append(lines, recordingLine{T: e.since(s.At), Observed: &o})
+		lines = append(lines, line{T: e.since(s.At), Observed: &o})
 		if last := len(lines) - 1; last > 0 && s.Changes[last-1].At.Equal(s.At) {
 			lines[last], lines[last-1] = lines[last-1], lines[last]
 		}
 	}
 	var text []byte
-	for _, line := range lines {
-		encoded, err := encodeLine(line)
+	for _, l := range lines {
+		encoded, err := encode(l)
 		if err != nil {
 			return nil, err
 		}
@@ -133,12 +137,12 @@ func (e *RecordingEncoder) Lines(s Step) ([]byte, error) {
 	return text, nil
 }
 
-func (e *RecordingEncoder) since(at time.Time) *time.Duration {
+func (e *Encoder) since(at time.Time) *time.Duration {
 	t := at.Sub(e.start)
 	return &t
 }
 
-func (e *RecordingEncoder) verdict(v Verdict) *recordedVerdict {
+func (e *Encoder) verdict(v health.Verdict) *recordedVerdict {
 	r := &recordedVerdict{Agent: v.AgentLine(), Status: v.Status, Damped: v.Damped, Incident: v.Incident, Reasons: v.Codes()}
 	if !v.Until.IsZero() {
 		r.Until = v.Until.Sub(e.start)
@@ -146,13 +150,16 @@ func (e *RecordingEncoder) verdict(v Verdict) *recordedVerdict {
 	return r
 }
 
-func encodeLine(line recordingLine) ([]byte, error) {
-	text, err := json.Marshal(line)
+func encode(l line) ([]byte, error) {
+	text, err := json.Marshal(l)
 	if err != nil {
 		return nil, fmt.Errorf("encode a line of the recording: %w", err)
 	}
-	if len(text) >= MaxRecordingLine {
+	if len(text) >= MaxLine {
 		return nil, errors.New("a line of the recording would be too long")
 	}
 	return append(text, '\n'), nil
 }
+
+// wall returns a moment without its monotonic reading, in UTC.
+func wall(t time.Time) time.Time { return t.Round(0).UTC() }

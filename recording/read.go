@@ -1,4 +1,4 @@
-package health
+package recording
 
 import (
 	"bufio"
@@ -7,29 +7,31 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// maxProblems is how many problems of a recording are told.
+// maxProblems is how many problems of a recording are listed.
 const maxProblems = 100
 
 // Recording is what could be read of a file.
 type Recording struct {
 	Runs []*Run
 	// Problems are the lines that could not be read, at most 100 of them; Unread counts all.
-	Problems []RecordingProblem
+	Problems []Problem
 	Unread   int
 }
 
-// RecordingProblem says why a line could not be read.
-type RecordingProblem struct {
+// Problem says why a line could not be read.
+type Problem struct {
 	Line   int    `json:"line"` // from 1
 	Reason string `json:"reason"`
 }
 
-// ReadRecording reads to the end. Nothing in the file makes it fail: what cannot be read is told in Problems, and the rest
+// Read reads to the end. Nothing in the file makes it fail: what cannot be read is listed in Problems, and the rest
 // is returned. A reader that fails ends the recording with a problem.
-func ReadRecording(r io.Reader) *Recording {
-	p := recordingParser{lines: bufio.NewReaderSize(r, 64<<10), recording: new(Recording)}
+func Read(r io.Reader) *Recording {
+	p := parser{lines: bufio.NewReaderSize(r, 64<<10), recording: new(Recording)}
 	for p.next() {
 		if err := p.parse(p.text); err != nil {
 			p.problem(err)
@@ -38,14 +40,14 @@ func ReadRecording(r io.Reader) *Recording {
 	return p.recording
 }
 
-type recordingParser struct {
+type parser struct {
 	lines     *bufio.Reader
 	recording *Recording
 
 	number int
 	text   []byte
 	run    *Run // nil before a header that could be read
-	lost   bool // the lines that belong to no run have been told of
+	lost   bool // the lines that belong to no run have been reported
 }
 
 var (
@@ -53,13 +55,13 @@ var (
 	errNoHeader = errors.New("not replayed, with what follows: there is no header before it that could be read")
 )
 
-// next reads a line into p.text, of which no more than MaxRecordingLine bytes are kept. It is false at the end.
-func (p *recordingParser) next() bool {
+// next reads a line into p.text, of which no more than MaxLine bytes are kept. It is false at the end.
+func (p *parser) next() bool {
 	p.text = p.text[:0]
 	p.number++
 	for {
 		piece, err := p.lines.ReadSlice('\n')
-		p.text = append(p.text, piece[:min(len(piece), MaxRecordingLine+1-len(p.text))]...)
+		p.text = append(p.text, piece[:min(len(piece), MaxLine+1-len(p.text))]...)
 		switch {
 		case err == nil:
 			return true
@@ -73,24 +75,24 @@ func (p *recordingParser) next() bool {
 	}
 }
 
-func (p *recordingParser) problem(err error) {
+func (p *parser) problem(err error) {
 	p.recording.Unread++
 	if len(p.recording.Problems) < maxProblems {
-		p.recording.Problems = append(p.recording.Problems, RecordingProblem{p.number, err.Error()})
+		p.recording.Problems = append(p.recording.Problems, Problem{p.number, err.Error()})
 	}
 	if p.run != nil {
 		p.run.Complete = false
 	}
 }
 
-func (p *recordingParser) parse(text []byte) error {
+func (p *parser) parse(text []byte) error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil
 	}
-	var line recordingLine
+	var l line
 	err := errors.New("longer than 1 MiB")
-	if len(text) <= MaxRecordingLine {
-		err = json.Unmarshal(text, &line)
+	if len(text) <= MaxLine {
+		err = json.Unmarshal(text, &l)
 	}
 	switch {
 	case err != nil:
@@ -98,9 +100,9 @@ func (p *recordingParser) parse(text []byte) error {
 			p.endRun()
 		}
 		return describe(err, text)
-	case line.Recording != "":
-		return p.header(line)
-	case line.T == nil || (line.Observed == nil) == (line.Verdict == nil):
+	case l.Recording != "":
+		return p.header(l)
+	case l.T == nil || (l.Observed == nil) == (l.Verdict == nil):
 		return errForeign
 	case p.run == nil:
 		if p.lost {
@@ -109,7 +111,7 @@ func (p *recordingParser) parse(text []byte) error {
 		p.lost = true
 		return errNoHeader
 	default:
-		return p.moment(line)
+		return p.moment(l)
 	}
 }
 
@@ -131,7 +133,7 @@ func describe(err error, text []byte) error {
 	}
 }
 
-func (p *recordingParser) endRun() {
+func (p *parser) endRun() {
 	if p.run != nil {
 		p.run.Complete = false
 	}
@@ -139,23 +141,23 @@ func (p *recordingParser) endRun() {
 }
 
 // header begins a run.
-func (p *recordingParser) header(line recordingLine) error {
+func (p *parser) header(l line) error {
 	p.run, p.lost = nil, false
-	if line.Recording != recordingFormat {
-		return fmt.Errorf("recording format %.40q, but only %q is known", line.Recording, recordingFormat)
+	if l.Recording != format {
+		return fmt.Errorf("recording format %.40q, but only %q is known", l.Recording, format)
 	}
-	if line.Start == nil || line.Config == nil {
+	if l.Start == nil || l.Config == nil {
 		return errors.New("a header without start or config")
 	}
-	cfg, err := line.Config.config()
+	cfg, err := l.Config.config()
 	if err != nil {
 		return fmt.Errorf("a header whose config cannot be used: %w", err)
 	}
-	start := line.Start.UTC()
+	start := l.Start.UTC()
 	run := &Run{Line: p.number, Start: start, End: start, Config: cfg, Complete: true}
-	if line.Machine != nil {
-		run.machine = NewMachine(cfg)
-		if err := json.Unmarshal(line.Machine, run.machine); err != nil {
+	if l.Machine != nil {
+		run.machine = health.NewMachine(cfg)
+		if err := json.Unmarshal(l.Machine, run.machine); err != nil {
 			return err
 		}
 	}
@@ -165,13 +167,13 @@ func (p *recordingParser) header(line recordingLine) error {
 }
 
 // moment adds an observation or a verdict to the run.
-func (p *recordingParser) moment(line recordingLine) error {
-	at := p.run.Start.Add(*line.T)
+func (p *parser) moment(l line) error {
+	at := p.run.Start.Add(*l.T)
 	if at.Before(p.run.End) {
-		return fmt.Errorf("t is %d, but time does not run backwards", *line.T)
+		return fmt.Errorf("t is %d, but time does not run backwards", *l.T)
 	}
-	if v := line.Verdict; v != nil {
-		change := RecordedChange{
+	if v := l.Verdict; v != nil {
+		change := Change{
 			Line: p.number, At: at, Agent: v.Agent, Status: v.Status, Damped: v.Damped, Reasons: v.Reasons, Incident: v.Incident,
 		}
 		if v.Until != 0 {
@@ -179,9 +181,9 @@ func (p *recordingParser) moment(line recordingLine) error {
 		}
 		p.run.Recorded = append(p.run.Recorded, change)
 	} else {
-		o := *line.Observed
-		if o.parts() != 1 {
-			return fmt.Errorf("an observation of %d parts instead of one", o.parts())
+		o := *l.Observed
+		if o.Parts() != 1 {
+			return fmt.Errorf("an observation of %d parts instead of one", o.Parts())
 		}
 		o.At = at
 		p.run.Observations = append(p.run.Observations, o)

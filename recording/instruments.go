@@ -1,4 +1,4 @@
-package history
+package recording
 
 import (
 	"context"
@@ -16,7 +16,7 @@ type instruments struct{ written, lost atomic.Int64 }
 func (i *instruments) register(provider metric.MeterProvider) error {
 	written := metric.WithAttributes(attribute.String("result", "written"))
 	lost := metric.WithAttributes(attribute.String("result", "lost"))
-	_, err := provider.Meter("github.com/signal-sidecar/signal-sidecar/history").Int64ObservableCounter("signal.recording.steps",
+	_, err := provider.Meter("github.com/signal-sidecar/signal-sidecar/recording").Int64ObservableCounter("signal.recording.steps",
 		metric.WithUnit("{step}"), metric.WithDescription("Number of observations and changes by what became of them in the recording (RECORD_PATH): written, or lost (the disk was slow, full or gone)."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(i.written.Load(), written)

@@ -1,27 +1,23 @@
-package health_test
+package recording_test
 
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/recording"
 )
 
 // recorder records what a Monitor publishes, as files of a few steps each.
 type recorder struct {
-	encoder health.RecordingEncoder
+	encoder recording.Encoder
 	perFile int // steps; 0 for one file
 	steps   int
 	files   []bytes.Buffer
@@ -47,116 +43,6 @@ func (r *recorder) write(text []byte, err error) {
 	r.files[len(r.files)-1].Write(text)
 }
 
-// TestReplayGivesWhatWasRecorded: whatever a Monitor sees and whenever, deadlines and rotation included, each file of the
-// recording replays to the changes that were published while it was written.
-func TestReplayGivesWhatWasRecorded(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		r := &recorder{perFile: rapid.IntRange(0, 5).Draw(rt, "steps in a file")}
-		cfg := drawConfig(rt)
-		plan := drawLiveRun(rt, cfg)
-		synctest.Test(t, func(t *testing.T) { plan.play(t, cfg, r.listen) })
-		if r.failure != nil {
-			rt.Fatal(r.failure)
-		}
-		for i := range r.files {
-			checkReplay(rt, r.files[i].String(), r.changes[i])
-		}
-	})
-}
-
-// liveRun is what happens to a Monitor that runs under virtual time.
-type liveRun []liveStep
-
-type liveStep struct {
-	pass        time.Duration
-	toDeadline  bool          // pass to the deadline instead, if there is one, and by ns further
-	ns          time.Duration // -1 to 1
-	timerFirst  bool          // the Monitor's timer fires before the observation
-	knownBefore time.Duration // the observation was made so long before it is taken in
-	o           *health.Observation
-}
-
-func drawLiveRun(t *rapid.T, cfg health.Config) liveRun {
-	var run liveRun
-	for _, s := range startWorking(t) {
-		run = append(run, liveStep{o: s.o})
-	}
-	for range rapid.IntRange(1, 20).Draw(t, "steps") {
-		run = append(run, liveStep{
-			rapid.SampledFrom([]time.Duration{0, 1, time.Second, 4 * time.Second, 31 * time.Second, 121 * time.Second}).Draw(t, "pass"),
-			rapid.Bool().Draw(t, "to the deadline"), time.Duration(rapid.IntRange(-1, 1).Draw(t, "ns")),
-			rapid.Bool().Draw(t, "timer first"), rapid.SampledFrom([]time.Duration{0, 0, 1, time.Second}).Draw(t, "known before"),
-			drawObservation(t, cfg),
-		})
-	}
-	return run
-}
-
-// play plays the steps in a synctest bubble.
-func (run liveRun) play(t *testing.T, cfg health.Config, listener health.Listener) {
-	monitor := health.NewMonitor(cfg, listener)
-	stop := runMonitor(monitor)
-	for _, s := range run {
-		pass := s.pass
-		if until := monitor.Current().Verdict.Until; !until.IsZero() && s.toDeadline {
-			pass = time.Until(until) + s.ns
-		}
-		time.Sleep(pass) // virtual
-		if s.timerFirst {
-			synctest.Wait()
-		}
-		o := *s.o
-		o.At = time.Now().Add(-s.knownBefore)
-		monitor.Observe(t.Context(), o)
-	}
-	if err := stop(); err != nil {
-		t.Error(err)
-	}
-}
-
-func checkReplay(t *rapid.T, text string, changes []health.Change) {
-	recording := health.ReadRecording(strings.NewReader(text))
-	if len(recording.Problems) > 0 || len(recording.Runs) != 1 {
-		t.Fatalf("%d runs, problems %v in\n%s", len(recording.Runs), recording.Problems, text)
-	}
-	run := recording.Runs[0]
-	if p := run.Compare(); p != nil {
-		t.Fatalf("line %d: %s\n%s", p.Line, p.Reason, text)
-	}
-	if len(run.Recorded) != len(changes) {
-		t.Fatalf("%d changes recorded, %d published\n%s", len(run.Recorded), len(changes), text)
-	}
-	for i, c := range run.Replay(run.Config) {
-		if want := changes[i].To; !c.To.Same(want) || c.To.Incident != want.Incident || !c.At.Equal(changes[i].At) {
-			t.Fatalf("replayed %s, published %s\n%s", c, changes[i], text)
-		}
-	}
-}
-
-// TestCheckpoint: a machine that goes on from its JSON says what the original says, reasons and their moments included.
-func TestCheckpoint(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		cfg := drawConfig(t)
-		twin := health.NewMachine(cfg)
-		drawTimeline(t, cfg, func(m *health.Machine, s step, _ time.Duration, v health.Verdict) {
-			if same := s.take(twin); !reflect.DeepEqual(v, same) {
-				t.Fatalf("%s: the original says %+v, the one from JSON %+v", s, v, same)
-			}
-			state, err := json.Marshal(m)
-			if err != nil {
-				t.Fatal(err)
-			}
-			twin = health.NewMachine(cfg)
-			if err := json.Unmarshal(state, twin); err != nil {
-				t.Fatal(err)
-			}
-			if again, _ := json.Marshal(twin); !bytes.Equal(state, again) {
-				t.Fatalf("%s turned into %s", state, again)
-			}
-		})
-	})
-}
-
 // TestRecordings replays every recording of testdata: a recorded incident is a regression test. To add one, copy the
 // file that RECORD_PATH named.
 func TestRecordings(t *testing.T) {
@@ -170,12 +56,12 @@ func TestRecordings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			recording := health.ReadRecording(bytes.NewReader(text))
-			for _, p := range recording.Problems {
+			read := recording.Read(bytes.NewReader(text))
+			for _, p := range read.Problems {
 				t.Errorf("%s:%d: %s", file, p.Line, p.Reason)
 			}
 			changes := 0
-			for _, run := range recording.Runs {
+			for _, run := range read.Runs {
 				changes += len(run.Recorded)
 				if p := run.Compare(); p != nil {
 					t.Errorf("%s:%d: %s", file, p.Line, p.Reason)
@@ -191,11 +77,13 @@ func TestRecordings(t *testing.T) {
 // goodRecording is a run of a node that is overloaded for a while, as text.
 func goodRecording() string {
 	r := new(recorder)
-	n, monitor := workingNode(), health.NewMonitor(defaultConfig(), r.listen)
+	monitor := health.NewMonitor(settings, r.listen)
 	for second, jicofo := range []int{200, 200, 503, 503, 200, 200} {
+		n := workingNode()
 		n.jicofo.Health.Code = jicofo
-		for _, each := range []part{partJicofo, partProsody, partStatusFile} {
-			monitor.Observe(context.Background(), n.observe(each, epoch.Add(time.Duration(second)*time.Second)))
+		for _, o := range n.observe() {
+			o.At = epoch.Add(time.Duration(second) * time.Second)
+			monitor.Observe(context.Background(), o)
 		}
 	}
 	return r.files[0].String()
@@ -241,18 +129,18 @@ func TestBadRecordings(t *testing.T) {
 		{"another type", with(3, "{\"t\":\"soon\"}\n"), []string{"4: t is a JSON string, not what is recorded there"}, 1},
 		{"backwards", with(3, "{\"t\":-1,\"observation\":{\"census\":{}}}\n"), []string{"4: t is -1, but time does not run backwards"}, 1},
 		{"two parts", with(3, "{\"t\":0,\"observation\":{\"census\":{},\"prosody\":{}}}\n"), []string{"4: an observation of 2 parts instead of one"}, 1},
-		{"too long", with(3, strings.Repeat("x", health.MaxRecordingLine)+"\n"), []string{"4: longer than 1 MiB"}, 1},
+		{"too long", with(3, strings.Repeat("x", recording.MaxLine)+"\n"), []string{"4: longer than 1 MiB"}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			recording := health.ReadRecording(strings.NewReader(c.text))
+			read := recording.Read(strings.NewReader(c.text))
 			var problems []string
-			for _, p := range recording.Problems {
+			for _, p := range read.Problems {
 				problems = append(problems, fmt.Sprintf("%d: %s", p.Line, p.Reason))
 			}
-			if !slices.Equal(problems, c.problems) || len(recording.Runs) != c.runs {
-				t.Errorf("%d runs, problems %q; want %d, %q", len(recording.Runs), problems, c.runs, c.problems)
+			if !slices.Equal(problems, c.problems) || len(read.Runs) != c.runs {
+				t.Errorf("%d runs, problems %q; want %d, %q", len(read.Runs), problems, c.runs, c.problems)
 			}
-			for _, run := range recording.Runs {
+			for _, run := range read.Runs {
 				if changes := run.Replay(run.Config); len(changes) == 0 {
 					t.Errorf("line %d: nothing was replayed", run.Line)
 				}
@@ -263,9 +151,9 @@ func TestBadRecordings(t *testing.T) {
 
 // TestProblemsAreBounded: a large foreign file does not fill the memory with its problems.
 func TestProblemsAreBounded(t *testing.T) {
-	recording := health.ReadRecording(strings.NewReader(strings.Repeat("x\n", 1000)))
-	if len(recording.Problems) != 100 || recording.Unread != 1000 {
-		t.Errorf("%d problems kept of %d, want 100 of 1000", len(recording.Problems), recording.Unread)
+	read := recording.Read(strings.NewReader(strings.Repeat("x\n", 1000)))
+	if len(read.Problems) != 100 || read.Unread != 1000 {
+		t.Errorf("%d problems kept of %d, want 100 of 1000", len(read.Problems), read.Unread)
 	}
 }
 
@@ -273,7 +161,7 @@ func TestProblemsAreBounded(t *testing.T) {
 func TestReplayEndsWithTheRecording(t *testing.T) {
 	lines := strings.SplitAfter(goodRecording(), "\n")
 	overloaded := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, `"agent":"up drain 0%"`) })
-	run := health.ReadRecording(strings.NewReader(strings.Join(lines[:overloaded+1], ""))).Runs[0]
+	run := recording.Read(strings.NewReader(strings.Join(lines[:overloaded+1], ""))).Runs[0]
 	changes := run.Replay(run.Config)
 	if got := changes[len(changes)-1].To; got.AgentLine() != "up drain 0%" || got.Until.IsZero() {
 		t.Errorf("the replay ends with %+v, want the drain whose deadline is still to come", got)
@@ -282,7 +170,7 @@ func TestReplayEndsWithTheRecording(t *testing.T) {
 
 // TestReplayUnderAnotherConfig: without the grace, the node goes down at once.
 func TestReplayUnderAnotherConfig(t *testing.T) {
-	run := health.ReadRecording(strings.NewReader(goodRecording())).Runs[0]
+	run := recording.Read(strings.NewReader(goodRecording())).Runs[0]
 	cfg := run.Config
 	cfg.DrainGrace = 0
 	changes := run.Replay(cfg)
@@ -298,7 +186,7 @@ func FuzzReadRecording(f *testing.F) {
 	f.Add([]byte("{\"recording\":\"signal-sidecar/1\",\"start\":\"9999-12-31T23:59:59Z\",\"config\":{\"PARTICIPANT_MAX\":1,\"DRAIN_GRACE_SCOPE\":\"soft\"},\"machine\":null}\n{\"t\":9223372036854775807,\"verdict\":{\"until\":-1}}\n"))
 	f.Add([]byte("{}\n[]\nnull\n\n{\"t\":1}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, run := range health.ReadRecording(bytes.NewReader(text)).Runs {
+		for _, run := range recording.Read(bytes.NewReader(text)).Runs {
 			run.Compare()
 			run.Replay(health.Config{ParticipantMax: 1, DrainGrace: 1, HealthDampening: 1, DrainGraceScope: health.ScopeSoft})
 		}

@@ -1,4 +1,4 @@
-package main
+package recording
 
 import (
 	"encoding/json"
@@ -10,23 +10,23 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// printReplayJSON prints everything as one JSON object.
-func printReplayJSON(w io.Writer, runs []replayedRun, recording *health.Recording) error {
+// PrintJSON prints everything as one JSON object.
+func PrintJSON(w io.Writer, runs []*Replayed, r *Recording) error {
 	if runs == nil {
-		runs = []replayedRun{}
+		runs = []*Replayed{}
 	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(struct {
-		Runs     []replayedRun             `json:"runs"`
-		Problems []health.RecordingProblem `json:"problems,omitempty"`
-		Unread   int                       `json:"unread"`
-	}{runs, recording.Problems, recording.Unread})
+		Runs     []*Replayed `json:"runs"`
+		Problems []Problem   `json:"problems,omitempty"`
+		Unread   int         `json:"unread"`
+	}{runs, r.Problems, r.Unread})
 }
 
-// printReplay prints a line for each verdict, and what would have been different below each run.
-func printReplay(w io.Writer, runs []replayedRun) error {
+// Print prints a line for each verdict, and what would have been different below each run.
+func Print(w io.Writer, runs []*Replayed) error {
 	for i, run := range runs {
 		if i > 0 {
 			fmt.Fprintln(w)
@@ -52,7 +52,7 @@ func printReplay(w io.Writer, runs []replayedRun) error {
 }
 
 // printBeside prints two timelines, each moment of either in a line.
-func printBeside(w io.Writer, run replayedRun) {
+func printBeside(w io.Writer, run *Replayed) {
 	fmt.Fprintf(w, "\tas recorded\twith %s\n", run.set())
 	a, b := run.Timeline, run.Changed
 	for len(a) > 0 || len(b) > 0 {
@@ -70,14 +70,14 @@ func printBeside(w io.Writer, run replayedRun) {
 	}
 }
 
-// String tells the verdict: agent line, root reason, and until when it is damped.
-func (s said) String() string {
-	text := s.Agent
-	if s.Reason != health.ReasonNone {
-		text += "  " + string(s.Reason)
+// String returns the agent line, the root reason, and until when the verdict is damped.
+func (m moment) String() string {
+	text := m.Agent
+	if m.Reason != health.ReasonNone {
+		text += "  " + string(m.Reason)
 	}
-	if s.Until != nil {
-		text += "  damped until " + timeOfDay(time.Time(*s.Until))
+	if m.Until != nil {
+		text += "  damped until " + timeOfDay(time.Time(*m.Until))
 	}
 	return text
 }
