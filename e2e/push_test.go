@@ -68,9 +68,9 @@ func TestPush(t *testing.T) {
 // checkPollTrace checks that the attempt's span lies in the probe's, and that in the poll's.
 func checkPollTrace(t *testing.T, r *receiver) {
 	for _, names := range [][3]string{
-		{"HTTP GET", "probe jicofo_health", "poll jicofo"},
-		{"HTTP GET", "probe jicofo_stats", "poll jicofo"},
-		{"HTTP GET", "probe prosody", "poll prosody"},
+		{"GET", "probe jicofo_health", "poll jicofo"},
+		{"GET", "probe jicofo_stats", "poll jicofo"},
+		{"GET", "probe prosody", "poll prosody"},
 	} {
 		testbed.Eventually(t, fmt.Sprintf("a trace of %q", names), bound, func() bool {
 			byID := map[string]span{}
