@@ -11,7 +11,7 @@ import (
 // logHandler writes each line to two handlers. The level of local holds for both.
 type logHandler struct {
 	local, export slog.Handler
-	attrs         func() []slog.Attr // added to every line; may be nil
+	attrs         func(context.Context) []slog.Attr // added to every line; may be nil
 }
 
 // Enabled implements slog.Handler.
@@ -22,7 +22,7 @@ func (h logHandler) Enabled(ctx context.Context, level slog.Level) bool {
 // Handle implements slog.Handler. The local line gets the IDs of the trace and span in ctx; OTLP has fields for them.
 func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
 	if h.attrs != nil {
-		r.AddAttrs(h.attrs()...)
+		r.AddAttrs(h.attrs(ctx)...)
 	}
 	err := h.export.Handle(ctx, r.Clone())
 	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {

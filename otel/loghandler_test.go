@@ -2,6 +2,7 @@ package otel
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"testing"
@@ -10,7 +11,7 @@ import (
 )
 
 // logged returns the JSON lines of both handlers, nil for one that got none.
-func logged(t *testing.T, attrs func() []slog.Attr, log func(*slog.Logger)) (local, export map[string]any) {
+func logged(t *testing.T, attrs func(context.Context) []slog.Attr, log func(*slog.Logger)) (local, export map[string]any) {
 	t.Helper()
 	var out [2]bytes.Buffer
 	log(slog.New(logHandler{
@@ -27,7 +28,7 @@ func logged(t *testing.T, attrs func() []slog.Attr, log func(*slog.Logger)) (loc
 }
 
 func TestLineHasAttributes(t *testing.T) {
-	attrs := func() []slog.Attr { return []slog.Attr{slog.String("incident.id", "i1")} }
+	attrs := func(context.Context) []slog.Attr { return []slog.Attr{slog.String("incident.id", "i1")} }
 	local, export := logged(t, attrs, func(l *slog.Logger) { l.With("probe", "prosody").Info("x", "n", 1) })
 	for _, line := range []map[string]any{local, export} {
 		if line["incident.id"] != "i1" || line["probe"] != "prosody" || line["n"] != 1.0 {

@@ -30,8 +30,8 @@ type Options struct {
 	Prometheus bool
 	// Log is where the log goes, whether or not it is exported as well.
 	Log slog.Handler
-	// LogAttrs returns attributes that are added to every line of the log. It may be nil.
-	LogAttrs func() []slog.Attr
+	// LogAttrs returns attributes that are added to a line of the log, for the context of that line. It may be nil.
+	LogAttrs func(context.Context) []slog.Attr
 	// SpanProcessor returns the processor that spans are handed to, given the batch processor that exports them. It may be
 	// nil. It is called only if traces are exported.
 	SpanProcessor func(export sdktrace.SpanProcessor) sdktrace.SpanProcessor

@@ -101,8 +101,8 @@ func TestIncidentIsExportedWhole(t *testing.T) {
 	}
 }
 
-// TestLogLinesNameTheIncident: those of all components, from the change that begins the incident to the one that ends
-// it.
+// TestLogLinesNameTheIncident: those of all components, from the change that begins the incident to the end of the poll
+// that ends it.
 func TestLogLinesNameTheIncident(t *testing.T) {
 	s, ctx := newStage(t, rules), t.Context()
 	steps := []func(){
@@ -114,7 +114,10 @@ func TestLogLinesNameTheIncident(t *testing.T) {
 		step()
 		s.Logger.With("component", "rest").Info("another line")
 	}
-	s.record(ctx, health.Change{From: s.Current().Verdict, To: health.Verdict{Known: true, Healthy: true}})
+	poll, span := s.TracerProvider.Tracer("test").Start(ctx, "poll")
+	s.record(poll, health.Change{From: s.Current().Verdict, To: health.Verdict{Known: true, Healthy: true}})
+	s.Logger.InfoContext(poll, "a later line of the poll that ended the incident")
+	span.End()
 	s.Logger.Info("another line")
 	var got []string
 	for _, line := range s.log.Lines() {
@@ -123,7 +126,7 @@ func TestLogLinesNameTheIncident(t *testing.T) {
 		got = append(got, incident)
 	}
 	const id = "20260102T030405.678Z-"
-	if want := []string{"", "", id, id, id, id, id, ""}; !slices.Equal(got, want) {
+	if want := []string{"", "", id, id, id, id, id, id, ""}; !slices.Equal(got, want) {
 		t.Errorf("incidents %q, want %q; the log is\n%s", got, want, s.log)
 	}
 }

@@ -33,8 +33,8 @@ type Options struct {
 // Telemetry holds the providers and describes the verdict with them.
 type Telemetry struct {
 	*otel.Providers
-	polls    *pollBuffer            // nil while traces are not exported
-	incident atomic.Pointer[string] // of the log lines; "" for none
+	polls    *pollBuffer // nil while traces are not exported
+	incident atomic.Pointer[logIncident]
 	tracer   trace.Tracer
 	meter    metric.Meter
 	changes  metric.Int64Counter
@@ -43,7 +43,7 @@ type Telemetry struct {
 // New builds the providers. The result's Listen is to be given to the Monitor.
 func New(ctx context.Context, o Options) (*Telemetry, error) {
 	t := new(Telemetry)
-	t.incident.Store(new(""))
+	t.incident.Store(new(logIncident))
 	o.LogAttrs = t.logAttrs
 	o.SpanProcessor = func(export sdktrace.SpanProcessor) sdktrace.SpanProcessor {
 		t.polls = newPollBuffer(o.Keep, export)
@@ -75,12 +75,25 @@ func changeAttributes(to string, reason health.Code) metric.AddOption {
 	return metric.WithAttributes(attribute.String("to", to), attribute.String("reason", string(reason)))
 }
 
-// logAttrs are those of every log line.
-func (t *Telemetry) logAttrs() []slog.Attr {
-	if id := *t.incident.Load(); id != "" {
-		return []slog.Attr{slog.String(string(incidentKey), id)}
+// logIncident is the incident that log lines belong to.
+type logIncident struct {
+	current string // "" for none
+	// ended is the incident that the trace endedBy ended. The later lines of that trace still belong to it.
+	ended   string
+	endedBy trace.TraceID
+}
+
+// logAttrs are those of a log line.
+func (t *Telemetry) logAttrs(ctx context.Context) []slog.Attr {
+	incident := t.incident.Load()
+	id := incident.current
+	if id == "" && incident.endedBy.IsValid() && trace.SpanContextFromContext(ctx).TraceID() == incident.endedBy {
+		id = incident.ended
 	}
-	return nil
+	if id == "" {
+		return nil
+	}
+	return []slog.Attr{slog.String(string(incidentKey), id)}
 }
 
 // Listen implements health.Listener.
@@ -93,7 +106,8 @@ func (t *Telemetry) Listen(ctx context.Context, step health.Step, _ *health.Snap
 // record counts, traces and logs one change.
 func (t *Telemetry) record(ctx context.Context, change health.Change) {
 	from, to, incident := change.From, change.To, change.Incident()
-	t.incident.Store(&incident)
+	cause := trace.SpanContextFromContext(ctx).TraceID()
+	t.incident.Store(&logIncident{current: incident})
 	if t.polls != nil {
 		t.polls.verdictChanged(ctx, to.Incident, incident)
 	}
@@ -114,7 +128,7 @@ func (t *Telemetry) record(ctx context.Context, change health.Change) {
 		attrs = append(attrs, "until", to.Until.UTC().Format(time.RFC3339Nano))
 	}
 	t.Logger.InfoContext(ctx, "verdict changed", attrs...)
-	t.incident.Store(&to.Incident) // a recovery belongs to the incident, later lines do not
+	t.incident.Store(&logIncident{current: to.Incident, ended: incident, endedBy: cause})
 }
 
 // stringsOf formats each element.
