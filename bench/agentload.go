@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -67,7 +66,7 @@ func (b *bench) startFloor() (*exec.Cmd, string, error) {
 // startChild starts a server that prints its address, with the text as its standard input.
 func startChild(cmd *exec.Cmd, input string) (*exec.Cmd, string, error) {
 	cmd.Stdin, cmd.Stderr = strings.NewReader(input), os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	endWithParent(cmd)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, "", err

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -57,7 +56,7 @@ func (b *bench) startHAProxy(program string, cars []*sidecar, backends []string)
 		return nil, "", err
 	}
 	cmd := exec.Command(program, "-f", file, "-db")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	endWithParent(cmd)
 	return cmd, socket, cmd.Start()
 }
 

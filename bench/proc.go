@@ -6,21 +6,21 @@ import (
 	"io"
 	"os"
 	"strings"
-	"syscall"
 	"time"
-	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // mebi is a mebibyte in the kernel's kB.
 const mebi = 1024
 
-// cpuTime is the CPU that a process has used, in nanoseconds of the scheduler: /proc/PID/stat has ticks of 10 ms.
+// cpuTime returns the CPU time that a process has used, to the nanosecond: /proc/PID/stat counts in units of 10 ms.
+// It fails on systems other than Linux.
 func cpuTime(pid int) (time.Duration, error) {
 	const wholeProcess = 2 // clock_getcpuclockid(3)
-	var spent syscall.Timespec
-	_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, uintptr(^pid<<3|wholeProcess), uintptr(unsafe.Pointer(&spent)), 0)
-	if errno != 0 {
-		return 0, fmt.Errorf("read the CPU clock of process %d: %w", pid, errno)
+	var spent unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|wholeProcess), &spent); err != nil { //nolint:gosec // a process id has 22 bits
+		return 0, fmt.Errorf("read the CPU clock of process %d: %w", pid, err)
 	}
 	return time.Duration(spent.Nano()), nil
 }
@@ -66,10 +66,4 @@ func parseFields(r io.Reader) (map[string]int, error) {
 		}
 	}
 	return values, lines.Err()
-}
-
-// nap waits for less than the millisecond that is the least of the runtime's timers when all else is idle.
-func nap(d time.Duration) {
-	t := syscall.NsecToTimespec(int64(d))
-	_ = syscall.Nanosleep(&t, nil) // cut short by a signal: no harm
 }

@@ -99,7 +99,7 @@ func (b *bench) prepare(s *sidecar, more env) (err error) {
 	for name, value := range all {
 		s.process.Env = append(s.process.Env, name+"="+value)
 	}
-	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	endWithParent(s.process)
 	if err := s.process.Start(); err != nil {
 		return err
 	}

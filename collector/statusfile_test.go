@@ -2,7 +2,6 @@ package collector
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -196,7 +195,7 @@ func TestStatusForbidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := NewStatusFile(r.path, r.options)
-	r.run(asNobody{t, c}, err)
+	r.run(asNobody(t, c), err)
 	if got := r.expect(health.WordUnknown); !strings.Contains(got.Problem, "permission denied") {
 		t.Errorf("saw %+v", *got)
 	}
@@ -204,23 +203,6 @@ func TestStatusForbidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.expect(health.WordReady)
-}
-
-// asNobody runs a collector without root's rights to files. Whoever else runs the tests has none anyway.
-type asNobody struct {
-	t *testing.T
-	Collector
-}
-
-func (a asNobody) Run(ctx context.Context) error {
-	if os.Geteuid() == 0 {
-		runtime.LockOSThread() // for ever: the thread ends with the goroutine
-		const nobody = 65534
-		if err := syscall.Setfsuid(nobody); err != nil {
-			a.t.Errorf("become nobody: %v", err)
-		}
-	}
-	return a.Collector.Run(ctx)
 }
 
 // TestStatusNeverWaits swaps a regular file and a FIFO that is never written to, as fast as can be: the one may lie there

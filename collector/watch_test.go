@@ -363,7 +363,7 @@ func TestPollWithoutWatch(t *testing.T) {
 		}
 	}
 	c, err := NewStatusFile(r.path, r.options)
-	r.run(asNobody{t, c}, err)
+	r.run(asNobody(t, c), err)
 	for i := range 10 {
 		write(t, r.path, string(words(i)))
 		r.await(words(i), words(i+1))

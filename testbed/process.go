@@ -1,12 +1,9 @@
 package testbed
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -30,7 +27,8 @@ func Start(t testing.TB, cmd *exec.Cmd) *Process {
 func start(t testing.TB, cmd *exec.Cmd) (*Process, error) {
 	t.Helper()
 	folder := t.TempDir()
-	p := &Process{Cmd: cmd, stdout: filepath.Join(folder, "stdout"), stderr: filepath.Join(folder, "stderr"), ended: make(chan struct{})}
+	p := &Process{Cmd: cmd, ended: make(chan struct{})}
+	p.stdout, p.stderr = filepath.Join(folder, "stdout"), filepath.Join(folder, "stderr")
 	stdout, err := os.Create(p.stdout)
 	Must(t, err)
 	defer stdout.Close()
@@ -41,10 +39,7 @@ func start(t testing.TB, cmd *exec.Cmd) (*Process, error) {
 		cmd.Stdout = stdout
 	}
 	cmd.Stderr = stderr
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = new(syscall.SysProcAttr)
-	}
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL // should the tests panic
+	endWithParent(cmd) // should the tests panic
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -56,7 +51,8 @@ func start(t testing.TB, cmd *exec.Cmd) (*Process, error) {
 		_ = cmd.Process.Kill()
 		<-p.ended
 		if t.Failed() {
-			t.Logf("%s: %s\nstandard output:\n%s\nstandard error:\n%s", cmd, cmd.ProcessState, tail(p.Stdout()), tail(p.Stderr()))
+			t.Logf("%s: %s\nstandard output:\n%s\nstandard error:\n%s",
+				cmd, cmd.ProcessState, tail(p.Stdout()), tail(p.Stderr()))
 		}
 	})
 	return p, nil
@@ -105,17 +101,4 @@ func (p *Process) Stop(t testing.TB, s os.Signal) (code int, took time.Duration)
 	began := time.Now()
 	p.Signal(t, s)
 	return p.Exit(t), time.Since(began)
-}
-
-// PeakMemory is the largest resident size that the process ever had, in bytes.
-func (p *Process) PeakMemory(t testing.TB) int {
-	t.Helper()
-	var kib int
-	for line := range strings.Lines(Contents(fmt.Sprintf("/proc/%d/status", p.Cmd.Process.Pid))) {
-		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kib); err == nil {
-			return kib << 10
-		}
-	}
-	t.Fatal("the process does not tell its memory")
-	return 0
 }

@@ -1,17 +1,10 @@
 package main_test
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"os"
-	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
-	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // badInput is one way for a service to misbehave on one path ("" for all), and what must come of it.
@@ -144,53 +137,6 @@ func (s *shard) expectReasons(t *testing.T, name string, since int, outcomes map
 	if len(told) != len(outcomes) {
 		t.Errorf("%s: failures are logged of %v", name, told)
 	}
-}
-
-// TestBadStatusFile puts at the status file's path what is none.
-func TestBadStatusFile(t *testing.T) {
-	t.Parallel()
-	s := startShard(t, nil)
-	path := s.StatusPath
-	for i, in := range []struct {
-		name, line, outcome string
-		put                 func(path string) error
-	}{
-		{"directory", "down drain 100%", "unreadable", func(path string) error { return os.Mkdir(path, 0o755) }},
-		{"FIFO", "down drain 100%", "unreadable", func(path string) error { return syscall.Mkfifo(path, 0o644) }},
-		{"1 GB", "down drain 100%", "unreadable", func(path string) error {
-			return errors.Join(os.WriteFile(path, nil, 0o644), os.Truncate(path, 1<<30))
-		}},
-		{"4097 bytes", "down drain 100%", "unreadable", func(path string) error {
-			return os.WriteFile(path, bytes.Repeat([]byte(" "), 4097), 0o644)
-		}},
-		{"binary", "up drain 100%", "unknown_word", func(path string) error {
-			return os.WriteFile(path, []byte("\x7fELF\x00\xff\xfe ready"), 0o644)
-		}},
-		{"device", "down drain 100%", "unreadable", func(path string) error { return os.Symlink("/dev/zero", path) }},
-		{"link to itself", "down drain 100%", "unreadable", func(string) error { return os.Symlink(path, path+".new") }},
-		{"dangling link", "down drain 100%", "unreadable", func(path string) error { return os.Symlink("/nonexistent", path) }},
-	} {
-		testbed.Must(t, in.put(path+".new"))
-		s.becomes(t, "up ready 100%")
-		s.changes(t, 2*i+1)
-		before := len(s.Log())
-		exchange(t, path+".new", path)
-		s.becomes(t, in.line)
-		s.polls(t, 3, map[string]string{"status_file": in.outcome, "jicofo_health": "ok", "prosody": "ok"})
-		s.expectReasons(t, in.name, before, map[string]string{"status_file": in.outcome})
-		exchange(t, path+".new", path)
-		testbed.Must(t, os.Remove(path+".new"))
-	}
-	s.becomes(t, "up ready 100%")
-	if peak := s.PeakMemory(t); peak > maxMemory {
-		t.Errorf("the sidecar took %d MiB", peak>>20)
-	}
-}
-
-// exchange swaps two files of any kind in one step.
-func exchange(t *testing.T, a, b string) {
-	t.Helper()
-	testbed.Must(t, unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE))
 }
 
 // TestRedirectsAreFollowed has jicofo behind so many redirects as are allowed.

@@ -2,43 +2,11 @@ package main_test
 
 import (
 	"fmt"
-	"net"
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
-
-// connections counts those of a process's open sockets that are connections to a port of its own.
-func connections(pid int, port string) (n int) {
-	open := map[string]bool{}
-	folder := fmt.Sprintf("/proc/%d", pid)
-	descriptors, _ := filepath.Glob(folder + "/fd/*")
-	for _, path := range descriptors {
-		target, _ := os.Readlink(path)
-		if inode, ok := strings.CutPrefix(target, "socket:["); ok {
-			open[strings.TrimSuffix(inode, "]")] = true
-		}
-	}
-	var number int
-	_, _ = fmt.Sscan(port, &number)
-	local, listening := fmt.Sprintf(":%04X", number), "0A"
-	for line := range strings.Lines(testbed.Contents(folder+"/net/tcp") + testbed.Contents(folder+"/net/tcp6")) {
-		f := strings.Fields(line)
-		if len(f) > 9 && strings.HasSuffix(f[1], local) && f[3] != listening && open[f[9]] {
-			n++
-		}
-	}
-	return n
-}
-
-// heldConnections counts the connections to the held agent port that the sidecar has open.
-func (s *sidecar) heldConnections() int {
-	_, port, _ := net.SplitHostPort(s.Held)
-	return connections(s.Cmd.Process.Pid, port)
-}
 
 // holds waits until so many connections are held.
 func (s *sidecar) holds(t *testing.T, n int) {
@@ -66,7 +34,7 @@ func TestHeldPort(t *testing.T) {
 		}
 	}
 	testbed.Eventually(t, "the held port to say drain", bound, func() bool { return heard(t, wait(t, s.Held)) == "up drain 0%\n" })
-	testbed.Eventually(t, "no connection to be left", bound, func() bool { return s.heldConnections() == 0 })
+	testbed.Eventually(t, "no connection to be held", bound, func() bool { return s.Metric("signal_agent_held") == "0" })
 	if notices := s.Logged("setting is not in force as given"); len(notices) > 0 {
 		t.Errorf("notices: %v", notices)
 	}

@@ -71,8 +71,10 @@ func brokenPipe(t *testing.T) *os.File {
 // brokenSocket is one of two connected sockets, the other of which is closed.
 func brokenSocket(t *testing.T) *os.File {
 	t.Helper()
-	ends, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	syscall.ForkLock.RLock() // no other process may inherit an end before it is marked
+	ends, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	testbed.Must(t, err)
+	closeOnExec(ends)
 	testbed.Must(t, syscall.Close(ends[0]))
 	return file(t, ends[1])
 }
@@ -80,8 +82,18 @@ func brokenSocket(t *testing.T) *os.File {
 func pipe(t *testing.T) (read, write int) {
 	t.Helper()
 	var ends [2]int
-	testbed.Must(t, syscall.Pipe2(ends[:], syscall.O_CLOEXEC))
+	syscall.ForkLock.RLock()
+	testbed.Must(t, syscall.Pipe(ends[:]))
+	closeOnExec(ends)
 	return ends[0], ends[1]
+}
+
+// closeOnExec marks both descriptors, and releases syscall.ForkLock.
+func closeOnExec(descriptors [2]int) {
+	for _, fd := range descriptors {
+		syscall.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
 }
 
 func file(t *testing.T, descriptor int) *os.File {

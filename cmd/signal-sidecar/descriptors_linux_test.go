@@ -3,6 +3,9 @@ package main_test
 import (
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
@@ -73,4 +76,33 @@ func TestShareOfDescriptors(t *testing.T) {
 	if n := served(); n > files/2+1 { // one more is accepted, and waits until another one ends
 		t.Errorf("%d REST connections are accepted", n)
 	}
+}
+
+// connections counts those of a process's open sockets that are connections to a port of its own.
+func connections(pid int, port string) (n int) {
+	open := map[string]bool{}
+	folder := fmt.Sprintf("/proc/%d", pid)
+	descriptors, _ := filepath.Glob(folder + "/fd/*")
+	for _, path := range descriptors {
+		target, _ := os.Readlink(path)
+		if inode, ok := strings.CutPrefix(target, "socket:["); ok {
+			open[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	var number int
+	_, _ = fmt.Sscan(port, &number)
+	local, listening := fmt.Sprintf(":%04X", number), "0A"
+	for line := range strings.Lines(testbed.Contents(folder+"/net/tcp") + testbed.Contents(folder+"/net/tcp6")) {
+		f := strings.Fields(line)
+		if len(f) > 9 && strings.HasSuffix(f[1], local) && f[3] != listening && open[f[9]] {
+			n++
+		}
+	}
+	return n
+}
+
+// heldConnections counts the connections to the held agent port that the sidecar has open.
+func (s *sidecar) heldConnections() int {
+	_, port, _ := net.SplitHostPort(s.Held)
+	return connections(s.Cmd.Process.Pid, port)
 }

@@ -1,0 +1,17 @@
+//go:build !linux || portable
+
+package testbed
+
+import (
+	"os/exec"
+	"testing"
+)
+
+// endWithParent does nothing: only Linux ends a process with its parent.
+func endWithParent(*exec.Cmd) {}
+
+// PeakMemory returns 0: only Linux gives the peak memory of a process that runs.
+func (p *Process) PeakMemory(t testing.TB) int {
+	t.Log("the memory of a process is measured on Linux only")
+	return 0
+}
