@@ -44,6 +44,9 @@ TAGS := nomsgpack,grpcnotrace
 BUILD_PACKAGES = NFPM=$(NFPM) CYCLONEDX=$(CYCLONEDX) TAGS=$(TAGS) LDFLAGS='$(LDFLAGS)' deploy/package/build.sh
 FUZZTIME ?= 5s
 
+# Other systems that the code and its tests must build for: signal-sidecar runs on Linux, and its developers also use macOS.
+OTHER_TARGETS := darwin/arm64 linux/arm64
+
 # The packages on the path of an event or an answer.
 BENCHMARKED := ./agent ./collector ./health ./history ./rest
 
@@ -61,11 +64,13 @@ check: ## formatting, go vet, staticcheck: what needs no heavy tool (lint has mo
 	go mod tidy -diff
 	go build ./...
 	go vet ./...
+	@for target in $(OTHER_TARGETS); do echo "go build, go vet for $$target"; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} go build ./... && GOOS=$${target%/*} GOARCH=$${target#*/} go vet ./... || exit 1; done
 	go tool -modfile=tools/go.mod staticcheck ./...
 
 race:
 	go test -race -shuffle=on ./...
-	go test -tags portable ./agent
+	go test -tags portable ./agent ./collector ./testbed # what other systems than Linux run instead
 
 components: ## install the real programs that the tests run
 	@tools/components.sh install

@@ -74,6 +74,9 @@ func run(args []string) error {
 	only := flags.String("only", "", "sections, comma separated; all without it, and then only is the page written to -out")
 	quick := flags.Bool("quick", false, "fewer and shorter rounds")
 	_ = flags.Parse(args) // it exits
+	if _, err := cpuTime(os.Getpid()); err != nil {
+		return fmt.Errorf("the benchmark needs Linux: %w", err)
+	}
 	path, err := filepath.Abs(*binary)
 	if err != nil {
 		return err
