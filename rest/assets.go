@@ -20,25 +20,25 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// The template is parsed when it is first asked for: a page that nobody looks at costs no memory.
+// pageTemplate parses the templates when the page is first requested: until then they take no memory.
 var pageTemplate = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{"rendered": func(b []byte) template.HTML {
 		return template.HTML(b) //nolint:gosec // rendered by this same template
 	}}).ParseFS(pageFiles, "page/*.html"))
 })
 
-// execute runs a template. Only a broken template makes it panic; the tests run all of it.
+// execute runs a template. It panics if the template is broken; the tests run all templates.
 func execute(w io.Writer, name string, data any) {
 	if err := pageTemplate().ExecuteTemplate(w, name, data); err != nil {
 		panic(err)
 	}
 }
 
-// assets are the files that the page loads. Their names change with their contents, so that they may be kept for ever.
+// assets are the files that the page loads. Their names change with their contents, so that browsers can keep them.
 type assets struct {
-	paths map[string]string // the path of page.css, and so on
+	paths map[string]string // by file name, such as page.css
 	files map[string]asset  // by the last element of the path
-	build string            // changes with any of them, and with the templates
+	build string            // changes when a file or a template changes
 }
 
 type asset struct {
@@ -46,9 +46,13 @@ type asset struct {
 	content     []byte
 }
 
-// iconColors are the colours of the tab's icon; they mean what the page's do.
+const iconSVG = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">` +
+	`<circle cx="8" cy="8" r="7" fill="%s"/></svg>`
+
+// iconColors are the colours of the tab's icon, the same as on the page.
 var iconColors = map[string]string{
-	kindNone: "#8a919c", kindUp: "#1a7f37", kindDrain: "#bf8700", kindMaint: "#0969da", kindDown: "#cf222e", kindDamped: "#8250df", kindUnknown: "#6e7781",
+	kindNone: "#8a919c", kindUp: "#1a7f37", kindDrain: "#bf8700", kindMaint: "#0969da", kindDown: "#cf222e",
+	kindDamped: "#8250df", kindUnknown: "#6e7781",
 }
 
 var assetTypes = map[string]string{
@@ -78,13 +82,13 @@ var loadAssets = sync.OnceValue(func() assets {
 		add(e.Name(), content)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(iconColors)) {
-		add(kind+".svg", fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="%s"/></svg>`, iconColors[kind]))
+		add(kind+".svg", fmt.Appendf(nil, iconSVG, iconColors[kind]))
 	}
 	a.build = hex.EncodeToString(all.Sum(nil)[:6])
 	return a
 })
 
-// showAsset answers a file of the page.
+// showAsset replies with a file of the page.
 func showAsset(c *gin.Context) {
 	file, ok := loadAssets().files[c.Param("name")]
 	if !ok {

@@ -11,45 +11,45 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
-// Every chart is drawn on the same width of time, so that what happened at once stands one above the other.
+// All charts have the same time axis, so that simultaneous events are at the same place.
 const (
 	chartWidth  = 600.0
 	chartHeight = 32.0
-	column      = 3.0 // width within which samples are drawn as one
+	column      = 3.0 // samples within this width are drawn as one
 )
 
-// chart is one row of the page: what is now, and an SVG of what was.
+// chart is one row of the page: the present value, and an SVG of the past.
 type chart struct {
 	Name, Detail string
-	Now          string // the latest, in words
+	Now          string // the present value as text
 	State        string // ok, bad or none
-	Peak         string // the largest of the chart, in words
-	Alt          string // the chart in words
+	Peak         string // the largest value as text
+	Alt          string // the chart as text, for screen readers
 	Bands        []band
 	Line, Area   string // SVG paths
 	Failures     []band
 }
 
-// band is a stretch of time.
+// band is a period of time in a chart.
 type band struct {
 	X, Width number
 	Kind     string
 	Title    string
 }
 
-// number is written with one decimal at most: SVG needs no more.
+// number is a coordinate; it is written with at most one decimal.
 type number float64
 
 func (n number) String() string {
 	return strconv.FormatFloat(math.Round(float64(n)*10)/10, 'f', -1, 64)
 }
 
-// axis is the stretch of time that the charts show.
+// axis is the period of time that the charts show.
 type axis struct {
 	From, To time.Time
 }
 
-// spans are how much time the charts may show: the first that holds all there is, else the last.
+// spans are the periods that the charts can show: the shortest that holds all samples, or else the longest.
 var spans = []time.Duration{4 * time.Minute, 20 * time.Minute, time.Hour}
 
 func newAxis(began, now time.Time) axis {
@@ -63,12 +63,12 @@ func newAxis(began, now time.Time) axis {
 
 func (a axis) span() time.Duration { return a.To.Sub(a.From) }
 
-// x is where a moment is, within the chart.
+// x returns the horizontal position of a moment, limited to the chart.
 func (a axis) x(t time.Time) float64 {
 	return min(max(t.Sub(a.From).Seconds()/a.span().Seconds(), 0), 1) * chartWidth
 }
 
-// Name is how the page calls the stretch.
+// Name is the heading of the charts.
 func (a axis) Name() string {
 	if a.span() == time.Hour {
 		return "Last hour"
@@ -76,7 +76,7 @@ func (a axis) Name() string {
 	return fmt.Sprintf("Last %.0f minutes", a.span().Minutes())
 }
 
-// Ticks are how long ago the quarters begin.
+// Ticks are the labels of the four quarters of the axis.
 func (a axis) Ticks() []string {
 	ticks := make([]string, 4)
 	for i := range ticks {
@@ -85,16 +85,17 @@ func (a axis) Ticks() []string {
 	return ticks
 }
 
-// point is a value at a place; of several in one column the largest.
+// point is a value at a position: the largest of its column.
 type point struct{ x, y float64 }
 
 // bandTo returns the band between two moments.
 func (a axis) band(from, to time.Time, kind string) band {
 	x := a.x(from)
-	return band{number(x), number(a.x(to) - x), kind, fmt.Sprintf("%s %s – %s", kindNames[kind], clockTime(from), clockTime(to))}
+	title := fmt.Sprintf("%s %s – %s", kindNames[kind], clockTime(from), clockTime(to))
+	return band{number(x), number(a.x(to) - x), kind, title}
 }
 
-// timeline returns the bands of the verdict.
+// timeline returns the bands of the verdict from its changes, newest first.
 func (a axis) timeline(changes []history.Change) []band {
 	var bands []band
 	end := a.To
@@ -115,7 +116,7 @@ func later(t, u time.Time) time.Time {
 	return u
 }
 
-// latency draws how long a probe took, and where it failed.
+// latency draws the durations of a probe, and marks its failures.
 func (c *chart) latency(a axis, samples []history.Sample, probe health.Probe) {
 	var points []point
 	var peak float64
@@ -142,12 +143,12 @@ func (c *chart) latency(a axis, samples []history.Sample, probe health.Probe) {
 		return
 	}
 	points = append(points, point{chartWidth, points[len(points)-1].y})
-	c.draw(points, niceCeiling(max(peak, 0.002))) // what is faster looks like nothing happening, as it is
+	c.draw(points, niceCeiling(max(peak, 0.002))) // below 2 ms the line stays flat
 	c.Peak = "max " + seconds(peak)
 	c.Alt = fmt.Sprintf("%s: at most %s, failed in %d of %d samples.", c.Name, seconds(peak), failures, runs)
 }
 
-// endOf is where the sample after one begins.
+// endOf returns the beginning of the next sample, or now for the last one.
 func endOf(samples []history.Sample, i int, now time.Time) time.Time {
 	if i > 0 {
 		return samples[i-1].Began
@@ -155,7 +156,7 @@ func endOf(samples []history.Sample, i int, now time.Time) time.Time {
 	return now
 }
 
-// fail marks a stretch of time, as a part of the mark before it if that is near.
+// fail marks a period as failed. It extends the previous mark if that is less than a column away.
 func (c *chart) fail(a axis, from, to time.Time) {
 	x, end := number(a.x(from)), number(a.x(to))
 	if last := len(c.Failures) - 1; last >= 0 && x-(c.Failures[last].X+c.Failures[last].Width) < column {
@@ -166,7 +167,7 @@ func (c *chart) fail(a axis, from, to time.Time) {
 	c.Failures = append(c.Failures, band{X: x, Width: max(end-x, column), Title: "failed from " + clockTime(from)})
 }
 
-// draw makes a line of points, and the area below it.
+// draw sets the line through the points, and the area below it.
 func (c *chart) draw(points []point, top float64) {
 	var line strings.Builder
 	for i, p := range points {
@@ -177,13 +178,14 @@ func (c *chart) draw(points []point, top float64) {
 		fmt.Fprintf(&line, "%s%s %s", command, number(p.x), number(height(p.y, top)))
 	}
 	c.Line = line.String()
-	c.Area = fmt.Sprintf("%sL%s %sL%s %sZ", c.Line, number(points[len(points)-1].x), number(chartHeight), number(points[0].x), number(chartHeight))
+	first, last := number(points[0].x), number(points[len(points)-1].x)
+	c.Area = fmt.Sprintf("%sL%s %sL%s %sZ", c.Line, last, number(chartHeight), first, number(chartHeight))
 }
 
-// height is where a value is, from the top, with room for the line's own width.
+// height returns the vertical position of a value, from the top, with room for the width of the line.
 func height(value, top float64) float64 { return 1 + (chartHeight-2)*(1-value/top) }
 
-// steps draws a value that holds until the next one. It ends where the value is not known.
+// steps draws a value that holds until the next sample. The line is interrupted where the value is not known.
 func (c *chart) steps(a axis, samples []history.Sample, top float64, value func(history.Sample) (float64, bool)) {
 	var line, area strings.Builder
 	var before number
@@ -199,7 +201,7 @@ func (c *chart) steps(a axis, samples []history.Sample, top float64, value func(
 	for i := len(samples) - 1; i >= 0; i-- { // oldest first
 		v, ok := value(samples[i])
 		x := a.x(samples[i].Began)
-		y := number(math.Round(2*height(v, top)) / 2) // smaller steps than the half of a pixel are none
+		y := number(math.Round(2*height(v, top)) / 2) // rounded to half a pixel
 		switch {
 		case !ok:
 			end(x)
@@ -217,7 +219,7 @@ func (c *chart) steps(a axis, samples []history.Sample, top float64, value func(
 	c.Line, c.Area = line.String(), area.String()
 }
 
-// words draws what the status file said.
+// words draws the word in the status file.
 func (c *chart) words(a axis, samples []history.Sample) {
 	end := a.To
 	for i, s := range samples { // newest first
@@ -234,7 +236,7 @@ func (c *chart) words(a axis, samples []history.Sample) {
 	}
 }
 
-// niceCeiling is the next of 1, 2, 5, 10, 20, 50 … from a value on.
+// niceCeiling returns the smallest of 1, 2, 5, 10, 20, 50 … that is not below a value.
 func niceCeiling(value float64) float64 {
 	if value <= 0 {
 		return 1
@@ -248,7 +250,7 @@ func niceCeiling(value float64) float64 {
 	return 10 * power
 }
 
-// seconds says how long something took.
+// seconds formats a duration in seconds, with its unit.
 func seconds(s float64) string {
 	switch {
 	case s >= 9.95:

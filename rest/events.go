@@ -13,37 +13,39 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// eventsPath is the stream that keeps pages live.
+// eventsPath is the path of the event stream, which keeps an open page up to date.
 const eventsPath = "/signal/events"
 
 const (
-	maxListeners = 64
-	// settleTime is what an event waits for, so that the observations of one round of polls are one event.
-	settleTime = 100 * time.Millisecond
-	// heartbeatTime is the longest that a listener hears nothing. After twice that, page.js takes the stream for lost.
+	maxStreams = 64
+	// coalesceTime is the least time between two events of a stream, so that the observations of one round of polls are
+	// sent as one event.
+	coalesceTime = 100 * time.Millisecond
+	// heartbeatTime is the longest time without an event. After a little more than twice that, page.js treats the stream
+	// as lost.
 	heartbeatTime = 15 * time.Second
-	// eventTime is what a listener has to take an event; who is slower is dropped.
+	// eventTime is the time limit for sending an event; a slower client is disconnected.
 	eventTime = 5 * time.Second
-	// retryTime is what a browser waits before it connects again, retryFull what it is told to wait while there is no place.
+	// retryTime is the time after which a browser connects again; retryFull the same while all streams are in use.
 	retryTime = 2 * time.Second
 	retryFull = 10 * time.Second
 )
 
-// listeners counts those who listen. Nothing else is known of them.
-type listeners struct {
+// streams counts the open event streams, and ends all of them at shutdown.
+type streams struct {
 	count atomic.Int64
-	ended context.Context // when all streams end
+	ended context.Context // done when all streams have to end
 	end   context.CancelFunc
 }
 
-func newListeners() *listeners {
-	l := new(listeners)
+func newStreams() *streams {
+	l := new(streams)
 	l.ended, l.end = context.WithCancel(context.Background()) //nolint:gosec // the server calls it when it shuts down
 	return l
 }
 
-// register shows how many listen.
-func (l *listeners) register(provider metric.MeterProvider) error {
+// register exports the number of open streams.
+func (l *streams) register(provider metric.MeterProvider) error {
 	_, err := provider.Meter(meterName).Int64ObservableGauge("signal.page.listeners",
 		metric.WithUnit("{page}"), metric.WithDescription("Status pages that are open and live now, at most 64."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
@@ -56,64 +58,64 @@ func (l *listeners) register(provider metric.MeterProvider) error {
 	return nil
 }
 
-// add takes a place; false says that there is none.
-func (l *listeners) add() bool {
-	if l.count.Add(1) > maxListeners {
+// add counts a stream, or returns false if there are maxStreams already.
+func (l *streams) add() bool {
+	if l.count.Add(1) > maxStreams {
 		l.remove()
 		return false
 	}
 	return true
 }
 
-func (l *listeners) remove() { l.count.Add(-1) }
+func (l *streams) remove() { l.count.Add(-1) }
 
-// listen answers the stream of server-sent events: the parts of the page whenever there is something new in them, and a
-// heartbeat. Each listener waits on the snapshot that it was sent last; nobody waits for a listener.
-func (p *page) listen(c *gin.Context) {
-	if !p.listeners.add() {
+// events replies with a stream of server-sent events: the parts of the page whenever something new is observed, and a
+// heartbeat. Each stream waits until the snapshot that it sent last is superseded; nothing waits for a stream.
+func (p *page) events(c *gin.Context) {
+	if !p.streams.add() {
 		c.Header("Retry-After", strconv.Itoa(int(retryFull.Seconds())))
-		c.String(http.StatusServiceUnavailable, "%d listen already", maxListeners)
+		c.String(http.StatusServiceUnavailable, "%d event streams are open already; retry later", maxStreams)
 		return
 	}
-	defer p.listeners.remove()
+	defer p.streams.remove()
 	protect(c)
 	c.Header("Content-Type", "text/event-stream; charset=utf-8")
-	c.Header("X-Accel-Buffering", "no") // nginx would hold events back
+	c.Header("X-Accel-Buffering", "no") // nginx would buffer events
 	c.Status(http.StatusOK)
 	if c.Request.Method == http.MethodHead {
 		return
 	}
 	ctx, cancel := context.WithCancel(c.Request.Context())
 	defer cancel()
-	defer context.AfterFunc(p.listeners.ended, cancel)()
+	defer context.AfterFunc(p.streams.ended, cancel)()
 	s := stream{c.Writer, http.NewResponseController(c.Writer)}
-	if s.control.SetReadDeadline(time.Time{}) == nil && s.send(retry) { // that of the server is for the request
+	if s.control.SetReadDeadline(time.Time{}) == nil && s.send(retry) { // the server's deadline is for the request
 		p.feed(ctx, s)
 	}
 }
 
-// feed sends events until ctx ends, or the listener is gone or too slow.
+// feed sends events until ctx ends, or the client is gone or too slow.
 func (p *page) feed(ctx context.Context, s stream) {
 	for {
-		r := p.render(settleTime)
+		r := p.render(coalesceTime)
 		if !s.send(clock(), r.event) || !s.await(ctx, r.of.Superseded()) {
 			return
 		}
 		select {
-		case <-time.After(settleTime):
+		case <-time.After(coalesceTime):
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// stream is the way to one listener.
+// stream is the connection to one client.
 type stream struct {
 	http.ResponseWriter
 	control *http.ResponseController
 }
 
-// send writes and flushes; false says that the listener is gone, or did not take it in time.
+// send writes and flushes. It returns false if the client is gone or too slow.
 func (s stream) send(parts ...[]byte) bool {
 	if s.control.SetWriteDeadline(time.Now().Add(eventTime)) != nil {
 		return false
@@ -126,13 +128,13 @@ func (s stream) send(parts ...[]byte) bool {
 	return s.control.Flush() == nil
 }
 
-// await waits for news, and sends heartbeats meanwhile; false says that the stream is at its end.
-func (s stream) await(ctx context.Context, news <-chan struct{}) bool {
+// await sends heartbeats until superseded is closed, and then returns true. It returns false if the stream has to end.
+func (s stream) await(ctx context.Context, superseded <-chan struct{}) bool {
 	heartbeat := time.NewTicker(heartbeatTime)
 	defer heartbeat.Stop()
 	for {
 		select {
-		case <-news:
+		case <-superseded:
 			return true
 		case <-ctx.Done():
 			return false
@@ -146,14 +148,14 @@ func (s stream) await(ctx context.Context, news <-chan struct{}) bool {
 
 var retry = fmt.Appendf(nil, "retry: %d\n\n", retryTime.Milliseconds())
 
-// clock is an event that tells the server's time, in milliseconds since the epoch, and which build of the page it serves:
-// a browser counts down from the former, and loads the page anew when the latter changes.
+// clock is an event with the server's time, in milliseconds since the epoch, and the build of the page. page.js counts
+// down from the time, and reloads the page when the build changes.
 func clock() []byte {
 	return asEvent("clock", fmt.Appendf(nil, "%d %s", time.Now().UnixMilli(), loadAssets().build))
 }
 
-// asEvent makes an event of a text. Each end of a line in it, be it a carriage return, begins a new line of data: no text
-// can end the event.
+// asEvent returns a server-sent event with a text. Each line end in it (CR, LF or CRLF) begins a new data field, so
+// that no text can end the event early.
 func asEvent(name string, text []byte) []byte {
 	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 	text = bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))

@@ -94,7 +94,7 @@ func (r *runningServer) open(t *testing.T, method string) *http.Response {
 	return answer
 }
 
-func (r *runningServer) listen(t *testing.T) *eventStream {
+func (r *runningServer) openStream(t *testing.T) *eventStream {
 	t.Helper()
 	answer := r.open(t, "GET")
 	if answer.StatusCode != 200 {
@@ -104,17 +104,17 @@ func (r *runningServer) listen(t *testing.T) *eventStream {
 }
 
 // listening is how many the server counts.
-func (r *runningServer) listening(t *testing.T) float64 {
+func (r *runningServer) openStreams(t *testing.T) float64 {
 	t.Helper()
 	return r.scrape(t)["signal_page_listeners"].GetMetric()[0].GetGauge().GetValue()
 }
 
-// awaitListeners waits until the server counts so many.
-func (r *runningServer) awaitListeners(t *testing.T, want float64) {
+// awaitStreams waits until the server counts so many.
+func (r *runningServer) awaitStreams(t *testing.T, want float64) {
 	t.Helper()
 	limit := time.After(bound)
 	for {
-		got := r.listening(t)
+		got := r.openStreams(t)
 		if got == want {
 			return
 		}
@@ -160,7 +160,7 @@ func TestEvents(t *testing.T) {
 func TestEventIsThePage(t *testing.T) {
 	r := startServer(t, setup{})
 	r.node.enter(t, "up")
-	s := r.listen(t)
+	s := r.openStream(t)
 	s.next(t)
 	page := s.next(t).data
 	if !strings.Contains(r.ask(t, "GET", "/").body, page[:strings.Index(page, `<section id="charts"`)]) || !strings.Contains(page, `<section id="changes"`) {
@@ -172,14 +172,14 @@ func TestEventIsThePage(t *testing.T) {
 func TestListenersAreBounded(t *testing.T) {
 	r := startServer(t, setup{})
 	r.node.enter(t, "up")
-	streams := make([]*eventStream, maxListeners)
+	streams := make([]*eventStream, maxStreams)
 	for i := range streams {
-		streams[i] = r.listen(t)
+		streams[i] = r.openStream(t)
 	}
 	for _, s := range streams {
 		s.awaitPage(t, "<h1>Up</h1>")
 	}
-	r.awaitListeners(t, 64)
+	r.awaitStreams(t, 64)
 	for _, method := range []string{"GET", "HEAD"} {
 		answer := r.open(t, method)
 		if answer.StatusCode != 503 || answer.Header.Get("Retry-After") != "10" {
@@ -192,8 +192,8 @@ func TestListenersAreBounded(t *testing.T) {
 		s.awaitPage(t, "<h1>Draining</h1>")
 	}
 	streams[0].Close()
-	r.awaitListeners(t, 63)
-	r.listen(t).awaitPage(t, "<h1>Draining</h1>")
+	r.awaitStreams(t, 63)
+	r.openStream(t).awaitPage(t, "<h1>Draining</h1>")
 }
 
 // TestHeadOfEvents answers at once, and takes no place.
@@ -203,7 +203,7 @@ func TestHeadOfEvents(t *testing.T) {
 	if got.code != 200 || got.body != "" || got.header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
 		t.Errorf("%d %v", got.code, got.header)
 	}
-	r.awaitListeners(t, 0)
+	r.awaitStreams(t, 0)
 }
 
 // TestShutdownEndsStreams: at once, not when the time for requests in flight is over.
@@ -211,7 +211,7 @@ func TestShutdownEndsStreams(t *testing.T) {
 	r := startServer(t, setup{})
 	var ended sync.WaitGroup
 	for range 10 {
-		s := r.listen(t)
+		s := r.openStream(t)
 		s.next(t)
 		ended.Go(func() {
 			for {
@@ -313,10 +313,10 @@ func TestRoundIsOneEvent(t *testing.T) {
 		began := time.Now()
 		n.enter(t, "up") // three observations
 		s.next(t)
-		if e := s.next(t); e.name != "page" || !strings.Contains(e.data, "<h1>Up</h1>") || time.Since(began) != settleTime {
+		if e := s.next(t); e.name != "page" || !strings.Contains(e.data, "<h1>Up</h1>") || time.Since(began) != coalesceTime {
 			t.Errorf("after %s: %s", time.Since(began), e.data)
 		}
-		if e := s.next(t); e.name != "clock" || time.Since(began) != settleTime+heartbeatTime {
+		if e := s.next(t); e.name != "clock" || time.Since(began) != coalesceTime+heartbeatTime {
 			t.Errorf("after %s: %s", time.Since(began), e.name)
 		}
 	})
@@ -332,7 +332,7 @@ func TestSlowListenerIsDropped(t *testing.T) {
 		if took := time.Since(began); took != 0 {
 			t.Errorf("an observation waited %s", took)
 		}
-		time.Sleep(settleTime + eventTime + time.Millisecond) // virtual
+		time.Sleep(coalesceTime + eventTime + time.Millisecond) // virtual
 		synctest.Wait()
 		if _, err := conn.Write([]byte("x")); err != io.ErrClosedPipe {
 			t.Errorf("still connected: %v", err)
@@ -359,7 +359,7 @@ func TestManyObservations(t *testing.T) {
 			s.next(t)
 			s.next(t)
 		}
-		if took := time.Since(began); took < 50*settleTime || took > 51*settleTime+10*time.Millisecond {
+		if took := time.Since(began); took < 50*coalesceTime || took > 51*coalesceTime+10*time.Millisecond {
 			t.Errorf("50 events took %s", took)
 		}
 		stop()
@@ -380,7 +380,7 @@ func TestNextIsTold(t *testing.T) {
 		}
 		s.awaitPage(t, "<h1>Draining</h1>")
 		s.awaitPage(t, "<h1>Down</h1>")
-		if took := time.Since(began); took != 120*time.Second+settleTime {
+		if took := time.Since(began); took != 120*time.Second+coalesceTime {
 			t.Errorf("the page changed after %s", took)
 		}
 		stop()

@@ -12,7 +12,7 @@ import (
 
 const jsonType = "application/json; charset=utf-8"
 
-// noCensus is the answer when the last poll of the census failed, or none has ended yet.
+// noCensus is the body of the reply when the last poll of the census failed, or none has ended yet.
 var noCensus = []byte(`{"room_census":null}`)
 
 type handlers struct {
@@ -21,7 +21,7 @@ type handlers struct {
 	in      *instruments
 }
 
-// self says that the sidecar itself runs.
+// self replies that the sidecar itself runs.
 func (h *handlers) self(c *gin.Context) { c.String(http.StatusOK, "OK") }
 
 // nodeHealth replies with the node's health as a status code, without a body. Its headers give the state and the root
@@ -41,7 +41,7 @@ func (h *handlers) nodeHealth(c *gin.Context) {
 // report replies with everything that is known, with the same status codes as nodeHealth.
 func (h *handlers) report(c *gin.Context) {
 	s := h.source.Current()
-	answer(c.Writer, codeOf(s), render(s.Report()))
+	sendJSON(c.Writer, codeOf(s), render(s.Report()))
 }
 
 // codeOf returns the HTTP status code for the node's health.
@@ -56,23 +56,23 @@ func codeOf(s *health.Snapshot) int {
 	}
 }
 
-// census passes on the rooms as prosody sent them.
+// census replies with the rooms as prosody sent them.
 func (h *handlers) census(c *gin.Context) {
 	census := h.source.Current().Census
 	if !census.OK() {
-		answer(c.Writer, http.StatusServiceUnavailable, noCensus)
+		sendJSON(c.Writer, http.StatusServiceUnavailable, noCensus)
 		return
 	}
-	answer(c.Writer, http.StatusOK, []byte(`{"room_census":`), census.Rooms, []byte(`}`))
+	sendJSON(c.Writer, http.StatusOK, []byte(`{"room_census":`), census.Rooms, []byte(`}`))
 }
 
-// explain says why the verdict is what it is, and what comes next. The code is 200 whatever the verdict: it is an answer
-// about the answer.
+// explain replies with the reasons for the verdict and what it becomes next. The status code is 200 for every verdict:
+// it describes the verdict and does not stand for it.
 func (h *handlers) explain(c *gin.Context) {
-	answer(c.Writer, http.StatusOK, render(h.source.Current().Explain()))
+	sendJSON(c.Writer, http.StatusOK, render(h.source.Current().Explain()))
 }
 
-// render returns JSON. Only values that JSON cannot tell, which none of ours is, make it panic.
+// render returns JSON. It panics on a value that JSON cannot represent; no reply of this package holds one.
 func render(v any) []byte {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -81,14 +81,15 @@ func render(v any) []byte {
 	return body
 }
 
-// noStore keeps every answer out of caches: a shared cache may otherwise keep a 200 of /about/health. Only the page's
-// assets, whose names change with their content, say something else.
+// noStore forbids caches to keep a reply: a shared cache could otherwise return an old 200 for /about/health. Only the
+// assets of the page, whose names change with their content, override it.
 func noStore(c *gin.Context) { c.Header("Cache-Control", "no-store") }
 
-// answer sends JSON.
-func answer(w http.ResponseWriter, code int, parts ...[]byte) { send(w, code, jsonType, parts...) }
+// sendJSON replies with JSON.
+func sendJSON(w http.ResponseWriter, code int, parts ...[]byte) { send(w, code, jsonType, parts...) }
 
-// send sends a body, given in parts so that large ones need no copy; with its length, so that the answer to HEAD has it too.
+// send replies with a body, given in parts so that large ones are not copied. It sets Content-Length, so that the reply
+// to HEAD has it too.
 func send(w http.ResponseWriter, code int, contentType string, parts ...[]byte) {
 	length := 0
 	for _, part := range parts {
@@ -98,6 +99,6 @@ func send(w http.ResponseWriter, code int, contentType string, parts ...[]byte) 
 	w.Header().Set("Content-Length", strconv.Itoa(length))
 	w.WriteHeader(code)
 	for _, part := range parts {
-		_, _ = w.Write(part) // a client that is gone needs no answer
+		_, _ = w.Write(part) // an error means that the client is gone
 	}
 }

@@ -12,20 +12,20 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 )
 
-var errSince = errors.New("must be a moment such as 2026-03-01T03:00:00Z, or how long ago, such as 15m")
+var errSince = errors.New("must be a time such as 2026-03-01T03:00:00Z, or a duration before now, such as 15m")
 
-// past shows what happened, newest first: all that is kept, or what came since a moment.
+// past replies with what happened, newest first: all that is kept, or what happened at a time and after it.
 func (h *handlers) past(w http.ResponseWriter, r *http.Request) {
 	since, err := parseSince(r.URL.Query().Get("since"), time.Now())
 	if err != nil {
-		answer(w, http.StatusBadRequest, render(map[string]string{"error": err.Error()}))
+		sendJSON(w, http.StatusBadRequest, render(map[string]string{"error": err.Error()}))
 		return
 	}
-	answer(w, http.StatusOK, render(h.history.Since(since)))
+	sendJSON(w, http.StatusOK, render(h.history.Since(since)))
 }
 
-// compressed compresses a body over 1 KiB with gzip for clients that accept it. gzhttp does not compress the reply to HEAD,
-// whose headers would then differ from those of GET: so the handler gets a GET, and net/http omits the body.
+// compressed compresses a body over 1 KiB with gzip for clients that accept it. gzhttp does not compress the reply to
+// HEAD, whose headers would then differ from those of GET: so the handler gets a GET, and net/http omits the body.
 func compressed(handler http.HandlerFunc) (gin.HandlerFunc, error) {
 	wrap, err := gzhttp.NewWrapper(gzhttp.EnableZstd(false))
 	if err != nil {
@@ -39,7 +39,7 @@ func compressed(handler http.HandlerFunc) (gin.HandlerFunc, error) {
 	}, nil
 }
 
-// parseSince reads a moment (RFC 3339), or a duration back from now; "" is the beginning.
+// parseSince reads a time (RFC 3339) or a duration before now; the zero time for "".
 func parseSince(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -54,7 +54,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("since=%s: %w", short(text), errSince)
 }
 
-// short quotes the beginning of a text that anybody may have sent.
+// short quotes at most the first 80 bytes of a text from a client.
 func short(text string) string {
 	const limit = 80
 	if len(text) > limit {

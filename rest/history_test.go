@@ -23,7 +23,7 @@ func historyHandler(t *testing.T, h History) http.Handler {
 	t.Helper()
 	handler, err := newHandler(Options{
 		Source: health.NewMonitor(health.Config{}), History: h, MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler),
-	}, newListeners())
+	}, newStreams())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestHistoryBadSince(t *testing.T) {
 	handler := historyHandler(t, history.New())
 	answer := httptest.NewRecorder()
 	handler.ServeHTTP(answer, httptest.NewRequest("GET", "/signal/history?since=soon", nil))
-	const want = `{"error":"since=\"soon\": must be a moment such as 2026-03-01T03:00:00Z, or how long ago, such as 15m"}`
+	const want = `{"error":"since=\"soon\": must be a time such as 2026-03-01T03:00:00Z, or a duration before now, such as 15m"}`
 	if got := answer.Body.String(); got != want {
 		t.Errorf("the answer is %s, want %s", got, want)
 	}

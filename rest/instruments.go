@@ -23,8 +23,8 @@ var durationBoundaries = []float64{.001, .01, .1, 1}
 
 // knownMethods are those of RFC 9110, and PATCH (RFC 5789). The semantic conventions call any other _OTHER.
 var knownMethods = []string{
-	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodConnect, http.MethodOptions,
-	http.MethodTrace, http.MethodPatch,
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodConnect,
+	http.MethodOptions, http.MethodTrace, http.MethodPatch,
 }
 
 // instruments are the metrics of this package.
@@ -42,8 +42,8 @@ func newInstruments(provider metric.MeterProvider) (*instruments, error) {
 	// counter is a gauge in Prometheus, and keeps its name in both text formats.
 	checks, errC := meter.Int64UpDownCounter("signal_health_check",
 		metric.WithUnit("{request}"), metric.WithDescription("Number of requests for the health of the node."))
-	unhealthy, errU := meter.Int64UpDownCounter("signal_unhealthy_check",
-		metric.WithUnit("{request}"), metric.WithDescription("Number of requests for the health of the node that were answered unhealthy."))
+	unhealthy, errU := meter.Int64UpDownCounter("signal_unhealthy_check", metric.WithUnit("{request}"),
+		metric.WithDescription("Number of requests for the health of the node that were answered unhealthy."))
 	if err := errors.Join(err, errC, errU); err != nil {
 		return nil, fmt.Errorf("create HTTP instruments: %w", err)
 	}

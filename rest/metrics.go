@@ -7,11 +7,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// maxScrapes is how many scrapes may be under way; more are answered 503.
+// maxScrapes is the number of scrapes that may run at once; further ones get a 503.
 const maxScrapes = 8
 
-// metricsHandler serves Prometheus text, OpenMetrics or protobuf, as negotiated: all that can be gathered, even when some
-// of it cannot. It does not compress: that would be a fifth of a scrape's cost, and a megabyte, for a text of 15 KB.
+// metricsHandler serves Prometheus text, OpenMetrics or protobuf, as negotiated. A collector that fails does not hide
+// the metrics of the others. Replies are not compressed: for a text of 15 KB that would cost a fifth of the CPU of a
+// scrape.
 func (o Options) metricsHandler() http.Handler {
 	return promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
 		EnableOpenMetrics:   true,

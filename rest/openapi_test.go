@@ -63,7 +63,8 @@ var compiledDescription = sync.OnceValues(func() (*description, error) {
 	return d, err
 })
 
-// check compares an answer with its description: code, headers, content type and body. What is not described must be 404.
+// check compares an answer with its description: code, headers, content type and body. What is not described must be
+// 404.
 func (d *description) check(t *testing.T, method, path string, r reply) {
 	t.Helper()
 	path, _, _ = strings.Cut(path, "?")
@@ -136,8 +137,8 @@ func pointer(names ...string) string {
 	return b.String()
 }
 
-// TestEveryAnswerIsDescribed has every path answer in every state, with the census and without it. In the end, every answer
-// that is described must have been given.
+// TestEveryAnswerIsDescribed has every path answer in every state, with the census and without it. In the end, every
+// answer that is described must have been given.
 func TestEveryAnswerIsDescribed(t *testing.T) {
 	d := readDescription(t)
 	given := map[string]bool{}
@@ -179,8 +180,8 @@ func TestEveryAnswerIsDescribed(t *testing.T) {
 	for _, asset := range loadAssets().paths {
 		ask(crowded, asset)
 	}
-	for range maxListeners {
-		crowded.listen(t)
+	for range maxStreams {
+		crowded.openStream(t)
 	}
 	ask(crowded, eventsPath)
 
@@ -224,7 +225,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	handler, err := newHandler(Options{
 		Source: newNode(true), Gatherer: prometheus.NewRegistry(), Census: true, History: history.New(),
 		MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler),
-	}, newListeners())
+	}, newStreams())
 	if err != nil {
 		t.Fatal(err)
 	}

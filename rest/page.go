@@ -13,29 +13,29 @@ import (
 
 // PageOptions is what the status page shows beside the snapshots and the history.
 type PageOptions struct {
-	// Host names the node in the heading.
+	// Host is the name of the node in the heading.
 	Host string
-	// Version is that of the sidecar.
+	// Version is the version of the sidecar.
 	Version string
-	// TraceURL is where a trace can be seen, with {trace_id} in it; "" shows no links.
+	// TraceURL is the URL of a trace, with {trace_id} in place of its id; "" shows no links.
 	TraceURL string
 }
 
-// page renders the status page. What can change of it, its parts, is rendered once for all who look at it.
+// page renders the status page. Its parts, which change, are rendered once for all clients: rendering takes some 2 ms.
 type page struct {
 	PageOptions
 	source  Source
 	history History
 	census  bool
-	links   []string // paths of this server that the page leads to
+	links   []string // paths of this server that the page links to
 
-	listeners *listeners
+	streams *streams
 
 	mu   sync.Mutex
 	last *pageParts
 }
 
-// pageParts is the parts of the page as they were at one moment. It never changes.
+// pageParts holds the parts of the page as they were at one moment. It is immutable.
 type pageParts struct {
 	of    *health.Snapshot
 	at    time.Time
@@ -45,28 +45,31 @@ type pageParts struct {
 	event []byte // the same as a server-sent event
 }
 
-// maxAge is how old a rendering may be while nothing new was observed: the charts move on by themselves.
+// maxAge is the age up to which a rendering is used while nothing new is observed. Older charts would lag behind the
+// clock.
 const maxAge = time.Second
 
-// render returns the parts of the page. A rendering of a snapshot that has been superseded since is good enough until it
-// is older than late: so the number of renderings is bounded, whatever the number of listeners and the polling interval.
-func (p *page) render(late time.Duration) *pageParts {
+// render returns the parts of the page. A rendering that is younger than recent is used even if its snapshot has been
+// superseded. This bounds the number of renderings, whatever the number of streams and the polling interval.
+func (p *page) render(recent time.Duration) *pageParts {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, s := time.Now(), p.source.Current()
 	if l := p.last; l != nil {
-		if age := now.Sub(l.at); age < late || age < maxAge && l.of == s {
+		if age := now.Sub(l.at); age < recent || age < maxAge && l.of == s {
 			return l
 		}
 	}
 	v := p.view(s, now)
 	var parts bytes.Buffer
 	execute(&parts, "parts", v)
-	p.last = &pageParts{of: s, at: now, title: v.Title, icon: v.Icon, parts: parts.Bytes(), event: asEvent("page", parts.Bytes())}
+	p.last = &pageParts{
+		of: s, at: now, title: v.Title, icon: v.Icon, parts: parts.Bytes(), event: asEvent("page", parts.Bytes()),
+	}
 	return p.last
 }
 
-// frame is the page around its parts.
+// frame is the data of the template around the parts.
 type frame struct {
 	*pageParts
 	Now    int64 // of the server, in milliseconds since the epoch
@@ -83,7 +86,8 @@ func (f frame) Host() string    { return f.page.Host }
 func (f frame) Version() string { return f.page.Version }
 func (f frame) Links() []string { return f.page.links }
 
-// show answers the whole page. Its code is 200 whatever the verdict, also before there is one: it is for people.
+// show replies with the whole page. The status code is 200 for every verdict, and before the first one: the page is for
+// people.
 func (p *page) show(c *gin.Context) {
 	a := loadAssets()
 	var body bytes.Buffer
@@ -92,10 +96,11 @@ func (p *page) show(c *gin.Context) {
 	send(c.Writer, http.StatusOK, "text/html; charset=utf-8", body.Bytes())
 }
 
-// protect lets the page load nothing but its own script, style and images, and be shown in no frame.
+// protect sets headers by which browsers load only this server's script, style and images, and show the page in no
+// frame.
 func protect(c *gin.Context) {
-	c.Header("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	c.Header("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
+		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	c.Header("Referrer-Policy", "no-referrer")
 	c.Header("X-Content-Type-Options", "nosniff")
 }

@@ -130,7 +130,7 @@ func TestHostileText(t *testing.T) {
 		if !strings.Contains(html.UnescapeString(page), "alert(1)") {
 			t.Errorf("%d: what was observed is not shown", i)
 		}
-		s := r.listen(t)
+		s := r.openStream(t)
 		s.next(t) // clock
 		if e := s.next(t); e.name != "page" || strings.Contains(e.data, "<script") || !strings.Contains(e.data, `<section id="changes">`) {
 			t.Errorf("%d: the event is %s: %s", i, e.name, e.data)
@@ -204,7 +204,7 @@ func TestRenderedOnce(t *testing.T) {
 	p := &page{source: n, history: history.New()}
 	n.enter(t, "up")
 	first := p.render(0)
-	if p.render(0) != first || p.render(settleTime) != first {
+	if p.render(0) != first || p.render(coalesceTime) != first {
 		t.Error("the same snapshot was rendered again")
 	}
 	n.enter(t, "drain")
@@ -224,10 +224,10 @@ func TestPageIsMeasuredByRoute(t *testing.T) {
 	r.ask(t, "GET", loadAssets().paths["page.css"])
 	r.ask(t, "GET", "/assets/one")
 	r.ask(t, "GET", "/assets/two")
-	s := r.listen(t)
+	s := r.openStream(t)
 	s.next(t)
 	s.Close()
-	r.awaitListeners(t, 0)
+	r.awaitStreams(t, 0)
 	got := map[string]uint64{}
 	for _, m := range r.scrape(t)["http_server_request_duration_seconds"].GetMetric() {
 		l := labels(m)

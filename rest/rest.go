@@ -1,5 +1,5 @@
-// Package rest serves people and programs over HTTP (spec section 5): the node's health, the report, the census, and
-// the scrape endpoint. It decides nothing; it renders the current snapshot.
+// Package rest serves people and programs over HTTP (spec section 5): the health of the node, the report, the census,
+// and the scrape endpoint. It renders the current snapshot and contains no rule about health.
 package rest
 
 import (
@@ -24,7 +24,7 @@ import (
 
 const (
 	// maxConnections bounds the open connections of all listeners, as does half of the file descriptors that the process
-	// may have: the rest is for the probes, the agent and the status file.
+	// may have: the remaining ones are for the probes, the agent and the status file.
 	maxConnections = 4096
 	maxHeaderBytes = 16 << 10
 
@@ -32,11 +32,11 @@ const (
 	writeTimeout = 30 * time.Second
 	idleTimeout  = 90 * time.Second // above the 60 s that proxies keep idle connections
 
-	// shutdownTime is what requests in flight get to finish.
+	// shutdownTime is the time that requests in flight get to finish.
 	shutdownTime = time.Second
 )
 
-// Source is where the snapshots come from; *health.Monitor is one.
+// Source provides the current snapshot; *health.Monitor is one.
 type Source interface{ Current() *health.Snapshot }
 
 // History is what happened, newest first; *history.History is one.
@@ -52,7 +52,7 @@ type Options struct {
 	// connections, so that clients of one port cannot use up those of another.
 	Listeners []net.Listener
 	Source    Source
-	// Gatherer is what /metrics shows; nil turns it off.
+	// Gatherer provides the metrics for /metrics; nil turns that path off.
 	Gatherer prometheus.Gatherer
 	// Census turns /signal/census on.
 	Census bool
@@ -60,7 +60,7 @@ type Options struct {
 	History History
 	// Page is what else the status page shows.
 	Page PageOptions
-	// OpenFiles is how many files and sockets the process may have open, 0 if that is not known.
+	// OpenFiles is the number of files and sockets that the process may have open, 0 if that is not known.
 	OpenFiles uint64
 
 	MeterProvider metric.MeterProvider
@@ -73,10 +73,10 @@ type Server struct {
 	http      *http.Server
 }
 
-// New returns a Server that owns the listeners.
+// New returns a Server that owns the listeners in its options, or an error if an instrument cannot be created.
 func New(o Options) (*Server, error) {
-	listeners := newListeners()
-	handler, err := newHandler(o, listeners)
+	streams := newStreams()
+	handler, err := newHandler(o, streams)
 	if err != nil {
 		return nil, err
 	}
@@ -89,13 +89,13 @@ func New(o Options) (*Server, error) {
 			MaxHeaderBytes: maxHeaderBytes,
 			ErrorLog:       slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 
-			DisableGeneralOptionsHandler: true, // its answer to "OPTIONS *" would lack Cache-Control
+			DisableGeneralOptionsHandler: true, // its reply to "OPTIONS *" would lack Cache-Control
 		},
 	}
 	for _, l := range o.Listeners {
 		s.listeners = append(s.listeners, netutil.LimitListener(l, o.connections()))
 	}
-	s.http.RegisterOnShutdown(listeners.end) // they would never finish
+	s.http.RegisterOnShutdown(streams.end) // streams do not end by themselves
 	return s, nil
 }
 
@@ -108,8 +108,8 @@ func (o Options) connections() int {
 	return max(1, int(all)/len(o.Listeners))
 }
 
-// Run serves until ctx ends, then lets requests in flight finish for a second. It returns nil, or why a listener failed;
-// the failure of one ends all.
+// Run serves until ctx ends, then gives requests in flight one second to finish. It returns nil, or an error if a
+// listener failed; the failure of one listener ends all.
 func (s *Server) Run(ctx context.Context) error {
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -117,7 +117,7 @@ func (s *Server) Run(ctx context.Context) error {
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
 		if s.http.Shutdown(limit) != nil {
-			_ = s.http.Close() // whoever is left has had the time
+			_ = s.http.Close() // cuts off the requests that are left
 		}
 	})
 	var serving errgroup.Group
@@ -127,7 +127,7 @@ func (s *Server) Run(ctx context.Context) error {
 			if errors.Is(err, http.ErrServerClosed) {
 				return nil
 			}
-			defer s.http.Close() // ends the other listeners and the open connections, which nobody would end otherwise
+			defer s.http.Close() // ends the other listeners and the open connections, which would stay open otherwise
 			return fmt.Errorf("http listener: %w", err)
 		})
 	}
@@ -138,8 +138,8 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-// newHandler routes. Each GET also answers HEAD; another method is a 405, another path a 404.
-func newHandler(o Options, listeners *listeners) (http.Handler, error) {
+// newHandler returns the router. Each GET route also answers HEAD; another method gets a 405, another path a 404.
+func newHandler(o Options, streams *streams) (http.Handler, error) {
 	in, err := newInstruments(o.MeterProvider)
 	if err != nil {
 		return nil, err
@@ -149,7 +149,8 @@ func newHandler(o Options, listeners *listeners) (http.Handler, error) {
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
 	engine.Use(in.measure, noStore, gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, problem any) {
-		o.Logger.ErrorContext(c, "request failed", "route", c.FullPath(), "panic", fmt.Sprint(problem), "stack", string(debug.Stack()))
+		o.Logger.ErrorContext(c, "request failed",
+			"route", c.FullPath(), "panic", fmt.Sprint(problem), "stack", string(debug.Stack()))
 		c.AbortWithStatus(http.StatusInternalServerError)
 	}))
 
@@ -175,13 +176,13 @@ func newHandler(o Options, listeners *listeners) (http.Handler, error) {
 	if o.Gatherer != nil {
 		get("/metrics", gin.WrapH(o.metricsHandler()))
 	}
-	return engine, o.addPage(get, listeners)
+	return engine, o.addPage(get, streams)
 }
 
-// addPage adds the status page and what belongs to it.
-func (o Options) addPage(get func(string, gin.HandlerFunc), listeners *listeners) error {
+// addPage adds the status page, its assets and its event stream.
+func (o Options) addPage(get func(string, gin.HandlerFunc), streams *streams) error {
 	p := &page{
-		PageOptions: o.Page, source: o.Source, history: o.History, census: o.Census, listeners: listeners,
+		PageOptions: o.Page, source: o.Source, history: o.History, census: o.Census, streams: streams,
 		links: []string{"/signal/report", "/signal/explain", "/signal/history"},
 	}
 	if o.Gatherer != nil {
@@ -189,6 +190,6 @@ func (o Options) addPage(get func(string, gin.HandlerFunc), listeners *listeners
 	}
 	get("/", p.show)
 	get("/assets/:name", showAsset)
-	get(eventsPath, p.listen)
-	return listeners.register(o.MeterProvider)
+	get(eventsPath, p.events)
+	return streams.register(o.MeterProvider)
 }

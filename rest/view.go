@@ -10,9 +10,9 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
-// The kinds of verdict that the page tells apart, by colour and by word.
+// The kinds of verdict that the page distinguishes, by colour and by word.
 const (
-	kindNone    = "none" // there is no verdict yet
+	kindNone    = "none" // before the first verdict
 	kindUp      = "up"
 	kindDrain   = "drain"
 	kindMaint   = "maint"
@@ -23,31 +23,34 @@ const (
 
 // kindNames are the words of the timeline.
 var kindNames = map[string]string{
-	kindNone: "no verdict", kindUp: "up", kindDrain: "drain", kindMaint: "maint", kindDown: "down", kindDamped: "damped", kindUnknown: "unknown",
+	kindNone: "no verdict", kindUp: "up", kindDrain: "drain", kindMaint: "maint", kindDown: "down", kindDamped: "damped",
+	kindUnknown: "unknown",
 }
 
 // wordKinds are the colours of the status file's words.
 var wordKinds = map[health.Word]string{
-	health.WordReady: kindUp, health.WordDrain: kindDrain, health.WordMaint: kindMaint, health.WordUnhealthy: kindDown, health.WordUnknown: kindUnknown,
+	health.WordReady: kindUp, health.WordDrain: kindDrain, health.WordMaint: kindMaint, health.WordUnhealthy: kindDown,
+	health.WordUnknown: kindUnknown,
 }
 
-// headings say the verdict in one glance, and what it means for users.
+// headings are the heading for each kind of verdict, and what it means for users.
 var headings = map[string][2]string{
-	kindNone:    {"No verdict yet", "jicofo, prosody and the status file have not all been seen. HAProxy’s checks wait, and it keeps what it knew."},
-	kindUp:      {"Up", "Users are sent here."},
-	kindDrain:   {"Draining", "No new conferences come here; those that are here stay."},
-	kindMaint:   {"Maintenance", "Nobody is sent here."},
-	kindDown:    {"Down", "Nobody is sent here."},
-	kindDamped:  {"Down", "Recovering: nobody is sent here yet."},
-	kindUnknown: {"Up, status unknown", "The status file holds no known word, so HAProxy is told to drain."},
+	kindNone:    {"No verdict yet", "jicofo, prosody or the status file has not been probed yet. HAProxy keeps the state it has."},
+	kindUp:      {"Up", "HAProxy sends users here."},
+	kindDrain:   {"Draining", "HAProxy sends no new conferences here. Conferences on this node continue."},
+	kindMaint:   {"Maintenance", "HAProxy sends no users here."},
+	kindDown:    {"Down", "HAProxy sends no users here."},
+	kindDamped:  {"Down", "The node is healthy again. HAProxy sends no users here until the dampening ends."},
+	kindUnknown: {"Up, status unknown", "The status file holds no known word, so the reply to HAProxy is drain."},
 }
 
-// nexts say what a verdict turns into.
+// nexts are the names of the verdict that follows.
 var nexts = map[string]string{
-	kindUp: "Up", kindDrain: "Draining", kindMaint: "Maintenance", kindDown: "Down", kindDamped: "Down", kindUnknown: "Up, status unknown",
+	kindUp: "Up", kindDrain: "Draining", kindMaint: "Maintenance", kindDown: "Down", kindDamped: "Down",
+	kindUnknown: "Up, status unknown",
 }
 
-// kindOf is the kind of a verdict, by its state.
+// kindOf returns the kind of a verdict.
 func kindOf(state string, damped bool) string {
 	switch {
 	case state == string(health.StatusReady):
@@ -59,12 +62,12 @@ func kindOf(state string, damped bool) string {
 	}
 }
 
-// view is what the templates show.
+// view is the data of the templates.
 type view struct {
 	Kind, Heading, Meaning string
 	Title, Icon            string
 	AgentLine              string
-	At                     string // when all this was so
+	At                     string // when the page was rendered
 	Incident               string
 	Reasons                []reasonView
 	Tolerated              []toleratedView
@@ -73,19 +76,19 @@ type view struct {
 	Charts, Probes         []chart
 	Legend                 []string
 	Changes                []changeView
-	More                   int // changes that are kept but not shown
+	More                   int // number of changes that are kept but not shown
 }
 
-// moment is a time as people read it, and in milliseconds since the epoch as the script counts from it.
+// moment is a time as text, and in milliseconds since the epoch for the script.
 type moment struct {
 	Text, ISO string
 	Millis    int64
-	Away      string // how far it was away when the page was made
+	Away      string // time between it and the rendering of the page
 }
 
 func newMoment(t, now time.Time) moment {
 	away := t.Sub(now)
-	at := now.Add(away) // on the wall clock of now, which may have been set since
+	at := now.Add(away) // the wall clock may have been set since t
 	format := "15:04:05"
 	if at.UTC().YearDay() != now.UTC().YearDay() {
 		format = "2 Jan 15:04:05"
@@ -93,7 +96,7 @@ func newMoment(t, now time.Time) moment {
 	return moment{at.UTC().Format(format), at.UTC().Format(time.RFC3339), at.UnixMilli(), duration(away.Abs())}
 }
 
-// duration says a time as the script does, in whole seconds.
+// duration formats a duration in whole seconds, as page.js does.
 func duration(d time.Duration) string {
 	s := int(d.Round(time.Second).Seconds())
 	if s >= 3600 {
@@ -127,17 +130,18 @@ type changeView struct {
 	Incident, Lasts string
 }
 
-// maxChanges is how many changes the page lists.
+// maxChanges is the number of changes that the page lists.
 const maxChanges = 20
 
-// view brings together what the page shows at a moment.
+// view returns the data of the page at a moment.
 func (p *page) view(s *health.Snapshot, now time.Time) view {
 	samples, changes := p.history.Samples(), p.history.Changes()
 	verdict := s.Verdict
 	kind := kindOf(verdict.State(), verdict.Damped)
 	v := view{
-		Kind: kind, Heading: headings[kind][0], Meaning: headings[kind][1], AgentLine: strings.TrimSuffix(string(s.AgentLine), "\n"),
-		Icon: loadAssets().paths[kind+".svg"], At: clockTime(now), Incident: verdict.Incident,
+		Kind: kind, Heading: headings[kind][0], Meaning: headings[kind][1],
+		AgentLine: strings.TrimSuffix(string(s.AgentLine), "\n"),
+		Icon:      loadAssets().paths[kind+".svg"], At: clockTime(now), Incident: verdict.Incident,
 		Legend: []string{kindUp, kindDrain, kindMaint, kindDown, kindDamped, kindUnknown},
 	}
 	v.Title = v.Heading
@@ -148,7 +152,8 @@ func (p *page) view(s *health.Snapshot, now time.Time) view {
 		v.Reasons = append(v.Reasons, reasonView{r.Code, r.Text, newMoment(r.Since, now)})
 	}
 	for _, each := range verdict.Tolerated {
-		v.Tolerated = append(v.Tolerated, toleratedView{each.Service, each.Text, newMoment(each.Since, now), newMoment(each.Until, now)})
+		since, until := newMoment(each.Since, now), newMoment(each.Until, now)
+		v.Tolerated = append(v.Tolerated, toleratedView{each.Service, each.Text, since, until})
 	}
 	if next, ok := s.Next(); ok {
 		kind := kindOf(next.State(), next.Damped)
@@ -187,7 +192,7 @@ func (p *page) changes(changes []history.Change, now time.Time) (shown []changeV
 // charts are the rows about the verdict.
 func charts(s *health.Snapshot, samples []history.Sample, changes []history.Change, a axis, kind string) []chart {
 	verdict := chart{Name: "Verdict", Now: kindNames[kind], Bands: a.timeline(changes)}
-	verdict.Alt = fmt.Sprintf("Verdict: %s now, %d changes are known.", verdict.Now, len(changes))
+	verdict.Alt = fmt.Sprintf("Verdict: %s now, %d changes.", verdict.Now, len(changes))
 
 	weight := chart{Name: "Weight", Now: "–"}
 	if s.Verdict.Known {
@@ -249,7 +254,7 @@ func (p *page) probes(s *health.Snapshot, samples []history.Sample, a axis) []ch
 
 // probeRow is the row of a probe, without its chart; nil is for one that has not run.
 func probeRow(probe health.Probe, r *health.Result) chart {
-	c := chart{Name: string(probe), Now: "not seen yet", State: "none"}
+	c := chart{Name: string(probe), Now: "not probed yet", State: "none"}
 	if row, ok := probeRows[probe]; ok {
 		c.Name, c.Detail = row[0], row[1]
 	}
@@ -274,7 +279,7 @@ func probeRow(probe health.Probe, r *health.Result) chart {
 }
 
 func statusFileRow(f *health.StatusFile, samples []history.Sample, a axis) chart {
-	c := chart{Name: "status file", Now: "not seen yet", State: "none"}
+	c := chart{Name: "status file", Now: "not probed yet", State: "none"}
 	if f != nil {
 		c.State, c.Now = "ok", string(f.Word())
 		switch {
@@ -291,7 +296,7 @@ func statusFileRow(f *health.StatusFile, samples []history.Sample, a axis) chart
 	return c
 }
 
-// excerpt is the beginning of a text that a service, or a file, may have made as long as it likes.
+// excerpt returns the first 80 characters of a text from a service or a file, in one line.
 func excerpt(text string) string {
 	const most = 80
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "�")), " ")

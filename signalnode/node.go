@@ -25,8 +25,8 @@ type Node struct {
 // in all. Who starts it must Close it.
 func Start() (*Node, error) { return StartAt("", "") }
 
-// StartAt is Start at given addresses, each host:port; "" for a free port of 127.0.0.1. A port 0, too, is chosen once and
-// kept over Crash and Recover, but need not stay free in between.
+// StartAt is Start at given addresses, each host:port; "" for a free port of 127.0.0.1. A port 0, too, is chosen once
+// and kept over Crash and Recover, but need not stay free in between.
 func StartAt(jicofoAddress, prosodyAddress string) (*Node, error) {
 	c := &contents{domain: Domain}
 	n := &Node{

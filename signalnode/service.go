@@ -35,8 +35,8 @@ func newService(name string, p program) *Service {
 	}
 }
 
-// Origin returns the service's http://127.0.0.1:port, or that of the address at which it was started. The port stays the
-// same over Crash and Recover.
+// Origin returns the service's http://127.0.0.1:port, or that of the address at which it was started. The port stays
+// the same over Crash and Recover.
 func (s *Service) Origin() string { return "http://" + s.address }
 
 // Set makes the service treat requests for the path as b says, from now on; the path "" sets all paths, also those

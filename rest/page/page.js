@@ -1,15 +1,14 @@
-// Keeps the page as it is now. The server renders it; this script puts the parts that have changed in their places, and
-// counts: down to the next change, and up from the beginning of a reason. Times are the server's, whatever the browser's
-// clock says.
+// Keeps the page up to date. The server renders it; this script replaces the parts that have changed, and updates the
+// times: down to the next change, and up from the beginning of a reason. It uses the server's clock, not the browser's.
 "use strict";
 (() => {
 	const body = document.body, live = document.getElementById("live"), announce = document.getElementById("announce");
-	const silence = 35_000; // ms; two heartbeats of the server, and a little
+	const silence = 35_000; // ms; a little more than two heartbeats of the server
 	let ahead = Number(body.dataset.now) - performance.now(); // the server's clock minus ours
-	let heard = performance.now(), tried = heard, lostAt = 0;
+	let lastEvent = performance.now(), tried = lastEvent, lostAt = 0;
 	let source, again;
 
-	// The parts as they came, before anything counted in them.
+	// The parts as the server sent them, before times in them were updated.
 	const parts = new Map();
 	for (const part of document.querySelectorAll("main > section")) parts.set(part.id, part.innerHTML);
 
@@ -43,12 +42,12 @@
 		const now = performance.now() + ahead;
 		for (const time of document.querySelectorAll("[data-until]")) set(time, spell(time.dataset.until - now));
 		for (const time of document.querySelectorAll("[data-since]")) set(time, spell(now - time.dataset.since));
-		if (performance.now() - Math.max(heard, tried) > silence) connect(); // the connection may be gone without a word
-		if (lostAt) set(live, `Not live: nothing heard for ${spell(performance.now() - heard)}. Connecting again …`);
+		if (performance.now() - Math.max(lastEvent, tried) > silence) connect(); // the connection may have been lost without an error
+		if (lostAt) set(live, `Not live: no events for ${spell(performance.now() - lastEvent)}. Reconnecting …`);
 	}
 
 	function alive() {
-		heard = performance.now();
+		lastEvent = performance.now();
 		lostAt = 0;
 		body.dataset.live = "live";
 		set(live, "live");
@@ -70,7 +69,7 @@
 		source = new EventSource(body.dataset.events);
 		source.addEventListener("clock", (event) => {
 			const [now, build] = event.data.split(" ");
-			// The sidecar was upgraded. A page that was never live does not load itself anew, or it might do so for ever.
+			// The sidecar was upgraded. A page that was never live does not reload, because it could reload again and again.
 			if (build !== body.dataset.build && body.dataset.live) return location.reload();
 			ahead = Number(now) - performance.now();
 			alive();
@@ -78,7 +77,7 @@
 		source.addEventListener("page", (event) => show(event.data));
 		source.addEventListener("error", () => {
 			lost();
-			// The browser connects again by itself, unless it was refused.
+			// The browser reconnects by itself, unless the reply was an error.
 			if (source.readyState === EventSource.CLOSED) again = setTimeout(connect, 10_000);
 		});
 	}
