@@ -28,10 +28,10 @@ func logged(t *testing.T, attrs func(context.Context) []slog.Attr, log func(*slo
 }
 
 func TestLineHasAttributes(t *testing.T) {
-	attrs := func(context.Context) []slog.Attr { return []slog.Attr{slog.String("incident.id", "i1")} }
+	attrs := func(context.Context) []slog.Attr { return []slog.Attr{slog.String("incident", "i1")} }
 	local, export := logged(t, attrs, func(l *slog.Logger) { l.With("probe", "prosody").Info("x", "n", 1) })
 	for _, line := range []map[string]any{local, export} {
-		if line["incident.id"] != "i1" || line["probe"] != "prosody" || line["n"] != 1.0 {
+		if line["incident"] != "i1" || line["probe"] != "prosody" || line["n"] != 1.0 {
 			t.Errorf("the line is %v", line)
 		}
 	}
