@@ -11,7 +11,9 @@ import (
 )
 
 // logged returns the JSON lines of both handlers, nil for one that got none.
-func logged(t *testing.T, attrs func(context.Context) []slog.Attr, log func(*slog.Logger)) (local, export map[string]any) {
+func logged(
+	t *testing.T, attrs func(context.Context) []slog.Attr, log func(*slog.Logger),
+) (local, export map[string]any) {
 	t.Helper()
 	var out [2]bytes.Buffer
 	log(slog.New(logHandler{
