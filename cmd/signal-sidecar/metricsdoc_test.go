@@ -177,14 +177,17 @@ func renderMetrics(families []*dto.MetricFamily, exported map[string]exportedMet
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Metrics
 
-Everything that /metrics shows with every part switched on; generated from the instruments. Never more than %d series.
-Histograms have classic buckets in every format, text, OpenMetrics and protobuf; in the latter two they carry exemplars with
-trace ids (Prometheus stores them with --enable-feature=exemplar-storage). process_network_* count the traffic of the whole
-network namespace, not that of the process alone.
+This table lists everything that /metrics shows when every feature is on. It is generated from the instruments.
+There are at most %d series.
 
-Over OTLP the same metrics have the names and units of the last two columns. Labels of the semantic conventions have dots for
-underscores there; the project's own are the same. target_info is the resource. go.goroutines is go.goroutine.count of the
-semantic conventions: Prometheus reserves names that end in _count for histograms.
+- Histograms have classic buckets in every format: text, OpenMetrics and protobuf. In OpenMetrics and protobuf they have
+  exemplars with trace ids. Prometheus stores exemplars with --enable-feature=exemplar-storage.
+- process_network_* count the traffic of the whole network namespace, not of the process alone.
+- Over OTLP the same metrics have the names and units in the last two columns. Labels of the semantic conventions have
+  dots there instead of underscores. The project's own labels are the same.
+- target_info is the resource.
+- go.goroutines is go.goroutine.count in the semantic conventions. Prometheus reserves names that end in _count for
+  histograms.
 
 | metric | type | labels | meaning | over OTLP | unit |
 | --- | --- | --- | --- | --- | --- |
