@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 )
 
@@ -51,8 +52,8 @@ End with Ctrl-C. Changes of the verdict are logged here.
 // demoPlaces is what the guide names.
 type demoPlaces struct{ Page, HTTP, Agent, Held, Control, StatusPath string }
 
-func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment, std streams) (err error) {
-	c, err := newConfig(line, env)
+func (demoCommand) Run(ctx context.Context, line *kong.Context, env *config.Environment, std streams) (err error) {
+	c, err := config.Load(line, env)
 	if err != nil {
 		return err
 	}
@@ -71,15 +72,15 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment
 		return fmt.Errorf("make a folder for the status file: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	c.statusPath = filepath.Join(folder, "shard-status")
-	if err := os.WriteFile(c.statusPath, []byte("ready\n"), 0o600); err != nil {
+	c.StatusPath = filepath.Join(folder, "shard-status")
+	if err := os.WriteFile(c.StatusPath, []byte("ready\n"), 0o600); err != nil {
 		return fmt.Errorf("write the status file: %w", err)
 	}
-	c.simulate(node)
+	simulate(&c, node)
 
 	return serve(ctx, c, std.stderr, func(s *sidecar) {
 		places := demoPlaces{
-			Page: forBrowser(s.pagePort.Addr()), HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(), Control: control, StatusPath: c.statusPath,
+			Page: forBrowser(s.pagePort.Addr()), HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(), Control: control, StatusPath: c.StatusPath,
 		}
 		if s.held != nil {
 			places.Held = s.held.Addr().String()
@@ -89,22 +90,22 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *environment
 }
 
 // simulate points the settings at the simulated node, and at ports that are free.
-func (c *config) simulate(node *signalnode.Node) {
-	c.jicofoOrigin, c.prosodyOrigin = node.Jicofo.Origin(), node.Prosody.Origin()
-	c.rules.Census, c.censusHost = true, signalnode.Domain
-	c.logText = true
-	c.httpAddress, c.tcpAddress = freeAddress(c.httpAddress), freeAddress(c.tcpAddress)
-	if c.holdAddress != "" {
-		c.holdAddress = freeAddress(c.holdAddress)
+func simulate(c *config.Config, node *signalnode.Node) {
+	c.JicofoOrigin, c.ProsodyOrigin = node.Jicofo.Origin(), node.Prosody.Origin()
+	c.Rules.Census, c.CensusHost = true, signalnode.Domain
+	c.LogFormat = "text"
+	c.HTTPAddress, c.TCPAddress = freeAddress(c.HTTPAddress), freeAddress(c.TCPAddress)
+	if c.HoldAddress != "" {
+		c.HoldAddress = freeAddress(c.HoldAddress)
 	}
-	if c.pageAddress == "" {
-		host, _, _ := net.SplitHostPort(c.httpAddress)
-		c.pageAddress = joinAddress(host, demoPagePort)
+	if c.PageAddress == "" {
+		host, _, _ := net.SplitHostPort(c.HTTPAddress)
+		c.PageAddress = config.JoinAddress(host, demoPagePort)
 	}
-	c.pageAddress = freeAddress(c.pageAddress)
-	if slices.Contains([]string{c.httpAddress, c.tcpAddress, c.holdAddress}, c.pageAddress) { // not open yet
-		host, _, _ := net.SplitHostPort(c.pageAddress)
-		c.pageAddress = joinAddress(host, 0)
+	c.PageAddress = freeAddress(c.PageAddress)
+	if slices.Contains([]string{c.HTTPAddress, c.TCPAddress, c.HoldAddress}, c.PageAddress) { // not open yet
+		host, _, _ := net.SplitHostPort(c.PageAddress)
+		c.PageAddress = config.JoinAddress(host, 0)
 	}
 }
 

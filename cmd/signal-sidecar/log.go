@@ -8,13 +8,14 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 // newLogHandler writes the log in the form of LOG_FORMAT.
-func newLogHandler(c config, w io.Writer) slog.Handler {
-	options := &slog.HandlerOptions{Level: c.logLevel, ReplaceAttr: originalKeys}
-	if c.logText {
+func newLogHandler(c config.Config, w io.Writer) slog.Handler {
+	options := &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: originalKeys}
+	if c.LogFormat == "text" {
 		return slog.NewTextHandler(w, options)
 	}
 	return slog.NewJSONHandler(w, options)

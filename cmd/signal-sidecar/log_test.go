@@ -8,6 +8,8 @@ import (
 	"maps"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/config"
 )
 
 // TestLogLine checks the keys of the Node original, and that attributes of those names do not change them.
@@ -17,7 +19,7 @@ func TestLogLine(t *testing.T) {
 	moment := time.Date(2026, 3, 1, 12, 0, 0, 7e6, time.FixedZone("", 3600))
 	r := slog.NewRecord(moment, slog.LevelWarn, "probe began to fail", 0)
 	r.AddAttrs(slog.String("probe", "prosody"), slog.Any("error", errors.New("no answer")))
-	if err := newLogHandler(config{}, &log).Handle(t.Context(), r); err != nil {
+	if err := newLogHandler(config.Config{}, &log).Handle(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	var got map[string]string

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/signal-sidecar/signal-sidecar/config"
 )
 
 // The exit codes.
@@ -38,7 +40,7 @@ type commandLine struct {
 
 	ShowVersion versionFlag `name:"version" help:"Print the version, whatever else is on the command line."`
 
-	settings
+	kong.Plugins // the settings
 }
 
 // streams is where a command writes to.
@@ -52,16 +54,16 @@ func run(args []string, std streams) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
-	var line commandLine
-	env := newEnvironment()
+	line := commandLine{Plugins: config.Flags()}
+	env := config.NewEnvironment()
 	exited, code := false, exitOK
 	parser, err := kong.New(&line,
 		kong.Name("signal-sidecar"),
 		kong.Description(description),
 		kong.Writers(std.stdout, std.stderr),
 		kong.Exit(func(c int) { exited, code = true, c }),
-		kong.ValueFormatter(helpWithVariable),
-		kong.ExplicitGroups(settingGroups),
+		kong.ValueFormatter(config.HelpWithVariable),
+		kong.ExplicitGroups(config.Groups()),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.Resolvers(env),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -73,7 +75,7 @@ func run(args []string, std streams) int {
 	if exited { // --help or --version was answered
 		return code
 	}
-	if file := (*envFileError)(nil); errors.As(err, &file) {
+	if file := (*config.EnvFileError)(nil); errors.As(err, &file) {
 		return fail(std, exitUsage, file) // without the flag that kong was at
 	}
 	if err != nil {
@@ -90,7 +92,7 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // conclude says what a command failed of, if it did, and returns the exit code.
 func conclude(std streams, err error) int {
 	var chosen exitError
-	var setting *settingError
+	var setting *config.Error
 	switch {
 	case err == nil:
 		return exitOK

@@ -6,6 +6,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/otel"
 )
 
@@ -27,11 +28,11 @@ type manual struct {
 func (manCommand) Run(line *kong.Context, std streams) error {
 	build, surface := otel.ReadBuild(), newSurface(line.Model)
 	for i, g := range surface.Groups { // what holds for all settings stands above them
-		surface.Groups[i].About = strings.TrimSpace(strings.TrimSuffix(g.About, aboutSettings))
+		surface.Groups[i].About = strings.TrimSpace(strings.TrimSuffix(g.About, config.About))
 	}
 	return printTemplate(std, manualPage, manual{
-		surface: surface, Date: build.Date, Version: build.Version, AboutSettings: aboutSettings,
-		ShutdownTime: shutdownTime.Seconds(), ConsulVariables: consulVariables,
+		surface: surface, Date: build.Date, Version: build.Version, AboutSettings: config.About,
+		ShutdownTime: shutdownTime.Seconds(), ConsulVariables: config.ConsulVariables,
 	})
 }
 

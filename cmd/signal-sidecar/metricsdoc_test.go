@@ -17,6 +17,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/otel"
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
@@ -43,15 +44,15 @@ func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 		t.Fatal(err)
 	}
 	defer node.Close()
-	c := config{
-		httpAddress: "127.0.0.1:0", tcpAddress: "127.0.0.1:0", holdAddress: "127.0.0.1:0", hold: time.Second, metrics: true, traceKeep: telemetry.KeepAll,
-		jicofoOrigin: node.Jicofo.Origin(), prosodyOrigin: node.Prosody.Origin(), censusHost: signalnode.Domain, statusPath: filepath.Join(t.TempDir(), "status"),
-		recordPath: filepath.Join(t.TempDir(), "recording"), recordMaxSize: 1 << 20,
-		interval: 10 * time.Millisecond, timeout: 50 * time.Millisecond,
-		rules: health.Config{ParticipantMax: 5000, DrainGrace: time.Millisecond, DrainGraceScope: health.ScopeJicofo, Census: true, Instance: otel.NewInstance()},
+	c := config.Config{
+		HTTPAddress: "127.0.0.1:0", TCPAddress: "127.0.0.1:0", HoldAddress: "127.0.0.1:0", Hold: time.Second, Metrics: true, TraceKeep: string(telemetry.KeepAll),
+		JicofoOrigin: node.Jicofo.Origin(), ProsodyOrigin: node.Prosody.Origin(), CensusHost: signalnode.Domain, StatusPath: filepath.Join(t.TempDir(), "status"),
+		RecordPath: filepath.Join(t.TempDir(), "recording"), RecordMaxSize: 1 << 20,
+		Interval: 10 * time.Millisecond, Timeout: 50 * time.Millisecond,
+		Rules: health.Config{ParticipantMax: 5000, DrainGrace: time.Millisecond, DrainGraceScope: health.ScopeJicofo, Census: true, Instance: otel.NewInstance()},
 	}
 	write := func(word string) {
-		if err := os.WriteFile(c.statusPath, []byte(word), 0o600); err != nil {
+		if err := os.WriteFile(c.StatusPath, []byte(word), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,7 +63,7 @@ func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(log.Register(s.telemetry.MeterProvider), registerNotices(s.telemetry.MeterProvider, len(c.notices))); err != nil {
+	if err := errors.Join(log.Register(s.telemetry.MeterProvider), registerNotices(s.telemetry.MeterProvider, len(c.Notices))); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())

@@ -8,8 +8,8 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/recording"
 )
@@ -19,30 +19,6 @@ type replayCommand struct {
 	File string   `arg:"" help:"The recording, as RECORD_PATH named it; - reads standard input."`
 	Set  []string `name:"set" sep:"none" placeholder:"NAME=VALUE" help:"Show too what would have been with another setting of the verdict, such as DRAIN_GRACE_INTERVAL=60; may be given more than once."`
 	JSON bool     `name:"json" help:"Print JSON."`
-}
-
-// whatIf sets one of the settings that a replay can change; the error says what it accepts.
-type whatIf func(c *health.Config, value string) error
-
-// whatIfs are the settings that the verdict depends on.
-var whatIfs = map[string]whatIf{
-	"PARTICIPANT_MAX":           setting(positiveCount, func(c *health.Config, v float64) { c.ParticipantMax = v }),
-	"WEIGHT_PARTICIPANTS":       setting(boolean, func(c *health.Config, v bool) { c.WeightParticipants = v }),
-	"HEALTH_DAMPENING_INTERVAL": setting(seconds, func(c *health.Config, v time.Duration) { c.HealthDampening = v }),
-	"DRAIN_GRACE_INTERVAL":      setting(seconds, func(c *health.Config, v time.Duration) { c.DrainGrace = v }),
-	"UNREACHABLE_TOLERANCE":     setting(seconds, func(c *health.Config, v time.Duration) { c.UnreachableTolerance = v }),
-	"DRAIN_GRACE_SCOPE": setting(oneOf(health.ScopeJicofo, health.ScopeSoft),
-		func(c *health.Config, v health.GraceScope) { c.DrainGraceScope = v }),
-}
-
-func setting[T any](parse func(string) (T, error), apply func(*health.Config, T)) whatIf {
-	return func(c *health.Config, value string) error {
-		v, err := parse(value)
-		if err == nil {
-			apply(c, v)
-		}
-		return err
-	}
 }
 
 func (r replayCommand) Run(ctx context.Context, std streams) error {
@@ -88,27 +64,17 @@ func (r replayCommand) change(c health.Config) (health.Config, []string, error) 
 	var problems []error
 	for _, pair := range r.Set {
 		name, text, _ := strings.Cut(pair, "=")
-		set, known := whatIfs[name]
-		if !known {
-			accepted := fmt.Errorf("NAME=VALUE, where NAME is one of %s", strings.Join(whatIfNames(), ", "))
-			problems = append(problems, &settingError{"--set", value{pair, "flag"}, accepted})
+		if !slices.Contains(config.RuleNames(), name) {
+			accepted := fmt.Errorf("NAME=VALUE, where NAME is one of %s", strings.Join(config.RuleNames(), ", "))
+			problems = append(problems, config.NewError("--set", pair, "flag", accepted))
 			continue
 		}
-		if err := set(&c, text); err != nil {
-			problems = append(problems, &settingError{name, value{text, "--set"}, err})
+		if err := config.SetRule(&c, name, text, "--set"); err != nil {
+			problems = append(problems, err)
 		}
 	}
 	c, warnings := c.Normalize()
 	return c, warnings, errors.Join(problems...)
-}
-
-func whatIfNames() []string {
-	var names []string
-	for name := range whatIfs {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // replay replays every run, and once more with what --set changes.

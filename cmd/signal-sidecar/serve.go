@@ -19,6 +19,7 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/agent"
 	"github.com/signal-sidecar/signal-sidecar/collector"
+	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/dump"
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/history"
@@ -43,8 +44,8 @@ const (
 // serveCommand runs the sidecar.
 type serveCommand struct{}
 
-func (serveCommand) Run(ctx context.Context, line *kong.Context, env *environment, std streams) error {
-	c, err := newConfig(line, env)
+func (serveCommand) Run(ctx context.Context, line *kong.Context, env *config.Environment, std streams) error {
+	c, err := config.Load(line, env)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,8 @@ type sidecar struct {
 }
 
 // serve runs a sidecar, which logs to out, until ctx ends; ready is called once its ports are open.
-func serve(ctx context.Context, c config, out io.Writer, ready func(*sidecar)) error {
+func serve(ctx context.Context, c config.Config, out io.Writer, ready func(*sidecar)) error {
+	c.Rules.Instance = otel.NewInstance()
 	queue := otel.NewLogQueue(out)
 	defer queue.Close(flushTime)
 	s, err := newSidecar(ctx, c, newLogHandler(c, queue))
@@ -79,10 +81,10 @@ func serve(ctx context.Context, c config, out io.Writer, ready func(*sidecar)) e
 	case err != nil:
 		return err
 	}
-	if err := errors.Join(queue.Register(s.telemetry.MeterProvider), registerNotices(s.telemetry.MeterProvider, len(c.notices))); err != nil {
+	if err := errors.Join(queue.Register(s.telemetry.MeterProvider), registerNotices(s.telemetry.MeterProvider, len(c.Notices))); err != nil {
 		return err
 	}
-	for _, notice := range c.notices {
+	for _, notice := range c.Notices {
 		s.log.WarnContext(ctx, "setting is not in force as given", "notice", notice)
 	}
 	started := []any{"version", otel.ReadBuild().Version, "http", s.http.Addr().String(), "agent", s.tcp.Addr().String()}
@@ -92,7 +94,7 @@ func serve(ctx context.Context, c config, out io.Writer, ready func(*sidecar)) e
 	if s.held != nil {
 		started = append(started, "agent_hold", s.held.Addr().String())
 	}
-	s.log.InfoContext(ctx, "signal-sidecar started", append(started, "status_path", c.statusPath)...)
+	s.log.InfoContext(ctx, "signal-sidecar started", append(started, "status_path", c.StatusPath)...)
 	ready(s)
 	return s.run(ctx)
 }
@@ -106,7 +108,7 @@ func quietSDK(log *slog.Logger) {
 }
 
 // newSidecar wires everything and opens the ports.
-func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar, err error) {
+func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *sidecar, err error) {
 	s := new(sidecar)
 	defer func() {
 		if err != nil {
@@ -114,8 +116,8 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 		}
 	}()
 	quietSDK(slog.New(handler))
-	s.telemetry, err = telemetry.New(ctx, telemetry.Options{Keep: c.traceKeep, Options: otel.Options{
-		Build: otel.ReadBuild(), Instance: c.rules.Instance, Prometheus: c.metrics, Log: handler,
+	s.telemetry, err = telemetry.New(ctx, telemetry.Options{Keep: telemetry.Keep(c.TraceKeep), Options: otel.Options{
+		Build: otel.ReadBuild(), Instance: c.Rules.Instance, Prometheus: c.Metrics, Log: handler,
 	}})
 	if err != nil {
 		return nil, err
@@ -123,13 +125,13 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 	tp, mp, log := s.telemetry.TracerProvider, s.telemetry.MeterProvider, s.telemetry.Logger
 	s.log = log
 
-	dumps := dump.Listener(dump.Options{Jicofo: c.jicofoDump, Prosody: c.prosodyDump, TracerProvider: tp, Logger: log})
+	dumps := dump.Listener(dump.Options{Jicofo: c.JicofoDump, Prosody: c.ProsodyDump, TracerProvider: tp, Logger: log})
 	keepers, err := s.keepHistory(c)
 	if err != nil {
 		return nil, err
 	}
 	listeners := append([]health.Listener{s.telemetry.Listen, dumps}, keepers...)
-	s.monitor = health.NewMonitor(c.rules, listeners...)
+	s.monitor = health.NewMonitor(c.Rules, listeners...)
 	if err := s.telemetry.Watch(s.monitor); err != nil {
 		return nil, err
 	}
@@ -144,37 +146,37 @@ func newSidecar(ctx context.Context, c config, handler slog.Handler) (_ *sidecar
 		return nil, err
 	}
 	s.rest, err = rest.New(rest.Options{
-		Listeners: s.httpListeners(), Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.rules.Census,
+		Listeners: s.httpListeners(), Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.Rules.Census,
 		History: s.history, Page: pageOptions(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
 	})
 	return s, err
 }
 
 // keepHistory makes the history and, if asked for, the recorder, and returns who has to listen for them.
-func (s *sidecar) keepHistory(c config) (_ []health.Listener, err error) {
+func (s *sidecar) keepHistory(c config.Config) (_ []health.Listener, err error) {
 	s.history = history.New()
-	if c.recordPath == "" {
+	if c.RecordPath == "" {
 		return []health.Listener{s.history.Listen}, nil
 	}
 	s.recorder, err = recording.NewRecorder(recording.Options{
-		Path: c.recordPath, MaxSize: c.recordMaxSize, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
+		Path: c.RecordPath, MaxSize: c.RecordMaxSize, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 	})
 	return []health.Listener{s.history.Listen, s.recorder.Listen}, err
 }
 
-func newCollectors(c config, s *sidecar) ([]collector.Collector, error) {
+func newCollectors(c config.Config, s *sidecar) ([]collector.Collector, error) {
 	o := collector.Options{
-		Interval: c.interval, Recovery: c.recovery, Timeout: c.timeout, Retries: c.retries, Observe: s.monitor.Observe,
+		Interval: c.Interval, Recovery: c.Recovery, Timeout: c.Timeout, Retries: c.Retries, Observe: s.monitor.Observe,
 		Tolerates:      func(service string) bool { return s.monitor.Current().Tolerates(service) },
 		UserAgent:      "signal-sidecar/" + otel.ReadBuild().Version,
 		TracerProvider: s.telemetry.TracerProvider, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 	}
-	jicofo, errJ := collector.NewJicofo(c.jicofoOrigin, o)
-	prosody, errP := collector.NewProsody(c.prosodyOrigin, o)
-	status, errS := collector.NewStatusFile(c.statusPath, o)
+	jicofo, errJ := collector.NewJicofo(c.JicofoOrigin, o)
+	prosody, errP := collector.NewProsody(c.ProsodyOrigin, o)
+	status, errS := collector.NewStatusFile(c.StatusPath, o)
 	all := []collector.Collector{jicofo, prosody, status} // those that the verdict hangs on come first
-	if c.rules.Census {
-		census, err := collector.NewCensus(c.prosodyOrigin, c.censusHost, o)
+	if c.Rules.Census {
+		census, err := collector.NewCensus(c.ProsodyOrigin, c.CensusHost, o)
 		return append(all, census), errors.Join(errJ, errP, errS, err)
 	}
 	return all, errors.Join(errJ, errP, errS)
@@ -190,9 +192,9 @@ func (s *sidecar) overdue(now time.Time) bool {
 	return false
 }
 
-func (s *sidecar) newNotifier(c config) *systemd.Notifier {
+func (s *sidecar) newNotifier(c config.Config) *systemd.Notifier {
 	o := systemd.Options{
-		StartTimeout: c.timeout + startSlack, Current: s.monitor.Current, Logger: s.log,
+		StartTimeout: c.Timeout + startSlack, Current: s.monitor.Current, Logger: s.log,
 		Stuck: []func(time.Time) error{s.monitor.Overdue},
 	}
 	for _, c := range s.collectors {
@@ -202,7 +204,7 @@ func (s *sidecar) newNotifier(c config) *systemd.Notifier {
 }
 
 // addAgents makes the agents that answer on the ports.
-func (s *sidecar) addAgents(c config) error {
+func (s *sidecar) addAgents(c config.Config) error {
 	o := agent.Options{
 		Listener: s.tcp, Source: s.monitor, Overdue: s.overdue, OpenFiles: openFiles(), MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 	}
@@ -214,7 +216,7 @@ func (s *sidecar) addAgents(c config) error {
 	if s.held == nil {
 		return nil
 	}
-	o.Listener, o.Hold = s.held, c.hold
+	o.Listener, o.Hold = s.held, c.Hold
 	held, err := agent.New(o)
 	s.agents = append(s.agents, held)
 	return err
@@ -230,22 +232,22 @@ func openFiles() uint64 {
 }
 
 // listen opens the ports; the error names the one that could not be had.
-func (s *sidecar) listen(ctx context.Context, c config) (err error) {
-	var config net.ListenConfig
+func (s *sidecar) listen(ctx context.Context, c config.Config) (err error) {
+	var plain net.ListenConfig
 	agents := net.ListenConfig{KeepAlive: -1} // agent connections are short; this saves four system calls for each
-	if s.tcp, err = agents.Listen(ctx, "tcp", c.tcpAddress); err != nil {
+	if s.tcp, err = agents.Listen(ctx, "tcp", c.TCPAddress); err != nil {
 		return fmt.Errorf("TCP_PORT: %w", err)
 	}
-	if c.holdAddress != "" {
-		if s.held, err = agents.Listen(ctx, "tcp", c.holdAddress); err != nil {
+	if c.HoldAddress != "" {
+		if s.held, err = agents.Listen(ctx, "tcp", c.HoldAddress); err != nil {
 			return fmt.Errorf("TCP_HOLD_PORT: %w", err)
 		}
 	}
-	if s.http, err = config.Listen(ctx, "tcp", c.httpAddress); err != nil {
+	if s.http, err = plain.Listen(ctx, "tcp", c.HTTPAddress); err != nil {
 		return fmt.Errorf("HTTP_PORT: %w", err)
 	}
-	if c.pageAddress != "" {
-		if s.pagePort, err = listenForBrowsers(ctx, c.pageAddress); err != nil {
+	if c.PageAddress != "" {
+		if s.pagePort, err = listenForBrowsers(ctx, c.PageAddress); err != nil {
 			return fmt.Errorf("PAGE_PORT: %w", err)
 		}
 	}

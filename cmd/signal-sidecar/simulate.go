@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 )
 
@@ -50,10 +51,10 @@ func (s simulateCommand) check() error {
 	} {
 		host, number, err := net.SplitHostPort(given.address)
 		if err == nil {
-			_, err = port(number)
+			_, err = config.Port(number)
 		}
 		if err != nil || strings.TrimSpace(host) != host {
-			problems = append(problems, &settingError{given.flag, value{given.address, "flag"}, errListenAddress})
+			problems = append(problems, config.NewError(given.flag, given.address, "flag", errListenAddress))
 		}
 	}
 	return errors.Join(problems...)

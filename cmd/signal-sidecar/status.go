@@ -16,6 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -39,7 +40,7 @@ type statusCommand struct {
 	Watch bool   `help:"Go on, and print each change, until interrupted."`
 }
 
-func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *environment, std streams) error {
+func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *config.Environment, std streams) error {
 	base, err := s.base(line, env)
 	if err != nil {
 		return err
@@ -85,23 +86,23 @@ func (r statusResult) print(std streams, asJSON bool) {
 }
 
 // base is the origin of the sidecar.
-func (s statusCommand) base(line *kong.Context, env *environment) (string, error) {
+func (s statusCommand) base(line *kong.Context, env *config.Environment) (string, error) {
 	if s.URL != "" {
-		base, err := origin(s.URL)
+		base, err := config.Origin(s.URL)
 		if err != nil {
-			return "", &settingError{"--url", value{s.URL, "flag"}, err}
+			return "", config.NewError("--url", s.URL, "flag", err)
 		}
 		return base, nil
 	}
-	c, err := newConfig(line, env)
+	c, err := config.Load(line, env)
 	if err != nil {
 		return "", err
 	}
-	host, port, err := net.SplitHostPort(c.httpAddress)
+	host, port, err := net.SplitHostPort(c.HTTPAddress)
 	if err != nil {
 		return "", err
 	}
-	if anyHost(host) {
+	if config.AnyHost(host) {
 		host = "127.0.0.1"
 	}
 	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}).String(), nil

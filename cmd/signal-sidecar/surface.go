@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/signal-sidecar/signal-sidecar/config"
 )
 
 // surface is the command line as the completions and the manual page tell it: kong's model of it, without what is hidden.
@@ -41,13 +43,10 @@ type option struct {
 	Variable, Default string // of a setting
 }
 
-// noSettings marks, as a tag, the commands that read no settings: a bad one, or a bad file of them, is none of theirs.
-const noSettings = "nosettings"
-
 func newSurface(app *kong.Application) surface {
 	s := surface{Name: app.Name, About: app.Help}
 	for _, node := range app.Leaves(true) {
-		c := command{Name: node.Name, Help: node.Help, Default: node == app.DefaultCmd, Settings: !node.Tag.Has(noSettings)}
+		c := command{Name: node.Name, Help: node.Help, Default: node == app.DefaultCmd, Settings: !node.Tag.Has(config.NoSettings)}
 		for _, f := range node.Flags {
 			c.Flags = append(c.Flags, newOption(f.Value))
 		}
@@ -56,14 +55,14 @@ func newSurface(app *kong.Application) surface {
 		}
 		s.Commands = append(s.Commands, c)
 	}
-	for _, g := range settingGroups {
+	for _, g := range config.Groups() {
 		s.Groups = append(s.Groups, group{Title: strings.TrimSuffix(g.Title, ":"), About: g.Description})
 	}
 	for _, f := range app.Flags {
 		if f.Group == nil {
 			s.Globals = append(s.Globals, newOption(f.Value))
 		} else if !f.Hidden {
-			i := slices.IndexFunc(settingGroups, func(g kong.Group) bool { return g.Key == f.Group.Key })
+			i := slices.IndexFunc(config.Groups(), func(g kong.Group) bool { return g.Key == f.Group.Key })
 			s.Groups[i].Flags = append(s.Groups[i].Flags, newOption(f.Value))
 		}
 	}
@@ -84,7 +83,7 @@ func newOption(v *kong.Value) option {
 			o.Short = string(f.Short)
 		}
 		if f.Group != nil {
-			o.Variable = variable(f.Name)
+			o.Variable = config.Variable(f.Name)
 		}
 	}
 	switch {

@@ -1,7 +1,6 @@
-package main
+package config
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"slices"
@@ -16,32 +15,8 @@ var blockedPorts = []int{
 	6668, 6669, 6679, 6697, 10080,
 }
 
-// blockedNotice is why a page on the port cannot be opened, "" for a port on which it can.
-func blockedNotice(port int) string {
-	if !slices.Contains(blockedPorts, port) {
-		return ""
-	}
-	return fmt.Sprintf("PAGE_PORT=%d cannot be opened in a browser: it is on the Fetch standard's list of blocked ports; "+
-		"set another, such as 6001", port)
-}
-
-// listenForBrowsers listens on the address. A port that is to be chosen (0) is none that browsers refuse.
-func listenForBrowsers(ctx context.Context, address string) (net.Listener, error) {
-	_, given, _ := net.SplitHostPort(address)
-	var refused []net.Listener // kept open meanwhile, so that they are not chosen again
-	defer func() {
-		for _, l := range refused {
-			_ = l.Close()
-		}
-	}()
-	for {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-		if err != nil || given != "0" || !slices.Contains(blockedPorts, l.Addr().(*net.TCPAddr).Port) {
-			return l, err
-		}
-		refused = append(refused, l)
-	}
-}
+// BlockedInBrowsers reports whether browsers open no page on a port.
+func BlockedInBrowsers(port int) bool { return slices.Contains(blockedPorts, port) }
 
 // listenSetting is a port that this process listens on.
 type listenSetting struct {
@@ -62,10 +37,10 @@ func (r *reader) checkPorts(all ...listenSetting) {
 	}
 }
 
-func hostsOverlap(a, b string) bool { return a == b || anyHost(a) || anyHost(b) }
+func hostsOverlap(a, b string) bool { return a == b || AnyHost(a) || AnyHost(b) }
 
-// anyHost tells whether a listener on the host listens on all interfaces.
-func anyHost(host string) bool {
+// AnyHost reports whether a listener on the host listens on all interfaces.
+func AnyHost(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "" || ip != nil && ip.IsUnspecified()
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"maps"
@@ -12,7 +12,7 @@ import (
 // TestSystemdEnvironment reads each file of the table that deploy/systemd gives to a real systemd.
 func TestSystemdEnvironment(t *testing.T) {
 	t.Parallel()
-	for _, c := range testbed.EnvironmentCases(t, "../../deploy/systemd/testdata/environment.txt") {
+	for _, c := range testbed.EnvironmentCases(t, "../deploy/systemd/testdata/environment.txt") {
 		got, err := parseSystemd(c.File)
 		if (err != nil) != c.Refused {
 			t.Errorf("%q: error %v, want one: %t", c.File, err, c.Refused)

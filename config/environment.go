@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -11,10 +11,13 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// environment gives settings their values from the process's environment and, for what that lacks, from a file. An empty
+// NoSettings is the tag of the commands that read no settings: neither a bad one nor a bad file of them matters there.
+const NoSettings = "nosettings"
+
+// Environment gives settings their values from the process's environment and, for what that lacks, from a file. An empty
 // variable counts as not set, as OpenTelemetry has it. It implements kong.Resolver, which kong asks for the flags that
 // are not on the command line.
-type environment struct {
+type Environment struct {
 	once     sync.Once
 	problem  error           // with the file
 	file     string          // the file that was read, "" for none
@@ -23,19 +26,20 @@ type environment struct {
 	defaults map[string]bool // the variables that were set here, to their defaults
 }
 
-func newEnvironment() *environment {
-	return &environment{fromFile: map[string]bool{}, defaults: map[string]bool{}}
+// NewEnvironment returns an environment whose file has not been read yet.
+func NewEnvironment() *Environment {
+	return &Environment{fromFile: map[string]bool{}, defaults: map[string]bool{}}
 }
 
 // read puts the file's variables into the process's environment where that lacks them, so that OTEL_* and CONSUL_HTTP_*
 // may stand in it too.
-func (e *environment) read(path string, named bool) error {
+func (e *Environment) read(path string, named bool) error {
 	file, err := readEnvFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
 		return nil
 	case err != nil:
-		return &envFileError{path, err}
+		return &EnvFileError{path, err}
 	}
 	e.file = path
 	for _, notice := range file.notices {
@@ -46,7 +50,7 @@ func (e *environment) read(path string, named bool) error {
 			continue
 		}
 		if err := os.Setenv(name, value); err != nil {
-			return &envFileError{path, fmt.Errorf("variable %q: %w", name, err)}
+			return &EnvFileError{path, fmt.Errorf("variable %q: %w", name, err)}
 		}
 		e.fromFile[name] = true
 	}
@@ -54,30 +58,30 @@ func (e *environment) read(path string, named bool) error {
 }
 
 // setDefault sets a variable that was not given, for the libraries that read it.
-func (e *environment) setDefault(name, value string) {
+func (e *Environment) setDefault(name, value string) {
 	if err := os.Setenv(name, value); err == nil { // no name or value here can fail
 		e.defaults[name] = true
 	}
 }
 
-// envFileError says why a file of variables could not be used.
-type envFileError struct {
+// EnvFileError says why a file of variables could not be used.
+type EnvFileError struct {
 	path string
 	err  error
 }
 
-func (e *envFileError) Error() string {
+func (e *EnvFileError) Error() string {
 	return fmt.Sprintf("ENV_FILE=%q: cannot be read: %s", e.path, strings.ReplaceAll(e.err.Error(), "\n", "; "))
 }
 
-func (e *envFileError) Unwrap() error { return e.err }
+func (e *EnvFileError) Unwrap() error { return e.err }
 
 // Validate implements kong.Resolver.
-func (e *environment) Validate(*kong.Application) error { return nil }
+func (e *Environment) Validate(*kong.Application) error { return nil }
 
 // Resolve implements kong.Resolver.
-func (e *environment) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	if command := ctx.Selected(); command != nil && command.Tag.Has(noSettings) {
+func (e *Environment) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if command := ctx.Selected(); command != nil && command.Tag.Has(NoSettings) {
 		return nil, nil
 	}
 	e.once.Do(func() { e.problem = e.read(envFilePath(ctx)) })
@@ -85,7 +89,7 @@ func (e *environment) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) 
 		return nil, e.problem
 	}
 	// Every setting has a group. A command's own flags have none, and no variable: JSON or SET may mean anything there.
-	if value := os.Getenv(variable(flag.Name)); value != "" && flag.Group != nil {
+	if value := os.Getenv(Variable(flag.Name)); value != "" && flag.Group != nil {
 		return value, nil
 	}
 	return nil, nil
@@ -98,30 +102,30 @@ func envFilePath(ctx *kong.Context) (path string, named bool) {
 			return fmt.Sprint(ctx.FlagValue(p.Flag)), true
 		}
 	}
-	if path := os.Getenv(variable("env-file")); path != "" {
+	if path := os.Getenv(Variable("env-file")); path != "" {
 		return path, true
 	}
 	return defaultEnvFile, false
 }
 
 // origin says where a setting's value came from.
-func (e *environment) origin(ctx *kong.Context, flag *kong.Flag) string {
+func (e *Environment) origin(ctx *kong.Context, flag *kong.Flag) string {
 	for _, path := range ctx.Path {
 		if path.Flag == flag && !path.Resolved {
 			return "flag"
 		}
 	}
-	return e.originOf(variable(flag.Name))
+	return e.originOf(Variable(flag.Name))
 }
 
 // originOf says where a variable came from.
-func (e *environment) originOf(name string) string {
+func (e *Environment) originOf(name string) string {
 	switch {
 	case e.fromFile[name]:
 		return e.file
 	case os.Getenv(name) != "" && !e.defaults[name]:
 		return "environment"
 	default:
-		return "default"
+		return originDefault
 	}
 }

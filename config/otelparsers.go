@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"crypto/tls"
@@ -42,7 +42,7 @@ func quantity(s string) (string, error) { return wholeNumber(s, 1, errQuantity) 
 func limit(s string) (string, error) { return wholeNumber(s, -1, errLimit) }
 
 func portText(s string) (string, error) {
-	n, err := port(s)
+	n, err := Port(s)
 	if err != nil {
 		return "", err
 	}

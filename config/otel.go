@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"cmp"
@@ -70,12 +70,12 @@ var otelParsers = map[string]func(string) (string, error){
 // otelCheck checks the variables of OpenTelemetry that are set.
 type otelCheck struct {
 	r       *reader
-	env     *environment
+	env     *Environment
 	notices []string
 }
 
 // checkOpenTelemetry finds the problems of the variables and returns the notices.
-func (r *reader) checkOpenTelemetry(env *environment) (notices []string) {
+func (r *reader) checkOpenTelemetry(env *Environment) (notices []string) {
 	c := &otelCheck{r: r, env: env}
 	for _, name := range slices.Sorted(maps.Keys(otelParsers)) {
 		for _, prefix := range otlpPrefixes() {
@@ -144,7 +144,7 @@ func (c *otelCheck) clientCertificate(certificate, key string) {
 // addNotices names the variables that are not in force as they were given.
 func (c *otelCheck) addNotices() {
 	notice := func(name, text string) {
-		c.notices = append(c.notices, fmt.Sprintf("%s=%s %s", name, shown(name, os.Getenv(name)), text))
+		c.notices = append(c.notices, fmt.Sprintf("%s=%s %s", name, masked(name, os.Getenv(name)), text))
 	}
 	const disabled = "OTEL_SDK_DISABLED"
 	if v := strings.TrimSpace(os.Getenv(disabled)); v != "" && !strings.EqualFold(v, "true") && !strings.EqualFold(v, "false") {

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"net"
@@ -21,13 +21,13 @@ func FuzzSettings(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		parse(t, s, boolean, nil)
-		parse(t, s, port, func(n int) bool { return n >= 0 && n <= 65535 })
+		parse(t, s, Port, func(n int) bool { return n >= 0 && n <= 65535 })
 		parse(t, s, portOrOff, func(n int) bool { return n >= -1 && n <= 65535 })
 		parse(t, s, seconds, func(d time.Duration) bool { return d >= 0 && d <= longest })
 		parse(t, s, positiveSeconds, func(d time.Duration) bool { return d > 0 && d <= longest })
 		parse(t, s, positiveCount, func(n float64) bool { return n >= 1 && n <= 1e9 && n == float64(int(n)) })
 		parse(t, s, retries, func(n int) bool { return n >= 0 && n <= maxRetries })
-		parse(t, s, origin, usableOrigin)
+		parse(t, s, Origin, usableOrigin)
 		parse(t, s, service, nil)
 		if masked := withoutUser(s); strings.Contains(masked, "@") && !strings.Contains(masked, "xxxxx@") {
 			t.Errorf("%q is shown as %q", s, masked)
@@ -102,7 +102,7 @@ func TestSeconds(t *testing.T) {
 
 func TestJoinAddress(t *testing.T) {
 	for host, want := range map[string]string{"": ":6000", "127.0.0.1": "127.0.0.1:6000", "::1": "[::1]:6000"} {
-		if got := joinAddress(host, 6000); got != want {
+		if got := JoinAddress(host, 6000); got != want {
 			t.Errorf("%q: %s, want %s", host, got, want)
 		}
 		if _, err := net.ResolveTCPAddr("tcp", want); err != nil {

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -50,7 +50,8 @@ func boolean(s string) (bool, error) {
 	}
 }
 
-func port(s string) (int, error) {
+// Port reads a port.
+func Port(s string) (int, error) {
 	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 16)
 	if err != nil {
 		return 0, errPort
@@ -63,7 +64,7 @@ func portOrOff(s string) (int, error) {
 	if strings.EqualFold(strings.TrimSpace(s), "off") {
 		return -1, nil
 	}
-	n, err := port(s)
+	n, err := Port(s)
 	if err != nil {
 		return 0, errPortOrOff
 	}
@@ -119,15 +120,15 @@ func retries(s string) (int, error) {
 	return int(n), nil
 }
 
-// origin reads where a service is: scheme and host, and a path that comes before the service's own.
-func origin(s string) (string, error) {
+// Origin reads where a service is: scheme and host, and a path that comes before the service's own.
+func Origin(s string) (string, error) {
 	u, err := url.Parse(strings.TrimRight(strings.TrimSpace(s), "/"))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
 		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return "", errOrigin
 	}
 	if p := u.Port(); p != "" {
-		if n, err := port(p); err != nil || n == 0 {
+		if n, err := Port(p); err != nil || n == 0 {
 			return "", errOrigin
 		}
 	}
@@ -145,7 +146,7 @@ func service(s string) (string, error) {
 	}
 	user := u.User
 	u.User = nil
-	bare, err := origin(u.String())
+	bare, err := Origin(u.String())
 	if err != nil {
 		return "", errService
 	}
@@ -184,7 +185,7 @@ func traceURL(s string) (string, error) {
 	if !found || strings.Count(before, "/") < 3 && !strings.ContainsAny(before, "?#") || strings.ContainsFunc(s, notInHost) {
 		return "", errTraceURL
 	}
-	if _, err := origin(u.Scheme + "://" + u.Host); err != nil { // the port
+	if _, err := Origin(u.Scheme + "://" + u.Host); err != nil { // the port
 		return "", errTraceURL
 	}
 	return s, nil
@@ -212,7 +213,7 @@ func bindHost(s string) (string, error) {
 func hostOrNone(s string) (string, error) {
 	name := strings.TrimSpace(s)
 	if h, p, err := net.SplitHostPort(name); err == nil {
-		if _, err := port(p); err != nil {
+		if _, err := Port(p); err != nil {
 			return "", errHost
 		}
 		if _, err := host(h); err != nil {
@@ -254,5 +255,3 @@ func logLevel(s string) (slog.Level, error) {
 	var level slog.Level
 	return level, level.UnmarshalText([]byte(word))
 }
-
-func joinAddress(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"context"
+	"net"
+
+	"github.com/signal-sidecar/signal-sidecar/config"
+)
+
+// listenForBrowsers listens on the address. Port 0 becomes a free one that browsers open pages on.
+func listenForBrowsers(ctx context.Context, address string) (net.Listener, error) {
+	_, port, _ := net.SplitHostPort(address)
+	var blocked []net.Listener // kept open meanwhile, so that they are not chosen again
+	defer func() {
+		for _, l := range blocked {
+			_ = l.Close()
+		}
+	}()
+	for {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		if err != nil || port != "0" || !config.BlockedInBrowsers(l.Addr().(*net.TCPAddr).Port) {
+			return l, err
+		}
+		blocked = append(blocked, l)
+	}
+}

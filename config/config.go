@@ -1,0 +1,150 @@
+// Package config has the settings: their names, defaults and help, their parsing and checking, and files of them.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
+)
+
+// Config is every setting, parsed and checked.
+type Config struct {
+	HTTPAddress, TCPAddress string // host:port to bind
+	PageAddress             string // host:port to bind, "" for off
+	HoldAddress             string // host:port to bind, "" for off
+	Hold                    time.Duration
+	Metrics                 bool
+
+	JicofoOrigin, ProsodyOrigin string
+	StatusPath                  string
+	Interval, Timeout           time.Duration
+	Recovery                    time.Duration // in force where it is shorter than Interval
+	Retries                     int
+	CensusHost                  string
+
+	Rules health.Config
+
+	JicofoDump, ProsodyDump string
+
+	Consul Consul
+
+	TraceKeep string // all or incidents
+	TraceURL  string // with {trace_id} in it, "" for none
+	LogLevel  slog.Level
+	LogFormat string // json or text
+	EnvFile   string
+
+	RecordPath    string // "" for none
+	RecordMaxSize int64  // bytes
+
+	// Notices has one sentence for each setting that is not in force as it was set.
+	Notices []string
+
+	httpHost, tcpHost                     string // "" for all interfaces
+	httpPort, pagePort, tcpPort, holdPort int    // 0 for a free one, -1 for off
+	partipantMax                          float64
+	reader                                *reader
+}
+
+// Consul is the settings of Consul. Without Status and Reports only the booleans beside them are set.
+type Consul struct {
+	Host                 string
+	Port                 int
+	Secure               bool
+	Status, Reports      bool
+	StatusKey, ReportKey string
+	Interval             time.Duration
+	CensusReports        bool
+}
+
+// usesConsul reports whether a feature needs Consul. Where and how Consul is reached is read only then: Kubernetes sets
+// CONSUL_PORT=tcp://… in every pod beside a Service with the name consul.
+func usesConsul(c *Config) bool { return c.Consul.Status || c.Consul.Reports }
+
+// Load reads and checks every setting. The error joins an *Error for each problem.
+func Load(ctx *kong.Context, env *Environment) (Config, error) {
+	r := newReader(ctx, env)
+	c := Config{reader: r, Notices: env.notices}
+	for _, conditional := range []bool{false, true} { // the conditions are met by settings without one
+		for _, s := range sections {
+			for _, d := range s.settings {
+				if conditional == (d.needed != nil) && (d.needed == nil || d.needed(&c)) {
+					r.read(&c, d)
+				}
+			}
+		}
+	}
+	c.participantAlias()
+	r.checkPorts(listenSetting{httpPortName, c.httpHost, c.httpPort}, listenSetting{tcpPortName, c.tcpHost, c.tcpPort},
+		listenSetting{tcpHoldPortName, c.tcpHost, c.holdPort}, listenSetting{pagePortName, c.httpHost, c.pagePort})
+	c.Notices = append(c.Notices, r.checkOpenTelemetry(env)...)
+	if err := errors.Join(r.problems...); err != nil {
+		return Config{}, err
+	}
+	c.HTTPAddress, c.PageAddress = address(c.httpHost, c.httpPort), address(c.httpHost, c.pagePort)
+	c.TCPAddress, c.HoldAddress = address(c.tcpHost, c.tcpPort), address(c.tcpHost, c.holdPort)
+	c.normalize()
+	return c, nil
+}
+
+// address is host:port to bind, "" for a port that is off.
+func address(host string, port int) string {
+	if port < 0 {
+		return ""
+	}
+	return JoinAddress(host, port)
+}
+
+// JoinAddress joins a host, "" for all interfaces, and a port.
+func JoinAddress(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+
+// participantAlias lets PARTIPANT_MAX, the original README's spelling, stand for PARTICIPANT_MAX.
+func (c *Config) participantAlias() {
+	r := c.reader
+	alias, proper := r.values[partipantMaxName], r.values[participantMaxName]
+	if c.partipantMax == 0 || c.Rules.ParticipantMax == 0 { // not set, or a problem by itself
+		return
+	}
+	if proper.origin != originDefault && c.partipantMax != c.Rules.ParticipantMax {
+		r.problem(partipantMaxName, alias, fmt.Errorf("the same as %s=%q (%s), of which it is another spelling",
+			participantMaxName, proper.text, proper.origin))
+		return
+	}
+	c.Rules.ParticipantMax = c.partipantMax
+	r.values[participantMaxName] = value{alias.text, partipantMaxName + ", " + alias.origin}
+}
+
+// normalize brings the settings in line with each other and adds a notice for each that is not in force as it was set.
+func (c *Config) normalize() {
+	r := c.reader
+	rules, warnings := c.Rules.Normalize()
+	if rules.DrainGrace != c.Rules.DrainGrace {
+		r.values[drainGraceIntervalName] = value{rules.DrainGrace.String(), "forced above HEALTH_DAMPENING_INTERVAL"}
+	}
+	c.Rules, c.Notices = rules, append(c.Notices, warnings...)
+	// The original's package ships HA_PORT, which nothing ever read.
+	if legacy, agent := os.Getenv("HA_PORT"), r.values[tcpPortName].text; legacy != "" && legacy != agent {
+		c.Notices = append(c.Notices, fmt.Sprintf(
+			"HA_PORT=%s is not read, and never was: the agent's port is TCP_PORT=%s", legacy, agent))
+	}
+	if c.Rules.Census && c.CensusHost == "" {
+		c.Notices = append(c.Notices, "CENSUS_POLL without CENSUS_HOST requests the census of the host in PROSODY_ORIG, "+
+			"which is 404 unless prosody serves it as a domain: set CENSUS_HOST to the domain, such as meet.example.com")
+	}
+	if usesConsul(c) {
+		c.Notices = append(c.Notices,
+			"CONSUL_STATUS and CONSUL_REPORTS have no effect: this version does not connect to Consul")
+	}
+	if BlockedInBrowsers(c.pagePort) {
+		c.Notices = append(c.Notices, fmt.Sprintf("PAGE_PORT=%d cannot be opened in a browser: "+
+			"it is on the Fetch standard's list of blocked ports; set another, such as 6001", c.pagePort))
+	}
+}

@@ -1,0 +1,71 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// Print prints the settings in force, one a line: variable, value, origin. The variables of OpenTelemetry and Consul that
+// are set follow, then the notices.
+func (c Config) Print(w io.Writer, env *Environment) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, s := range sections {
+		for _, d := range s.settings {
+			if v := c.reader.values[d.name]; !d.hidden {
+				fmt.Fprintf(table, "%s\t%s\t(%s)\n", d.name, masked(d.name, v.text), v.origin)
+			}
+		}
+	}
+	for _, name := range libraryVariables() {
+		fmt.Fprintf(table, "%s\t%s\t(%s)\n", name, masked(name, os.Getenv(name)), env.originOf(name))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, notice := range c.Notices {
+		if _, err := fmt.Fprintln(w, "notice:", notice); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ConsulVariables are those of Consul's own client, beside CONSUL_HTTP_*.
+var ConsulVariables = []string{
+	"CONSUL_CACERT", "CONSUL_CAPATH", "CONSUL_CLIENT_CERT", "CONSUL_CLIENT_KEY", "CONSUL_NAMESPACE", "CONSUL_PARTITION",
+	"CONSUL_TLS_SERVER_NAME",
+}
+
+// libraryVariables lists the variables of OpenTelemetry and of Consul's client that are set.
+func libraryVariables() []string {
+	var names []string
+	for _, pair := range os.Environ() {
+		name, value, _ := strings.Cut(pair, "=")
+		ofLibrary := strings.HasPrefix(name, "OTEL_") || strings.HasPrefix(name, "CONSUL_HTTP_") ||
+			slices.Contains(ConsulVariables, name)
+		if ofLibrary && value != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// masked is the value of a variable without its secrets: all of it where the name says so, else user and password of a URL.
+func masked(name, value string) string {
+	for _, secret := range []string{"HEADERS", "TOKEN", "AUTH", "SECRET", "PASSWORD"} {
+		if strings.Contains(name, secret) {
+			return "(not shown)"
+		}
+	}
+	isURL := strings.Contains(value, "://") || name == "CONSUL_HTTP_ADDR" ||
+		strings.HasSuffix(name, "_ORIG") || strings.HasSuffix(name, "_ENDPOINT")
+	if isURL {
+		return withoutUser(value)
+	}
+	return value
+}
