@@ -81,7 +81,8 @@ func parseDotenv(content string) (map[string]string, error) {
 		}
 		value, ok := unquoteDotenv(strings.TrimSpace(found[2]))
 		if !ok {
-			problems = append(problems, fmt.Errorf("line %d has a value that begins with a quote and does not end with it", number))
+			problems = append(problems,
+				fmt.Errorf("line %d has a value that begins with a quote and does not end with it", number))
 			continue
 		}
 		values[found[1]] = value

@@ -14,9 +14,9 @@ import (
 // NoSettings is the tag of the commands that read no settings: neither a bad one nor a bad file of them matters there.
 const NoSettings = "nosettings"
 
-// Environment gives settings their values from the process's environment and, for what that lacks, from a file. An empty
-// variable counts as not set, as OpenTelemetry has it. It implements kong.Resolver, which kong asks for the flags that
-// are not on the command line.
+// Environment gives settings their values from the process's environment and, for what that lacks, from a file. An
+// empty variable counts as not set, as OpenTelemetry has it. It implements kong.Resolver, which kong asks for the
+// flags that are not on the command line.
 type Environment struct {
 	once     sync.Once
 	problem  error           // with the file

@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// The OTEL_* variables are the SDK's to read. It drops most bad values without a word, so they are checked here as every
-// setting is. Words in any case are accepted, as the specification has it; the SDK takes some in lower case only, so each
-// checked variable is given to it in its usual spelling.
+// The OTEL_* variables are the SDK's to read. It drops most bad values without a word, so they are checked here as
+// every setting is. Words in any case are accepted, as the specification has it; the SDK takes some in lower case
+// only, so each checked variable is given to it in its usual spelling.
 
 // otelSignals are the names of the signals in variables, and the path below which each is pushed.
 var otelSignals = []struct{ name, path string }{
 	{"TRACES", "/v1/traces"}, {"METRICS", "/v1/metrics"}, {"LOGS", "/v1/logs"},
 }
 
-// otelParsers are the parsers of the variables. Each returns the usual spelling. {OTLP} stands for OTEL_EXPORTER_OTLP and
-// for the same with each signal.
+// otelParsers are the parsers of the variables. Each returns the usual spelling. {OTLP} stands for OTEL_EXPORTER_OTLP
+// and for the same with each signal.
 var otelParsers = map[string]func(string) (string, error){
 	"OTEL_TRACES_EXPORTER":  oneOf("otlp", "console", "none"),
 	"OTEL_LOGS_EXPORTER":    oneOf("otlp", "console", "none"),
@@ -36,8 +36,9 @@ var otelParsers = map[string]func(string) (string, error){
 	"{OTLP}_INSECURE":    oneOf("true", "false"),
 	"{OTLP}_CERTIFICATE": certificates,
 
-	"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE":        oneOf("cumulative", "delta", "lowmemory"),
-	"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": oneOf("explicit_bucket_histogram", "base2_exponential_bucket_histogram"),
+	"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": oneOf("cumulative", "delta", "lowmemory"),
+	"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": oneOf(
+		"explicit_bucket_histogram", "base2_exponential_bucket_histogram"),
 
 	"OTEL_METRIC_EXPORT_INTERVAL":     milliseconds,
 	"OTEL_METRIC_EXPORT_TIMEOUT":      milliseconds,
@@ -147,7 +148,7 @@ func (c *otelCheck) addNotices() {
 		c.notices = append(c.notices, fmt.Sprintf("%s=%s %s", name, masked(name, os.Getenv(name)), text))
 	}
 	const disabled = "OTEL_SDK_DISABLED"
-	if v := strings.TrimSpace(os.Getenv(disabled)); v != "" && !strings.EqualFold(v, "true") && !strings.EqualFold(v, "false") {
+	if v := strings.ToLower(strings.TrimSpace(os.Getenv(disabled))); v != "" && v != "true" && v != "false" {
 		notice(disabled, "does not disable anything: only true does")
 	}
 	const propagators = "OTEL_PROPAGATORS"
@@ -183,7 +184,8 @@ func (c *otelCheck) defaultEndpoints() {
 	for _, s := range otelSignals {
 		const all = "OTEL_EXPORTER_OTLP"
 		own := all + "_" + s.name
-		if os.Getenv("OTEL_"+s.name+"_EXPORTER") != "otlp" || os.Getenv(all+"_ENDPOINT") != "" || os.Getenv(own+"_ENDPOINT") != "" {
+		if os.Getenv("OTEL_"+s.name+"_EXPORTER") != "otlp" ||
+			os.Getenv(all+"_ENDPOINT") != "" || os.Getenv(own+"_ENDPOINT") != "" {
 			continue
 		}
 		endpoint := "http://localhost:4318" + s.path

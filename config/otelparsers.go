@@ -14,7 +14,8 @@ import (
 	"unicode/utf8"
 )
 
-// The parsers of OTEL_* variables. Each returns the value in its usual spelling, or what it accepts, to follow "must be".
+// The parsers of OTEL_* variables. Each returns the value in its usual spelling, or what it accepts, to follow "must
+// be".
 
 const maxPEM = 1 << 20 // bytes
 
@@ -22,9 +23,10 @@ var (
 	errMilliseconds = errors.New("milliseconds, a whole number from 1 to 2147483647")
 	errQuantity     = errors.New("a whole number from 1 to 2147483647")
 	errLimit        = errors.New("a whole number from 0 to 2147483647, or -1 for no limit")
-	errHeaders      = errors.New("key=value pairs separated by commas, the keys names of headers, the values percent-encoded")
-	errAttributes   = errors.New("key=value pairs separated by commas, the keys printable ASCII without white space, the values percent-encoded UTF-8")
-	errPEM          = errors.New("a PEM file that holds a certificate")
+	errHeaders      = errors.New("comma-separated key=value pairs, the keys names of headers, the values percent-encoded")
+	errAttributes   = errors.New("comma-separated key=value pairs, the keys printable ASCII without white space, " +
+		"the values percent-encoded UTF-8")
+	errPEM = errors.New("a PEM file that holds a certificate")
 )
 
 func wholeNumber(s string, low int64, accepted error) (string, error) {

@@ -30,13 +30,15 @@ var (
 	errSeconds   = errors.New("seconds, a number or a duration such as 30s, from 0 to 365 days")
 	errPositive  = errors.New("seconds, a number or a duration such as 30s, above 0 and at most 365 days")
 	errCount     = errors.New("a whole number above 0, at most 1000000000")
-	errService   = errors.New("an origin: http or https, perhaps user:password@, host and optional port, such as http://localhost:8888")
-	errOrigin    = errors.New("an origin: http or https, host and optional port, such as http://localhost:8888")
-	errHost      = errors.New("a host name or an IP address")
-	errNotEmpty  = errors.New("not empty")
-	errRetries   = fmt.Errorf("a whole number from 0 to %d", maxRetries)
-	errTraceURL  = errors.New("an http or https URL with a host and {trace_id} in its path, query or fragment, such as http://localhost:16686/trace/{trace_id}")
-	errFileSize  = fmt.Errorf("bytes, a whole number from %d to %d", minFileSize, maxFileSize)
+	errService   = errors.New("an origin: http or https, optional user:password@, host and optional port, " +
+		"such as http://localhost:8888")
+	errOrigin   = errors.New("an origin: http or https, host and optional port, such as http://localhost:8888")
+	errHost     = errors.New("a host name or an IP address")
+	errNotEmpty = errors.New("not empty")
+	errRetries  = fmt.Errorf("a whole number from 0 to %d", maxRetries)
+	errTraceURL = errors.New("an http or https URL with a host and {trace_id} in its path, query or fragment, " +
+		"such as http://localhost:16686/trace/{trace_id}")
+	errFileSize = fmt.Errorf("bytes, a whole number from %d to %d", minFileSize, maxFileSize)
 )
 
 func boolean(s string) (bool, error) {
@@ -182,7 +184,8 @@ func traceURL(s string) (string, error) {
 		return "", errTraceURL
 	}
 	before, _, found := strings.Cut(s, id)
-	if !found || strings.Count(before, "/") < 3 && !strings.ContainsAny(before, "?#") || strings.ContainsFunc(s, notInHost) {
+	inHost := strings.Count(before, "/") < 3 && !strings.ContainsAny(before, "?#")
+	if !found || inHost || strings.ContainsFunc(s, notInHost) {
 		return "", errTraceURL
 	}
 	if _, err := Origin(u.Scheme + "://" + u.Host); err != nil { // the port

@@ -9,12 +9,15 @@ import (
 	"time"
 )
 
-// FuzzSettings gives any text to every parser: none panics, what is accepted keeps its promise, an error has one line, and what is
-// accepted is accepted with white space around it.
+// FuzzSettings gives any text to every parser: none panics, what is accepted keeps its promise, an error has one line,
+// and what is accepted is accepted with white space around it.
 func FuzzSettings(f *testing.F) {
 	for _, seed := range []string{
-		"", " ", "0", "-0", "1", "-1", "65535", "65536", "1e3", "1e-300", "NaN", "-Inf", "0x1p-2", "1_0", "30s", "-30s", "1h1h", "8760h", "8760h1ns",
-		"31536000", "true", "ON", "off", "http://localhost:8888", "https://[::1]:1/a/", "http://[fe80::1%25eth0]", "http://[::%25\xb3]", "HTTP://a", "http://u:p@a", "u:p@a", "http://a:0", "http:a", "a:1", ":0", "[::1]:2", "::1",
+		"", " ", "0", "-0", "1", "-1", "65535", "65536", "1e3", "1e-300", "NaN", "-Inf", "0x1p-2", "1_0", "30s", "-30s",
+		"1h1h", "8760h", "8760h1ns",
+		"31536000", "true", "ON", "off", "http://localhost:8888", "https://[::1]:1/a/",
+		"http://[fe80::1%25eth0]", "http://[::%25\xb3]",
+		"HTTP://a", "http://u:p@a", "u:p@a", "http://a:0", "http:a", "a:1", ":0", "[::1]:2", "::1",
 		"jicofo", "SOFT", "debug", "text", "\x00", "\xff", "a\nb", "１２",
 	} {
 		f.Add(seed)
@@ -64,8 +67,8 @@ func parse[T comparable](t *testing.T, s string, parser func(string) (T, error),
 // usableOrigin reports whether a path can be put after the origin.
 func usableOrigin(o string) bool {
 	u, err := url.Parse(o + "/about/health")
-	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && strings.HasSuffix(u.Path, "/about/health") && u.RawQuery == "" &&
-		!strings.HasSuffix(o, "/")
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") &&
+		strings.HasSuffix(u.Path, "/about/health") && u.RawQuery == "" && !strings.HasSuffix(o, "/")
 }
 
 // TestBooleans gives every spelling in every case.

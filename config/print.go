@@ -9,8 +9,8 @@ import (
 	"text/tabwriter"
 )
 
-// Print prints the settings in force, one a line: variable, value, origin. The variables of OpenTelemetry and Consul that
-// are set follow, then the notices.
+// Print prints the settings in force, one a line: variable, value, origin. The variables of OpenTelemetry and Consul
+// that are set follow, then the notices.
 func (c Config) Print(w io.Writer, env *Environment) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range sections {
@@ -55,7 +55,8 @@ func libraryVariables() []string {
 	return names
 }
 
-// masked is the value of a variable without its secrets: all of it where the name says so, else user and password of a URL.
+// masked is the value of a variable without its secrets: all of it where the name says so, else user and password of a
+// URL.
 func masked(name, value string) string {
 	for _, secret := range []string{"HEADERS", "TOKEN", "AUTH", "SECRET", "PASSWORD"} {
 		if strings.Contains(name, secret) {

@@ -125,7 +125,8 @@ var sections = []section{
 			"Run when prosody turns unhealthy.",
 			anything, func(c *Config) *string { return &c.ProsodyDump }),
 	}},
-	{kong.Group{Key: "consul", Title: "Consul:", Description: "Without effect in this version. Checked while CONSUL_STATUS or CONSUL_REPORTS is on."}, []declaration{
+	{kong.Group{Key: "consul", Title: "Consul:",
+		Description: "Without effect in this version. Checked while CONSUL_STATUS or CONSUL_REPORTS is on."}, []declaration{
 		declare("CONSUL_HOST", "localhost", "HOST",
 			"Host of Consul's HTTP API.",
 			host, func(c *Config) *string { return &c.Consul.Host }).neededFor(usesConsul),
@@ -154,7 +155,8 @@ var sections = []section{
 			"Add the rooms to the published report.",
 			boolean, func(c *Config) *bool { return &c.Consul.CensusReports }),
 	}},
-	{kong.Group{Key: "process", Title: "Process:", Description: "OpenTelemetry's own OTEL_* variables hold too. " + About}, []declaration{
+	{kong.Group{Key: "process", Title: "Process:",
+		Description: "OpenTelemetry's own OTEL_* variables hold too. " + About}, []declaration{
 		declare("TRACE_KEEP", "all", "all|incidents",
 			"Polls whose traces are exported: all, or those around a change of the verdict and one quiet one in 60.",
 			oneOf("all", "incidents"), func(c *Config) *string { return &c.TraceKeep }),

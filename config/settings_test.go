@@ -8,8 +8,9 @@ import (
 
 // texts are two values of each setting that accepts neither numbers nor booleans.
 var texts = map[string][2]string{
-	"JICOFO_ORIG": {"http://a", "http://b"}, "PROSODY_ORIG": {"http://a", "http://b"}, "DRAIN_GRACE_SCOPE": {"soft", "jicofo"},
-	"TRACE_KEEP": {"all", "incidents"}, "TRACE_URL_TEMPLATE": {"http://a/{trace_id}", "http://b/{trace_id}"},
+	"JICOFO_ORIG": {"http://a", "http://b"}, "PROSODY_ORIG": {"http://a", "http://b"},
+	"DRAIN_GRACE_SCOPE": {"soft", "jicofo"},
+	"TRACE_KEEP":        {"all", "incidents"}, "TRACE_URL_TEMPLATE": {"http://a/{trace_id}", "http://b/{trace_id}"},
 	"LOG_LEVEL": {"debug", "warn"}, "LOG_FORMAT": {"text", "json"}, "RECORD_MAX_SIZE": {"65536", "65537"},
 }
 
@@ -53,7 +54,9 @@ func TestEverySetting(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{httpPortName, tcpPortName, tcpHoldPortName, pagePortName, participantMaxName, partipantMaxName, drainGraceIntervalName} {
+	for _, name := range []string{
+		httpPortName, tcpPortName, tcpHoldPortName, pagePortName, participantMaxName, partipantMaxName, drainGraceIntervalName,
+	} {
 		if !seen[name] {
 			t.Errorf("%s is checked, but not declared", name)
 		}

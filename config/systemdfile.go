@@ -33,8 +33,8 @@ const (
 	commentEscape
 )
 
-// systemdScan reads variables as systemd reads an EnvironmentFile=. It is systemd's state machine, so that oddities have
-// the same result.
+// systemdScan reads variables as systemd reads an EnvironmentFile=. It is systemd's state machine, so that oddities
+// have the same result.
 type systemdScan struct {
 	state      systemdState
 	key, value []byte
@@ -46,8 +46,8 @@ type systemdScan struct {
 	err        error
 }
 
-// parseSystemd reads variables by the rules of EnvironmentFile= in systemd.exec(5). What systemd ignores is a notice; what
-// makes systemd ignore the whole file is an error.
+// parseSystemd reads variables by the rules of EnvironmentFile= in systemd.exec(5). What systemd ignores is a notice;
+// what makes systemd ignore the whole file is an error.
 func parseSystemd(content string) (envFile, error) {
 	s := &systemdScan{line: 1, file: envFile{values: map[string]string{}}}
 	for _, c := range []byte(content) {
@@ -89,7 +89,8 @@ func (s *systemdScan) next(c byte) {
 	case commentEscape: // as systemd 254 and later; before, the comment went on
 		s.state = inComment
 		if isIn(systemdNewlines, c) {
-			s.notice("line %d is a comment that ends with a backslash: systemd before version 254 ignores the next line too", s.line)
+			s.notice("line %d is a comment that ends with a backslash: systemd before version 254 ignores the next line too",
+				s.line)
 			s.state = preKey
 		}
 	}

@@ -99,9 +99,9 @@ func (n *Notifier) sendVerdict(v health.Verdict) {
 	}
 }
 
-// feed feeds the watchdog unless a part is stuck, and returns the time until the next feeding. A part counts as stuck when
-// it is so at two feedings in a row: after a pause of this process all parts are late for a moment, and the watchdog's time
-// may be almost over.
+// feed feeds the watchdog unless a part is stuck, and returns the time until the next feeding. A part counts as stuck
+// when it is so at two feedings in a row: after a pause of this process all parts are late for a moment, and the
+// watchdog's time may be almost over.
 func (n *Notifier) feed(ctx context.Context) time.Duration {
 	next := n.watchdog / 2
 	retry := min(retryInterval, next)

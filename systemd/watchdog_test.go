@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestStuckOnce feeds after a pause of the whole process, which makes all parts late for a moment. A part that is late at
-// two feedings in a row is stuck, and the watchdog is not fed until it goes on.
+// TestStuckOnce feeds after a pause of the whole process, which makes all parts late for a moment. A part that is late
+// at two feedings in a row is stuck, and the watchdog is not fed until it goes on.
 func TestStuckOnce(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "notify")
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
