@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-var prometheusListens = regexp.MustCompile(`msg="Listening on" address=(\S+)`)
+var prometheusListens = regexp.MustCompile(`msg="Listening on" (?:component=web )?address=(\S+)`)
 
 // StartPrometheus runs Prometheus with a configuration and further arguments, and returns its address once it is ready.
 func StartPrometheus(t testing.TB, config string, arguments ...string) (address string) {
