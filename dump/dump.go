@@ -18,16 +18,17 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// Options is what the dumps need.
+// Options are the commands and the providers.
 type Options struct {
-	// Jicofo and Prosody are the command lines to run, a path and its arguments parted by spaces; "" runs nothing.
+	// Jicofo and Prosody are the command lines to run, a path and its arguments separated by spaces; "" runs nothing.
 	Jicofo, Prosody string
 
 	TracerProvider trace.TracerProvider
 	Logger         *slog.Logger
 }
 
-// Listener returns a health.Listener that runs the script of a service that was healthy and no longer is.
+// Listener returns a health.Listener that runs the script of a service when the service turns from healthy to
+// unhealthy.
 func Listener(o Options) health.Listener {
 	tracer := o.TracerProvider.Tracer("github.com/signal-sidecar/signal-sidecar/dump")
 	jicofo := &script{service: "jicofo", command: strings.Fields(o.Jicofo), tracer: tracer, log: o.Logger}
@@ -38,7 +39,7 @@ func Listener(o Options) health.Listener {
 	}
 }
 
-// script runs one service's command, never twice at a time.
+// script runs the command of one service. It never runs twice at the same time.
 type script struct {
 	service string
 	command []string
@@ -56,8 +57,8 @@ func (s *script) update(ctx context.Context, healthy bool) {
 	s.healthy = healthy
 }
 
-// start runs the command without a shell, in a session of its own: it outlives the sidecar if it has to. What it
-// prints goes to the sidecar's standard error.
+// start runs the command without a shell. Its output goes to the standard error of the sidecar. It has a session of its
+// own, so that it can go on when the sidecar ends.
 func (s *script) start(ctx context.Context) {
 	if len(s.command) == 0 {
 		return
@@ -70,11 +71,11 @@ func (s *script) start(ctx context.Context) {
 	ctx, span := s.tracer.Start(context.WithoutCancel(ctx), "dump "+s.service,
 		trace.WithNewRoot(), trace.WithLinks(trace.LinkFromContext(ctx)),
 		trace.WithAttributes(attribute.String("process.executable.path", s.command[0])))
-	cmd := exec.Command(s.command[0], s.command[1:]...) //nolint:noctx // it outlives every context
+	cmd := exec.Command(s.command[0], s.command[1:]...) //nolint:noctx // the command may run longer than any context
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	began := time.Now()
-	// Starting can take milliseconds, which the caller, on its way to the next observation, does not have.
+	// Starting a process can take milliseconds. The caller must not wait: it handles the next observation.
 	go func() {
 		defer span.End()
 		err := cmd.Start()
@@ -82,7 +83,7 @@ func (s *script) start(ctx context.Context) {
 			log.InfoContext(ctx, "dump started", "pid", cmd.Process.Pid)
 			err = cmd.Wait()
 		}
-		s.running.Store(false) // before its end is told
+		s.running.Store(false) // before the end is logged
 		if err != nil {
 			span.SetStatus(codes.Error, err.Error())
 			log.ErrorContext(ctx, "dump failed", "error", err, "seconds", time.Since(began).Seconds())

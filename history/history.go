@@ -1,5 +1,5 @@
-// Package history keeps in memory what happened to the node: the last observations, the changes of the verdict and the last
-// failures of each probe.
+// Package history keeps in memory what happened to the node: the last observations, the changes of the verdict and the
+// last failures of each probe.
 package history
 
 import (
@@ -18,39 +18,39 @@ const (
 	MaxChanges      = 256
 	MaxFailures     = 64  // of each probe
 	MaxSamples      = 960 // an hour of them, and those that 240 changes began
-	// SampleTime is what one sample sums up at most, however often is polled. A change of the verdict begins a new one.
+	// SampleTime is the longest time that one sample sums up. A change of the verdict begins a new sample.
 	SampleTime = 5 * time.Second
 )
 
-// Observation is an observation that was taken in.
+// Observation is an observation and the time at which it was taken in.
 type Observation struct {
-	At health.Time `json:"at"` // hides the embedded one, which has another precision and zone
+	At health.Time `json:"at"` // hides the embedded At, which has another precision and zone
 	health.Observation
 }
 
 // Change is a change of the verdict.
 type Change struct {
 	At health.Time `json:"at"`
-	// From and To are agent lines; From is empty before the first verdict.
+	// From and To are agent replies without the line end; From is empty before the first verdict.
 	From     string        `json:"from"`
 	To       string        `json:"to"`
-	State    string        `json:"state"` // To in one word: see health.Verdict.State
+	State    string        `json:"state"` // the new state in one word: see health.Verdict.State
 	Damped   bool          `json:"damped"`
 	Incident string        `json:"incident,omitempty"`
 	Reasons  []health.Code `json:"reasons"`
-	// TraceID is the trace of the poll that brought the change, empty for a deadline.
+	// TraceID is the trace of the poll that caused the change, empty for a deadline.
 	TraceID string `json:"trace_id,omitempty"`
 }
 
-// Failure is a probe that did not find what it should.
+// Failure is a failed probe.
 type Failure struct {
 	At      health.Time    `json:"at"`
 	Trigger health.Trigger `json:"trigger,omitempty"`
-	// Answer is what a probe over HTTP got, with what was sent and each attempt; nil for the status file.
+	// Answer is the result of a probe over HTTP, with its request and each attempt; nil for the status file.
 	Answer *health.Answer `json:"answer,omitempty"`
-	// Problem says why the body of a 200 could not be used.
+	// Problem is the reason why the body of a 200 could not be used.
 	Problem string `json:"problem,omitempty"`
-	// StatusFile is what was found; only for the status file.
+	// StatusFile is what was read; only for the status file.
 	StatusFile *health.StatusFile `json:"status_file,omitempty"`
 }
 
@@ -61,8 +61,8 @@ type Page struct {
 	Failures     map[health.Probe][]Failure `json:"failures"`
 }
 
-// History keeps the latest of everything, within fixed bounds. Neither successes nor another probe's failures push a
-// failure out. It is safe for concurrent use.
+// History keeps the latest observations, changes, failures and samples, within fixed bounds. Each probe's failures have
+// a bound of their own, so that other entries do not displace them. It is safe for concurrent use.
 type History struct {
 	mu           sync.Mutex
 	observations ring[Observation]
@@ -98,7 +98,7 @@ func (h *History) Listen(ctx context.Context, step health.Step, after *health.Sn
 	h.addSample(step, after)
 }
 
-// addSample sums a snapshot up with those of the same few seconds.
+// addSample adds a step to the current sample, or to a new one.
 func (h *History) addSample(step health.Step, s *health.Snapshot) {
 	last := h.samples.last()
 	if last == nil || step.At.Sub(last.at) >= SampleTime || len(step.Changes) > 0 {
@@ -119,7 +119,7 @@ func (h *History) addChange(ctx context.Context, step health.Step, c health.Chan
 	h.changes.add(c.At, change)
 }
 
-// traceID is the trace that a context belongs to, "" for none.
+// traceID returns the id of the trace in a context, "" for none.
 func traceID(ctx context.Context) string {
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
 		return span.TraceID().String()
@@ -127,7 +127,7 @@ func traceID(ctx context.Context) string {
 	return ""
 }
 
-// addFailures keeps what an observation found wrong, under the probe that found it.
+// addFailures keeps the failed probes of an observation.
 func (h *History) addFailures(at time.Time, o health.Observation) {
 	for _, r := range o.Results() {
 		if !r.Failed() {
@@ -141,11 +141,13 @@ func (h *History) addFailures(at time.Time, o health.Observation) {
 	}
 }
 
-// Since returns what happened at a moment and after it, newest first; all that is kept for the zero time.
+// Since returns what happened at t and later, newest first; for the zero time all that is kept.
 func (h *History) Since(t time.Time) Page {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	page := Page{Observations: h.observations.since(t), Changes: h.changes.since(t), Failures: map[health.Probe][]Failure{}}
+	page := Page{
+		Observations: h.observations.since(t), Changes: h.changes.since(t), Failures: map[health.Probe][]Failure{},
+	}
 	for probe, failures := range h.failures {
 		page.Failures[probe] = failures.since(t)
 	}

@@ -2,10 +2,10 @@ package history
 
 import "time"
 
-// ring keeps the last entries, as many as it was made for.
+// ring keeps the latest entries, up to a fixed number.
 type ring[T any] struct {
-	entries []entry[T] // all of them are allocated at once
-	next    int        // where the next one goes
+	entries []entry[T] // allocated once, in full length
+	next    int        // index of the next entry
 	full    bool
 }
 
@@ -30,7 +30,7 @@ func (r *ring[T]) last() *entry[T] {
 	return &r.entries[(r.next-1+len(r.entries))%len(r.entries)]
 }
 
-// since returns the entries of a moment and after it, newest first; never nil, so that JSON shows a list.
+// since returns the entries at t and later, newest first. It never returns nil, so that JSON shows a list.
 func (r *ring[T]) since(t time.Time) []T {
 	count := r.next
 	if r.full {
@@ -39,7 +39,7 @@ func (r *ring[T]) since(t time.Time) []T {
 	values := []T{}
 	for i := range count {
 		e := r.entries[(r.next-1-i+len(r.entries))%len(r.entries)]
-		if !e.at.Before(t) { // to the end: the wall clock may have been set in between
+		if !e.at.Before(t) { // no early exit: a wall clock that was set back makes times unordered
 			values = append(values, e.value)
 		}
 	}

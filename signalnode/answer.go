@@ -11,17 +11,17 @@ const (
 	jsonText  = "application/json"
 )
 
-// program is what one of the two programs says to requests; how it says it, or does not, is the Service's.
+// program returns the replies of jicofo or prosody. The Service decides how a reply is sent, or that none is.
 type program interface {
-	// paths are those that the program knows.
+	// paths returns the paths that the program serves.
 	paths() []string
-	// healthy is the answer of the program in good health.
+	// healthy returns the healthy program's reply.
 	healthy(r *http.Request) answer
-	// failing is the program's answer with the given status code.
+	// failing returns the program's reply with the given status code.
 	failing(r *http.Request, code int) answer
 }
 
-// answer is a complete HTTP answer.
+// answer is a complete HTTP reply.
 type answer struct {
 	code        int
 	contentType string
@@ -31,12 +31,12 @@ type answer struct {
 func (a answer) writeTo(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", a.contentType)
 	w.WriteHeader(a.code)
-	_, _ = w.Write(a.body) // a client that has gone away is nothing to a server
+	_, _ = w.Write(a.body) // an error means that the client has gone away
 }
 
 func jsonAnswer(v any) answer {
 	body, err := json.Marshal(v)
-	if err != nil { // a Room's CreatedTime that JSON cannot say
+	if err != nil { // a Room's CreatedTime that JSON cannot represent
 		return answer{http.StatusInternalServerError, plainText, []byte(err.Error())}
 	}
 	return answer{http.StatusOK, jsonText, body}

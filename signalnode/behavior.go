@@ -11,7 +11,7 @@ type Behavior struct {
 	delay    time.Duration // the argument of slow
 }
 
-// String returns what ParseBehavior takes.
+// String returns the behavior as ParseBehavior reads it.
 func (b Behavior) String() string {
 	switch {
 	case b.kind == "":
@@ -23,7 +23,7 @@ func (b Behavior) String() string {
 	}
 }
 
-// The kinds of behaviors, as they are written.
+// The kinds of behaviors, as written in commands.
 const (
 	kindHealthy  = "healthy"
 	kindCode     = "code"
@@ -44,7 +44,7 @@ const (
 
 const dripEvery = 50 * time.Millisecond
 
-// form is one kind of behavior: how it is written and what it does, for people, and how its argument is read.
+// form is one kind of behavior: its syntax and a description for the help, and the parser of its argument.
 type form struct {
 	kind  string
 	usage string
@@ -52,19 +52,22 @@ type form struct {
 	read  func(argument string) (Behavior, error) // nil: takes none
 }
 
-// forms are all behaviors, in the order in which people are shown them.
+// forms lists all behaviors, in the order of the help.
 var forms = []form{
-	{kindHealthy, "healthy", "answers as the real service does when all is well", nil},
-	{kindCode, "code <200-599>", "answers with that status code", readCode},
-	{kindBody, "body <text>", "answers 200 with that body", readBody},
-	{kindNotJSON, "notjson", "answers 200 with a body that is not JSON", nil},
-	{kindRedirect, "redirect <1-1000>|loop", "redirects that many times, then is healthy; or for ever", readRedirect},
-	{kindHang, "hang", "accepts and does not answer until told otherwise", nil},
-	{kindSlow, "slow <duration>", "is healthy, after that time (such as 1500ms or 10s)", readSlow},
-	{kindDrip, "drip", "sends headers, then a byte every 50 ms, for ever", nil},
+	{kindHealthy, "healthy", "replies as the real service does", nil},
+	{kindCode, "code <200-599>", "replies with that status code", readCode},
+	{kindBody, "body <text>", "replies 200 with that body", readBody},
+	{kindNotJSON, "notjson", "replies 200 with a body that is not JSON", nil},
+	{kindRedirect, "redirect <1-1000>|loop", "redirects that many times, then is healthy; loop: always", readRedirect},
+	{kindHang, "hang", "accepts and does not reply until the behavior changes", nil},
+	{kindSlow, "slow <duration>", "replies after that time (such as 1500ms or 10s)", readSlow},
+	{kindDrip, "drip", "sends headers, then a byte every 50 ms, without end", nil},
 	{kindHuge, "huge", "sends a body without end, as fast as it is read", nil},
 	{kindTruncate, "truncate", "announces the whole body, sends half, closes", nil},
-	{kindReset, "reset [<1-1000000>]", "resets the connection (RST) without an answer; with a number: so many requests, then is healthy", readReset},
-	{kindClose, "close", "closes the connection (FIN) without an answer", nil},
-	{kindGarbage, "garbage", "answers with bytes that are not HTTP", nil},
+	{
+		kindReset, "reset [<1-1000000>]",
+		"resets the connection (RST) without a reply; with a number: for that many requests", readReset,
+	},
+	{kindClose, "close", "closes the connection (FIN) without a reply", nil},
+	{kindGarbage, "garbage", "replies with bytes that are not HTTP", nil},
 }

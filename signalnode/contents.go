@@ -9,20 +9,20 @@ import (
 type Room struct {
 	// Name is the room's address, as in room@conference.meet.example.com.
 	Name string `json:"room_name"`
-	// Participants is how many are in the room, the focus not counted.
+	// Participants is the number of users in the room, without the focus.
 	Participants int `json:"participants"`
 	// CreatedTime is a number (milliseconds since 1970) or a string, depending on the version of prosody, and is sent
 	// as it is; nil leaves it out.
 	CreatedTime any `json:"created_time,omitempty"`
-	// Leaked marks a room whose occupants have no connection any more; older censuses do not know it, so false
-	// leaves it out.
+	// Leaked marks a room whose occupants have no connection any more; older versions of the census
+	// lack it, so false leaves it out.
 	Leaked bool `json:"leaked,omitempty"`
 }
 
-// contents is what goes on in the node while it is healthy.
+// contents is the load and the rooms that a healthy node reports.
 type contents struct {
 	mu           sync.Mutex
-	domain       string // which prosody serves
+	domain       string // that prosody serves
 	participants int
 	conferences  int
 	rooms        []Room

@@ -9,24 +9,24 @@ import (
 	"strings"
 )
 
-// controlBody bounds, in bytes, what is read of a command.
+// controlBody is the longest command, in bytes.
 const controlBody = 64 << 10
 
-// Control returns an endpoint for people with curl. GET / lists the state of the node and the commands; a command is
-// the body of a POST:
+// Control returns a handler of commands that are sent with curl. GET / lists the state of the node and the commands; a
+// command is the body of a POST:
 //
 //	POST /jicofo, /prosody                     crash, recover, or a behavior (see ParseBehavior) for all paths
 //	POST /jicofo/stats, /prosody/http-bind …   a behavior for that path
 //	POST /load                                 participants, and conferences (without: a tenth of them)
 //	POST /rooms                                the participants of each room, or none
 //
-// A command that is done is answered with 200 and a line that says what is so now; one that is not understood, or
-// longer than 64 KiB, with 400, and one that failed with 500, and a line that says why. Browsers are refused when a
-// page of another origin sends a command.
+// The reply to a command is 200 and one line with the new state; 400 and one line with the reason if the command is
+// invalid or longer than 64 KiB; 500 and one line with the reason if it failed. Commands that a browser sends from a
+// page of another origin are refused.
 func (n *Node) Control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		say(w, http.StatusOK, n.state()+"\n"+help(r.Host))
+		writeText(w, http.StatusOK, n.state()+"\n"+help(r.Host))
 	})
 	mux.HandleFunc("POST /jicofo/{path...}", n.Jicofo.control)
 	mux.HandleFunc("POST /jicofo", n.Jicofo.control)
@@ -35,30 +35,31 @@ func (n *Node) Control() http.Handler {
 	mux.HandleFunc("POST /load", n.controlLoad)
 	mux.HandleFunc("POST /rooms", n.controlRooms)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		say(w, http.StatusNotFound, fmt.Sprintf("no command %s %.100q; GET / lists them\n", r.Method, r.URL.Path))
+		text := fmt.Sprintf("no command %s %.100q; GET / lists the commands\n", r.Method, r.URL.Path)
+		writeText(w, http.StatusNotFound, text)
 	})
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
-func say(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("X-Content-Type-Options", "nosniff") // the text holds what people sent
+func writeText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("X-Content-Type-Options", "nosniff") // the text may quote the request
 	answer{status, plainText, []byte(text)}.writeTo(w)
 }
 
-// command reads the body; ok is false if that could not be done, and has been answered.
+// command reads the body. If that fails, it writes the reply and returns false.
 func command(w http.ResponseWriter, r *http.Request) (text string, ok bool) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, controlBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		err = fmt.Errorf("the command is longer than %d bytes", tooLarge.Limit)
 	}
 	if err != nil {
-		say(w, http.StatusBadRequest, err.Error()+"\n")
+		writeText(w, http.StatusBadRequest, err.Error()+"\n")
 		return "", false
 	}
 	return string(data), true
 }
 
-// control does what is asked of a service.
+// control handles a command for a service.
 func (s *Service) control(w http.ResponseWriter, r *http.Request) {
 	text, ok := command(w, r)
 	if !ok {
@@ -68,22 +69,22 @@ func (s *Service) control(w http.ResponseWriter, r *http.Request) {
 	if path != "" {
 		path = "/" + path
 	}
-	if status, err := s.obey(path, text); err != nil {
-		say(w, status, err.Error()+"\n")
+	if status, err := s.execute(path, text); err != nil {
+		writeText(w, status, err.Error()+"\n")
 		return
 	}
-	say(w, http.StatusOK, s.state())
+	writeText(w, http.StatusOK, s.state())
 }
 
-// obey does what is asked of a service's path, "" for all; status is what to answer an error with.
-func (s *Service) obey(path, text string) (status int, err error) {
+// execute runs a command for one path of a service, "" for all paths. The status code is for the reply to an error.
+func (s *Service) execute(path, text string) (status int, err error) {
 	if path != "" && !slices.Contains(s.program.paths(), path) {
 		return http.StatusBadRequest, fmt.Errorf("%s has no path %.100q; it has %s",
 			s.name, path, strings.Join(s.program.paths(), ", "))
 	}
 	switch word := strings.Trim(text, whiteSpace); {
 	case path != "" && (word == "crash" || word == "recover"):
-		return http.StatusBadRequest, fmt.Errorf("%s is for all of %s, not for %s", word, s.name, path)
+		return http.StatusBadRequest, fmt.Errorf("%s is for %s as a whole, not for its path %s", word, s.name, path)
 	case word == "crash":
 		err = s.Crash()
 	case word == "recover":
@@ -98,8 +99,8 @@ func (s *Service) obey(path, text string) (status int, err error) {
 	return http.StatusInternalServerError, err
 }
 
-// mostPeople keeps numbers within an int of 32 bits.
-const mostPeople = 1_000_000_000
+// maxCount is the largest number of participants or conferences; it fits an int of 32 bits.
+const maxCount = 1_000_000_000
 
 func (n *Node) controlLoad(w http.ResponseWriter, r *http.Request) {
 	text, ok := command(w, r)
@@ -108,8 +109,8 @@ func (n *Node) controlLoad(w http.ResponseWriter, r *http.Request) {
 	}
 	numbers, err := counts(text)
 	if err != nil || len(numbers) < 1 || len(numbers) > 2 {
-		say(w, http.StatusBadRequest, fmt.Sprintf("load %.100q is not understood; "+
-			"accepted: <participants> [<conferences>], each from 0 to %d\n", text, mostPeople))
+		writeText(w, http.StatusBadRequest, fmt.Sprintf("invalid load %.100q; "+
+			"accepted: <participants> [<conferences>], each from 0 to %d\n", text, maxCount))
 		return
 	}
 	participants := numbers[0]
@@ -118,7 +119,7 @@ func (n *Node) controlLoad(w http.ResponseWriter, r *http.Request) {
 		conferences = numbers[1]
 	}
 	n.SetLoad(participants, conferences)
-	say(w, http.StatusOK, n.loadState())
+	writeText(w, http.StatusOK, n.loadState())
 }
 
 func (n *Node) controlRooms(w http.ResponseWriter, r *http.Request) {
@@ -130,8 +131,8 @@ func (n *Node) controlRooms(w http.ResponseWriter, r *http.Request) {
 	if strings.Trim(text, whiteSpace) != "none" {
 		var err error
 		if numbers, err = counts(text); err != nil || len(numbers) == 0 {
-			say(w, http.StatusBadRequest, fmt.Sprintf("rooms %.100q are not understood; "+
-				"accepted: the participants of each, each from 0 to %d, or none\n", text, mostPeople))
+			writeText(w, http.StatusBadRequest, fmt.Sprintf("invalid rooms %.100q; "+
+				"accepted: the participants of each, each from 0 to %d, or none\n", text, maxCount))
 			return
 		}
 	}
@@ -140,7 +141,7 @@ func (n *Node) controlRooms(w http.ResponseWriter, r *http.Request) {
 		rooms[i] = Room{Name: fmt.Sprintf("room%d@conference.%s", i+1, n.contents.domainName()), Participants: participants}
 	}
 	n.SetRooms(rooms)
-	say(w, http.StatusOK, n.roomsState())
+	writeText(w, http.StatusOK, n.roomsState())
 }
 
 func counts(text string) ([]int, error) {
@@ -148,7 +149,7 @@ func counts(text string) ([]int, error) {
 	numbers := make([]int, len(words))
 	for i, word := range words {
 		var err error
-		if numbers[i], err = number(word, 0, mostPeople); err != nil {
+		if numbers[i], err = number(word, 0, maxCount); err != nil {
 			return nil, err
 		}
 	}

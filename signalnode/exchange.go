@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// exchange is one attempt to treat a request. Its context ends when the client goes away, the behavior of the path
+// exchange is one attempt to handle a request. Its context ends when the client goes away, the behavior of the path
 // changes, or the process dies.
 type exchange struct {
 	program program
@@ -22,7 +22,8 @@ type exchange struct {
 	cancel  context.CancelCauseFunc
 }
 
-// perform does what the behavior says. It reports whether the behavior changed before anything was sent.
+// perform handles the request as the behavior requires. It reports whether the behavior changed before anything was
+// sent.
 func (e *exchange) perform(b Behavior) (again bool) {
 	switch b.kind {
 	case kindHang:
@@ -48,7 +49,7 @@ func (e *exchange) perform(b Behavior) (again bool) {
 	case kindTruncate:
 		e.truncate()
 	case kindReset:
-		e.cut(nil, 0) // what is not sent yet is dropped, and RST takes the place of FIN
+		e.cut(nil, 0) // linger 0: unsent data is dropped, and the close sends RST instead of FIN
 	case kindClose:
 		e.cut(nil, -1)
 	case kindGarbage:
@@ -59,13 +60,13 @@ func (e *exchange) perform(b Behavior) (again bool) {
 	return false
 }
 
-// interrupted reports whether the request is to be treated anew, now that the context has ended; if not there is
-// nobody to answer, or nobody who could.
+// interrupted is called when the context has ended. It returns true if the request has to be handled again, because the
+// behavior changed; else it closes the connection without a reply.
 func (e *exchange) interrupted() bool {
 	if errors.Is(context.Cause(e.ctx), errBehaviorChanged) {
 		return true
 	}
-	panic(http.ErrAbortHandler) // net/http's way of closing a connection without an answer
+	panic(http.ErrAbortHandler) // makes net/http close the connection without a reply
 }
 
 // wait reports whether the time passed before the context ended.
@@ -80,7 +81,7 @@ func (e *exchange) wait(d time.Duration) bool {
 	}
 }
 
-// redirect counts the redirects in the address, so that clients do not count each other's.
+// redirect counts the redirects in the query of the URL, so that each client has a count of its own.
 func (e *exchange) redirect(b Behavior) {
 	const hop = "hop"
 	to := url.URL{Path: e.r.URL.Path}
@@ -96,14 +97,14 @@ func (e *exchange) redirect(b Behavior) {
 	e.program.failing(e.r, http.StatusFound).writeTo(e.w)
 }
 
-// stream sends a body without end and without a length, in chunks of so many bytes, until the context ends. It is
-// white space: a reader of JSON that knows no bound skips that for ever.
+// stream sends a body without end and without a length, in chunks of that many bytes, until the context ends. The body
+// is white space, which a JSON parser without a limit reads without end.
 func (e *exchange) stream(chunk int, every time.Duration) {
 	rc := http.NewResponseController(e.w)
 	freed := make(chan struct{})
 	stop := context.AfterFunc(e.ctx, func() {
 		defer close(freed)
-		_ = rc.SetWriteDeadline(time.Now()) // frees the write that a client who reads nothing holds up
+		_ = rc.SetWriteDeadline(time.Now()) // ends a write that blocks because the client does not read
 	})
 	defer func() {
 		if !stop() {
@@ -114,14 +115,14 @@ func (e *exchange) stream(chunk int, every time.Duration) {
 	e.w.WriteHeader(http.StatusOK)
 	err := rc.Flush()
 	if e.r.Method == http.MethodHead {
-		return // it has no body, however long
+		return // the reply to HEAD has no body
 	}
 	for data := bytes.Repeat([]byte(" "), chunk); err == nil && e.wait(every); {
 		if _, err = e.w.Write(data); err == nil {
 			err = rc.Flush()
 		}
 	}
-	panic(http.ErrAbortHandler) // a return would end the body properly
+	panic(http.ErrAbortHandler) // a return would end the body without an error
 }
 
 // truncate announces the whole body, sends half of it, and closes.
@@ -143,7 +144,7 @@ func (e *exchange) cut(data []byte, linger int) {
 		_ = tcp.SetLinger(linger)
 	}
 	if len(data) > 0 {
-		_ = conn.SetWriteDeadline(time.Now().Add(time.Second)) // as the connection is not the process's to close any more
+		_ = conn.SetWriteDeadline(time.Now().Add(time.Second)) // process.kill does not close a hijacked connection
 		_, _ = conn.Write(data)
 	}
 }

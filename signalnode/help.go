@@ -9,15 +9,15 @@ import (
 func help(host string) string {
 	var b strings.Builder
 	b.WriteString("commands\n")
-	line := func(path, data, does string) {
+	addCommand := func(path, data, does string) {
 		fmt.Fprintf(&b, "  curl %-40s %s\n", host+path+" -d "+data, does)
 	}
-	line("/jicofo", "crash", "its process dies: connections are refused")
-	line("/jicofo", "recover", "it is up and healthy again")
-	line("/jicofo", "'code 503'", "all its paths behave so; likewise /prosody")
-	line("/jicofo/stats", "hang", "this path behaves so")
-	line("/load", "'6000 300'", "participants and conferences of /stats")
-	line("/rooms", "'5 2 3'", "rooms of the census, or none")
+	addCommand("/jicofo", "crash", "the process dies: connections are refused")
+	addCommand("/jicofo", "recover", "the service runs and is healthy again")
+	addCommand("/jicofo", "'code 503'", "sets the behavior of all paths; likewise /prosody")
+	addCommand("/jicofo/stats", "hang", "sets the behavior of this path")
+	addCommand("/load", "'6000 300'", "participants and conferences of /stats")
+	addCommand("/rooms", "'5 2 3'", "rooms of the census, or none")
 	b.WriteString("\nbehaviors\n")
 	for _, f := range forms {
 		fmt.Fprintf(&b, "  %-24s %s\n", f.usage, f.does)

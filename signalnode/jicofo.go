@@ -7,7 +7,7 @@ const (
 	jicofoStats  = "/stats"
 )
 
-// jicofo answers as jicofo's REST interface does.
+// jicofo replies like jicofo's REST interface.
 type jicofo struct{ *contents }
 
 func (jicofo) paths() []string { return []string{jicofoHealth, jicofoStats} }
@@ -23,7 +23,7 @@ func (j jicofo) healthy(r *http.Request) answer {
 	}
 }
 
-// failing says why on the health endpoint, as jicofo does with the message of the check that failed.
+// failing adds the message of a failed check on the health endpoint, as jicofo does.
 func (jicofo) failing(r *http.Request, code int) answer {
 	text := http.StatusText(code)
 	if r.URL.Path == jicofoHealth {
@@ -39,8 +39,8 @@ func (jicofo) failing(r *http.Request, code int) answer {
 	return answer{code, plainText, []byte(text)}
 }
 
-// jicofoStatistics holds the keys of a recent jicofo's /stats. What follows from the load is derived from it, so that
-// the object makes sense to a reader; the rest is a quiet node's.
+// jicofoStatistics holds the keys of a recent jicofo's /stats. The values that depend on the load are derived from it;
+// the others are those of an idle node.
 func jicofoStatistics(participants, conferences int) map[string]any {
 	largest, sizes := 0, make([]int, 22)
 	if conferences > 0 {

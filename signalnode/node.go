@@ -1,6 +1,6 @@
-// Package signalnode simulates a Jitsi signal node, a jicofo and a prosody, on real loopback sockets. Healthy, it
-// answers as the real programs do; told to, it fails in every way that they, or the network before them, can. The demo
-// runs it for people, and the tests of other packages run it instead of mocks.
+// Package signalnode simulates a Jitsi signal node, a jicofo and a prosody, on real loopback sockets. It replies as the
+// real programs do, and can be made to fail in the ways in which they, or the network, can fail. The demo and the tests
+// of other packages use it.
 package signalnode
 
 import (
@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Domain is what a node's prosody serves until SetDomain: the census is found under this Host only.
+// Domain is the domain that prosody serves until SetDomain: other Host headers get no census.
 const Domain = "meet.example.com"
 
-// Node is a simulated signal node. Its services may be told to behave, and its contents be set, from any goroutine.
+// Node is a simulated signal node. It is safe for concurrent use.
 type Node struct {
 	// Jicofo answers /about/health and /stats.
 	Jicofo *Service
@@ -22,11 +22,11 @@ type Node struct {
 }
 
 // Start starts a healthy node, each of its services on a free port of 127.0.0.1, with three rooms of 10 participants
-// in all. Who starts it must Close it.
+// in total. The caller must Close it.
 func Start() (*Node, error) { return StartAt("", "") }
 
-// StartAt is Start at given addresses, each host:port; "" for a free port of 127.0.0.1. A port 0, too, is chosen once
-// and kept over Crash and Recover, but need not stay free in between.
+// StartAt is Start at given addresses, each host:port; "" for a free port of 127.0.0.1. For port 0 the system
+// chooses a port once. Recover uses it again, but another program may take it after a Crash.
 func StartAt(jicofoAddress, prosodyAddress string) (*Node, error) {
 	c := &contents{domain: Domain}
 	n := &Node{
@@ -51,12 +51,11 @@ func StartAt(jicofoAddress, prosodyAddress string) (*Node, error) {
 // closed stays closed; closing it again does nothing.
 func (n *Node) Close() error { return errors.Join(n.Jicofo.close(), n.Prosody.close()) }
 
-// SetLoad sets what jicofo's /stats says. It leaves the census alone: the two come from different programs, which
-// need not agree.
+// SetLoad sets the numbers in jicofo's /stats. It does not change the census: the two programs count separately.
 func (n *Node) SetLoad(participants, conferences int) { n.contents.setLoad(participants, conferences) }
 
-// SetDomain sets the domain that prosody serves. A census that is requested of another Host is answered with 404.
+// SetDomain sets the domain that prosody serves. A request of the census for another Host gets a 404.
 func (n *Node) SetDomain(domain string) { n.contents.setDomain(domain) }
 
-// SetRooms sets the rooms of prosody's census; nil or an empty slice for none. It leaves jicofo's load alone.
+// SetRooms sets the rooms of prosody's census; nil or an empty slice for none. It does not change jicofo's load.
 func (n *Node) SetRooms(rooms []Room) { n.contents.setRooms(rooms) }

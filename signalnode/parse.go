@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ParseBehavior reads a behavior as a person writes it:
+// ParseBehavior reads a behavior as written in a command:
 //
 //	healthy
 //	code <200-599>
@@ -24,8 +24,8 @@ import (
 //	close
 //	garbage
 //
-// White space around the words does not matter, except within and after the text of body. The error is one line, and
-// names the value and what is accepted.
+// White space around the words is ignored, except within and after the text of body. The error is one line with the
+// value and what is accepted.
 func ParseBehavior(s string) (Behavior, error) {
 	kind, argument := strings.TrimLeft(s, whiteSpace), ""
 	if i := strings.IndexAny(kind, whiteSpace); i >= 0 {
@@ -47,7 +47,7 @@ func ParseBehavior(s string) (Behavior, error) {
 	return Behavior{}, fmt.Errorf("behavior %.100q is not known; accepted: %s", s, usages())
 }
 
-// MustParseBehavior is ParseBehavior for literals: it panics if s is no behavior.
+// MustParseBehavior is ParseBehavior for literals: it panics if s is not a behavior.
 func MustParseBehavior(s string) Behavior {
 	b, err := ParseBehavior(s)
 	if err != nil {
@@ -99,7 +99,7 @@ func readRedirect(argument string) (Behavior, error) {
 func readSlow(argument string) (Behavior, error) {
 	d, err := time.ParseDuration(argument)
 	if err != nil {
-		return Behavior{}, fmt.Errorf("%.100q is no duration", argument)
+		return Behavior{}, fmt.Errorf("%.100q is not a duration", argument)
 	}
 	if d <= 0 {
 		return Behavior{}, errors.New("the duration must be positive")
@@ -126,7 +126,7 @@ func resets(n int) Behavior {
 func number(s string, least, most int) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < least || n > most {
-		return 0, fmt.Errorf("%.100q is no number from %d to %d", s, least, most)
+		return 0, fmt.Errorf("%.100q is not a number from %d to %d", s, least, most)
 	}
 	return n, nil
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// process is one life of a service: a listener, its server, and their goroutines.
+// process is one run of a service: a listener, its server, and their goroutines.
 type process struct {
 	server *http.Server
 	die    context.CancelFunc
@@ -24,19 +24,19 @@ func startProcess(l net.Listener, handler http.HandlerFunc) *process {
 	p := &process{die: die, served: make(chan struct{})}
 	p.server = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			p.busy.Add(1) // its connection counts still, so this cannot race with kill
+			p.busy.Add(1) // the connection is counted too, so this does not race with kill
 			defer p.busy.Done()
 			handler(w, r)
 		}),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnState:         p.count,
 		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       30 * time.Second, // as the real ones: idle connections are closed after some time
+		IdleTimeout:       30 * time.Second, // the real programs close idle connections too
 		MaxHeaderBytes:    16 << 10,
 	}
 	go func() {
 		defer close(p.served)
-		_ = p.server.Serve(l) // ends by kill only; net/http rides out errors of Accept
+		_ = p.server.Serve(l) // ends only by kill: net/http retries temporary errors of Accept
 	}()
 	return p
 }
@@ -45,7 +45,7 @@ func (p *process) count(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		p.busy.Add(1)
-	case http.StateClosed, http.StateHijacked: // a hijacked one is closed by its handler, which counts
+	case http.StateClosed, http.StateHijacked: // its handler closes it, and is counted
 		p.busy.Done()
 	}
 }
@@ -61,9 +61,9 @@ func (p *process) kill() error {
 	return err
 }
 
-// listenOnLastingPort listens on a free port that stays free while its service is down. A port of the system's choice
-// would not: it is soon given to another listener, or to an outgoing connection, which would break both the
-// refused connections of a crash and the recovery. So this one lies below the ranges from which systems choose.
+// listenOnLastingPort listens on a free port that stays free while its service is down. The system would
+// give a port that it chose to another socket while the service is down; then connections would not be refused, and
+// Recover would fail. So this port is below the ranges from which systems choose.
 func listenOnLastingPort() (net.Listener, error) {
 	const lowest, count, tries = 20000, 12000, 100
 	var err error

@@ -19,7 +19,7 @@ const boshPage = `<!DOCTYPE html>
 </body></html>
 `
 
-// prosody answers as prosody's HTTP server does with mod_bosh and jitsi-meet's mod_muc_census.
+// prosody replies like prosody's HTTP server with mod_bosh and jitsi-meet's mod_muc_census.
 type prosody struct{ *contents }
 
 func (prosody) paths() []string { return []string{prosodyBOSH, prosodyCensus} }

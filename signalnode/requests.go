@@ -6,30 +6,29 @@ import (
 	"sync"
 )
 
-// Bounds of what is kept about requests. With the 16 KiB that a request's headers may have they hold a service to
-// some 10 MiB, whatever is sent to it.
+// The bounds of the requests that are kept. With headers of at most 16 KiB they take at most some 10 MiB for a service.
 const (
 	keptPaths    = 16
 	keptRequests = 32
 )
 
-// Request is what was received, whatever was then answered.
+// Request is a received request, whatever the reply was.
 type Request struct {
 	Method string
 	Path   string
 	Query  string // undecoded, without the question mark
 	Host   string
-	Header http.Header // shared: not to be changed
+	Header http.Header // shared: must not be changed
 }
 
 // requests counts requests and keeps the latest.
 type requests struct {
 	mu     sync.Mutex
-	all    record
-	byPath map[string]*record
+	all    requestLog
+	byPath map[string]*requestLog
 }
 
-type record struct {
+type requestLog struct {
 	count  int
 	latest []Request
 }
@@ -45,9 +44,9 @@ func (q *requests) add(r *http.Request) {
 			return
 		}
 		if q.byPath == nil {
-			q.byPath = make(map[string]*record)
+			q.byPath = make(map[string]*requestLog)
 		}
-		rec = &record{}
+		rec = &requestLog{}
 		q.byPath[req.Path] = rec
 	}
 	rec.add(req)
@@ -66,7 +65,7 @@ func (q *requests) get(path string) (count int, latest []Request) {
 	return rec.count, slices.Clone(rec.latest)
 }
 
-func (rec *record) add(r Request) {
+func (rec *requestLog) add(r Request) {
 	if len(rec.latest) == keptRequests {
 		rec.latest = slices.Delete(rec.latest, 0, 1)
 	}

@@ -17,12 +17,12 @@ type Service struct {
 	requests requests
 	address  string // host:port, once started
 
-	life    sync.Mutex // held over a start or an end, which wait for handlers; never taken by them
+	life    sync.Mutex // held during start and end, which wait for handlers; handlers never take it
 	process *process   // nil while it is down
 	closed  bool
 
 	mu        sync.Mutex
-	behaviors map[string]Behavior // by path, "" for all paths without one of their own
+	behaviors map[string]Behavior // by path; "" is for all other paths
 	exchanges map[*exchange]struct{}
 }
 
@@ -39,11 +39,11 @@ func newService(name string, p program) *Service {
 // the same over Crash and Recover.
 func (s *Service) Origin() string { return "http://" + s.address }
 
-// Set makes the service treat requests for the path as b says, from now on; the path "" sets all paths, also those
-// that were set on their own before. A path that the service does not know is answered with 404 when it is healthy.
+// Set sets the behavior of a path; the path "" sets all paths, including those that were set separately. A healthy
+// service replies with 404 to an unknown path.
 //
-// Requests that hang or are slow are treated as b says too, as if they had come just now; a body that drips or is huge
-// is cut off. While the service is down Set has no effect that lasts: Recover makes all healthy.
+// Requests that hang or are slow get the new behavior, as if they had just arrived; a body that drips or is huge is cut
+// off. While the service is down Set has no effect: Recover makes all paths healthy.
 func (s *Service) Set(path string, b Behavior) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,8 +58,8 @@ func (s *Service) Set(path string, b Behavior) {
 	}
 }
 
-// Crash ends the service as the death of its process does: the listener and all connections are closed, and new ones
-// are refused. It returns when that is so. The crash of a service that is down does nothing.
+// Crash ends the service as if its process died: it closes the listener and all connections, and new ones are refused.
+// It returns when this is done. It does nothing if the service is down.
 func (s *Service) Crash() error {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -99,13 +99,13 @@ func (s *Service) Recover() error {
 }
 
 // Requests returns how many requests for the path have come since the node was started, crashes included, and the
-// latest of them, oldest first, at most 32. A request is there before anything is done with it. The path "" stands for
-// all requests; other than there, no more than the first 16 paths are kept account of.
+// latest of them, oldest first, at most 32. A request is counted before it is handled. The path "" stands for
+// all requests; of the others, only the first 16 paths are counted.
 //
-// An http.Client sends a request once more by itself when a connection that it used before breaks without an answer.
+// An http.Client sends a request again when a reused connection breaks without a reply.
 func (s *Service) Requests(path string) (count int, latest []Request) { return s.requests.get(path) }
 
-// start listens on the address, or without one where the port lasts.
+// start listens on the address; for "" on a port that stays free while the service is down.
 func (s *Service) start(address string) error {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -138,13 +138,14 @@ func (s *Service) running() bool {
 
 func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 	s.requests.add(r)
-	// net/http notices that a client has gone away, and close can send FIN instead of RST, only when all is read.
+	// Only when the body is read can net/http notice that the client has gone away, and close send FIN instead of RST.
 	_, _ = io.Copy(io.Discard, r.Body)
 	for s.attempt(w, r) {
 	}
 }
 
-// attempt treats the request as its path's behavior says; it reports whether that changed before anything was sent.
+// attempt handles the request with the behavior of its path. It returns true if the behavior changed before anything
+// was sent.
 func (s *Service) attempt(w http.ResponseWriter, r *http.Request) (again bool) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	e := &exchange{program: s.program, w: w, r: r, ctx: ctx, cancel: cancel}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// state says in lines how the node is.
+// state describes the node, one line for each service and value.
 func (n *Node) state() string {
 	return n.Jicofo.state() + n.Prosody.state() + n.loadState() + n.roomsState()
 }
@@ -25,7 +25,7 @@ func (n *Node) roomsState() string {
 	return fmt.Sprintf("rooms: %d, with %d participants\n", len(rooms), participants)
 }
 
-// state says in a line where the service is and how it behaves.
+// state describes the service in one line: its address and its behaviors.
 func (s *Service) state() string {
 	if !s.running() {
 		return fmt.Sprintf("%s on %s: crashed\n", s.name, s.Origin())
@@ -43,7 +43,7 @@ func (s *Service) state() string {
 	return b.String()
 }
 
-// oneLine keeps the text of a body from looking like further lines.
+// oneLine quotes the text of a body, so that it cannot look like further lines.
 func oneLine(b Behavior) string {
 	if b.kind == kindBody {
 		return fmt.Sprintf("%s %.80q", kindBody, b.argument)
