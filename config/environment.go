@@ -57,14 +57,14 @@ func (e *Environment) read(path string, named bool) error {
 	return nil
 }
 
-// setDefault sets a variable that was not given, for the libraries that read it.
+// setDefault sets a variable that is not set, for the libraries that read it.
 func (e *Environment) setDefault(name, value string) {
 	if err := os.Setenv(name, value); err == nil { // no name or value here can fail
 		e.defaults[name] = true
 	}
 }
 
-// EnvFileError says why a file of variables could not be used.
+// EnvFileError is the reason why a file of variables could not be used.
 type EnvFileError struct {
 	path string
 	err  error
@@ -108,7 +108,7 @@ func envFilePath(ctx *kong.Context) (path string, named bool) {
 	return defaultEnvFile, false
 }
 
-// origin says where a setting's value came from.
+// origin returns the origin of a setting.
 func (e *Environment) origin(ctx *kong.Context, flag *kong.Flag) string {
 	for _, path := range ctx.Path {
 		if path.Flag == flag && !path.Resolved {
@@ -118,7 +118,7 @@ func (e *Environment) origin(ctx *kong.Context, flag *kong.Flag) string {
 	return e.originOf(Variable(flag.Name))
 }
 
-// originOf says where a variable came from.
+// originOf returns the origin of a variable.
 func (e *Environment) originOf(name string) string {
 	switch {
 	case e.fromFile[name]:

@@ -142,7 +142,7 @@ func (c *otelCheck) clientCertificate(certificate, key string) {
 	}
 }
 
-// addNotices names the variables that are not in force as they were given.
+// addNotices names the variables that are not in force as they were set.
 func (c *otelCheck) addNotices() {
 	notice := func(name, text string) {
 		c.notices = append(c.notices, fmt.Sprintf("%s=%s %s", name, masked(name, os.Getenv(name)), text))

@@ -236,7 +236,7 @@ func notEmpty(s string) (string, error) {
 
 func anything(s string) (string, error) { return strings.TrimSpace(s), nil }
 
-// oneOf accepts the given words, in any case.
+// oneOf accepts one of the words, in any case.
 func oneOf[T ~string](words ...T) func(string) (T, error) {
 	return func(s string) (T, error) {
 		names := make([]string, len(words))

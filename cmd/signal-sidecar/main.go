@@ -81,16 +81,16 @@ func run(args []string, std streams) int {
 	if err != nil {
 		return fail(std, exitUsage, fmt.Errorf("%w (see --help)", err))
 	}
-	return conclude(std, command.Run(command))
+	return reportError(std, command.Run(command))
 }
 
-// exitError ends the process with a code and no further word: what there is to say has been said.
+// exitError ends the process with a code and prints nothing: the command has printed why.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// conclude says what a command failed of, if it did, and returns the exit code.
-func conclude(std streams, err error) int {
+// reportError prints the error of a command, if there is one, and returns the exit code.
+func reportError(std streams, err error) int {
 	var chosen exitError
 	var setting *config.Error
 	switch {
@@ -105,7 +105,7 @@ func conclude(std streams, err error) int {
 	}
 }
 
-// fail says what went wrong, one line for each thing.
+// fail prints an error, one line for each problem.
 func fail(std streams, code int, err error) int {
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintln(std.stderr, "signal-sidecar:", strings.TrimSpace(line))
