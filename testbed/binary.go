@@ -2,12 +2,14 @@ package testbed
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -29,8 +31,8 @@ func Main(m *testing.M) {
 	}))
 }
 
-// Binary returns the path of the sidecar's binary. The first test of a package that needs it builds it: static and
-// stripped, as make build does.
+// Binary returns the path of the sidecar's binary: static and stripped, as make build makes it. The first test of a
+// package that needs it has go build bring it up to date.
 func Binary(t testing.TB) string {
 	t.Helper()
 	path, err := build()
@@ -47,14 +49,69 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(folder, "signal-sidecar")
+	shared := sharedPath(root)
+	if shared == "" {
+		return path, compile(root, path)
+	}
+	unlock, err := lock(filepath.Dir(shared))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if err := compile(root, shared); err != nil {
+		return "", err
+	}
+	return path, linkOrCopy(shared, path)
+})
+
+// sharedPath returns where the tests of all packages keep the binary of a module's folder: go build links it anew only
+// when something has changed. It is "" without a folder for caches.
+func sharedPath(root string) string {
+	caches, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	key := fmt.Sprintf("%.6x", sha256.Sum256([]byte(root)))
+	return filepath.Join(caches, "signal-sidecar", "test-binary-"+key, "signal-sidecar")
+}
+
+// lock makes a folder, and waits until no other process has it locked.
+func lock(folder string) (unlock func(), err error) {
+	if err := os.MkdirAll(folder, 0o750); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("lock %s: %w", folder, err)
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+func compile(root, path string) error {
 	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w",
 		"-o", path, "./cmd/signal-sidecar")
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%s: %w\n%s", cmd, err, out)
+		return fmt.Errorf("%s: %w\n%s", cmd, err, out)
 	}
-	return path, nil
-})
+	return nil
+}
+
+// linkOrCopy gives a package's tests a name of their own for the binary: another package's may replace the shared one.
+func linkOrCopy(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o755) //nolint:gosec // a program
+}
 
 // moduleRoot is the folder of the product's module, also for the tests of another module.
 func moduleRoot() (string, error) {
