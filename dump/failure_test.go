@@ -51,7 +51,8 @@ func TestFailure(t *testing.T) {
 				t.Errorf("something else happened:\n%s", n.log)
 			}
 			for _, span := range n.spans.Ended() {
-				if s := span.Status(); span.Name() != "dump jicofo" || s.Code != codes.Error || !strings.Contains(s.Description, test.reason) {
+				if s := span.Status(); span.Name() != "dump jicofo" || s.Code != codes.Error || !strings.Contains(s.Description,
+					test.reason) {
 					t.Errorf("span %q: %v", span.Name(), s)
 				}
 			}

@@ -36,14 +36,16 @@ type node struct {
 func newNode(t *testing.T, jicofo, prosody string) *node {
 	t.Helper()
 	n := &node{dir: t.TempDir(), log: new(testbed.LogBuffer), spans: tracetest.NewSpanRecorder()}
-	n.Monitor = health.NewMonitor(health.Config{ParticipantMax: 5000, DrainGrace: time.Hour, DrainGraceScope: health.ScopeJicofo},
+	n.Monitor = health.NewMonitor(health.Config{ParticipantMax: 5000, DrainGrace: time.Hour,
+		DrainGraceScope: health.ScopeJicofo},
 		Listener(Options{
 			Jicofo: strings.ReplaceAll(jicofo, "DIR", n.dir), Prosody: strings.ReplaceAll(prosody, "DIR", n.dir),
 			TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(n.spans)),
 			Logger:         slog.New(slog.NewTextHandler(n.log, nil)),
 		}))
 	t.Cleanup(func() { // no script outlives its test
-		testbed.Eventually(t, "the scripts to end", bound, func() bool { return len(n.spans.Ended()) == len(n.spans.Started()) })
+		testbed.Eventually(t, "the scripts to end", bound,
+			func() bool { return len(n.spans.Ended()) == len(n.spans.Started()) })
 	})
 	return n
 }
@@ -87,7 +89,8 @@ func release(t *testing.T, path string) {
 }
 
 func (n *node) jicofo(ctx context.Context, code int) {
-	n.Observe(ctx, health.Observation{At: time.Now(), Jicofo: &health.Jicofo{Health: health.Answer{Code: code}, Stats: health.Answer{Code: 200}}})
+	n.Observe(ctx, health.Observation{At: time.Now(), Jicofo: &health.Jicofo{Health: health.Answer{Code: code},
+		Stats: health.Answer{Code: 200}}})
 }
 
 func (n *node) prosody(ctx context.Context, code int) {
@@ -112,7 +115,8 @@ func (n *node) logged(words ...string) int {
 // waitForLog waits for n lines that hold the words.
 func (n *node) waitForLog(t *testing.T, count int, words ...string) {
 	t.Helper()
-	testbed.Eventually(t, fmt.Sprintf("%d lines with %q", count, words), bound, func() bool { return n.logged(words...) >= count })
+	testbed.Eventually(t, fmt.Sprintf("%d lines with %q", count, words), bound,
+		func() bool { return n.logged(words...) >= count })
 	if got := n.logged(words...); got != count {
 		t.Errorf("%d lines with %q, want %d:\n%s", got, words, count, n.log)
 	}

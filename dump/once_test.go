@@ -29,7 +29,8 @@ func TestNeverTwoAtATime(t *testing.T) {
 
 	n.jicofo(t.Context(), 200)
 	n.jicofo(t.Context(), 500)
-	testbed.Eventually(t, "the script to begin again", bound, func() bool { return n.left("left") == "began\nended\nbegan\n" })
+	testbed.Eventually(t, "the script to begin again", bound,
+		func() bool { return n.left("left") == "began\nended\nbegan\n" })
 	release(t, fifo)
 	n.waitForLog(t, 2, `msg="dump finished"`)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestArguments are parted by spaces, and nothing of a shell is in between.
+// TestArguments: arguments are separated by spaces, and no shell interprets them.
 func TestArguments(t *testing.T) {
 	n := newNode(t, "DIR/dump  --to $HOME *  'a b' ;reboot ", "")
 	n.script(t, "dump", `printf '<%s>' "$@" >DIR/left`)

@@ -59,7 +59,8 @@ func TestRunsForTheStatistics(t *testing.T) {
 	if got := len(n.spans.Started()); got != 0 {
 		t.Errorf("started %d times for statistics that cannot be read", got)
 	}
-	n.Observe(t.Context(), health.Observation{Jicofo: &health.Jicofo{Health: ok, Stats: health.Answer{Failure: health.FailureTimeout}}})
+	n.Observe(t.Context(), health.Observation{Jicofo: &health.Jicofo{Health: ok,
+		Stats: health.Answer{Failure: health.FailureTimeout}}})
 	n.waitForLog(t, 1, `msg="dump finished"`)
 }
 

@@ -66,7 +66,8 @@ func traced() context.Context {
 // TestPage compares a whole page, byte for byte: the endpoint answers it as it is.
 func TestPage(t *testing.T) {
 	failed := unwell
-	failed.Exchange = &health.Exchange{URL: "http://localhost:8888/about/health", Body: "busy", Attempts: []health.Attempt{{Start: epoch, Done: 0.01, Code: 503}}}
+	failed.Exchange = &health.Exchange{URL: "http://localhost:8888/about/health", Body: "busy",
+		Attempts: []health.Attempt{{Start: epoch, Done: 0.01, Code: 503}}}
 	page, err := json.MarshalIndent(observed(jicofo(failed, ok)).Since(epoch.Add(time.Second)), "", " ")
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +159,8 @@ func TestEmptyPage(t *testing.T) {
 func TestNewestFirst(t *testing.T) {
 	h := observed(word("drain"), word("ready"), word("maint"))
 	page := h.Since(epoch.Add(2 * time.Second))
-	if len(page.Changes) != 2 || page.Changes[0].To != "up maint 0%" || page.Changes[1].To != "up ready 100%" || len(page.Observations) != 2 {
+	if len(page.Changes) != 2 || page.Changes[0].To != "up maint 0%" || page.Changes[1].To != "up ready 100%" ||
+		len(page.Observations) != 2 {
 		t.Errorf("the page is %+v", page)
 	}
 	if all := h.Since(time.Time{}); len(all.Changes) != 4 || all.Changes[3].From != "" || len(all.Observations) != 6 {
@@ -185,7 +187,8 @@ func TestFailuresAreKept(t *testing.T) {
 			t.Errorf("%d failures of %s are kept, want %d", got, probe, want)
 		}
 	}
-	if f := page.Failures[health.ProbeJicofoStats]; f[0].Problem != "no number" || f[1].Answer.Detail != "connection refused" {
+	if f := page.Failures[health.ProbeJicofoStats]; f[0].Problem != "no number" ||
+		f[1].Answer.Detail != "connection refused" {
 		t.Errorf("the failures of the statistics are %+v", f)
 	}
 }
@@ -225,8 +228,10 @@ func TestBounds(t *testing.T) {
 	}
 	fill(1000)
 	page := h.Since(time.Time{})
-	if len(page.Observations) != history.MaxObservations || len(page.Changes) != history.MaxChanges || len(page.Failures[health.ProbeJicofoHealth]) != history.MaxFailures {
-		t.Errorf("%d observations, %d changes, %d failures", len(page.Observations), len(page.Changes), len(page.Failures[health.ProbeJicofoHealth]))
+	if len(page.Observations) != history.MaxObservations || len(page.Changes) != history.MaxChanges ||
+		len(page.Failures[health.ProbeJicofoHealth]) != history.MaxFailures {
+		t.Errorf("%d observations, %d changes, %d failures", len(page.Observations), len(page.Changes),
+			len(page.Failures[health.ProbeJicofoHealth]))
 	}
 	if text, err := json.Marshal(page); err != nil || len(text) > 1<<20 {
 		t.Errorf("the page takes %d bytes (%v), want at most 1 MiB: 720 bounded observations", len(text), err)
@@ -250,7 +255,8 @@ func TestSamples(t *testing.T) {
 	}
 	for i, s := range samples {
 		began := epoch.Add((seconds - 5 - 5*time.Duration(i)) * time.Second)
-		if want := float32(seconds - 1 - 5*i); !s.Began.Equal(began) || s.Probe(health.ProbeProsody).Took != want || s.Word != health.WordReady {
+		if want := float32(seconds - 1 - 5*i); !s.Began.Equal(began) || s.Probe(health.ProbeProsody).Took != want ||
+			s.Word != health.WordReady {
 			t.Fatalf("sample %d is %+v, want one of %s with %v s", i, s, began, want)
 		}
 	}
@@ -259,7 +265,8 @@ func TestSamples(t *testing.T) {
 	}
 
 	samples = observed(word("ready"), jicofo(unwell, ok), word("ready")).Samples()
-	if len(samples) != 3 || !samples[0].Began.Equal(epoch.Add(2*time.Second)) || samples[0].Weight != 0 || samples[1].Weight != 100 {
+	if len(samples) != 3 || !samples[0].Began.Equal(epoch.Add(2*time.Second)) || samples[0].Weight != 0 ||
+		samples[1].Weight != 100 {
 		t.Errorf("the samples of a change are %+v", samples)
 	}
 }

@@ -12,9 +12,10 @@ import (
 // the last step.
 func TestSample(t *testing.T) {
 	var s Sample
-	m := health.NewMonitor(health.Config{ParticipantMax: 5000, DrainGraceScope: health.ScopeJicofo}, func(_ context.Context, step health.Step, after *health.Snapshot) {
-		s.add(step, after)
-	})
+	m := health.NewMonitor(health.Config{ParticipantMax: 5000, DrainGraceScope: health.ScopeJicofo},
+		func(_ context.Context, step health.Step, after *health.Snapshot) {
+			s.add(step, after)
+		})
 	at := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
 	observe := func(o health.Observation) {
 		at = at.Add(time.Second)
@@ -24,14 +25,16 @@ func TestSample(t *testing.T) {
 	if s.Known || s.Probe(health.ProbeJicofoHealth).Ran || s.Word != "" {
 		t.Errorf("an empty sample is %+v", s)
 	}
-	observe(health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 200, Took: 0.5}, Stats: health.Answer{Code: 200, Took: 0.25}, Participants: 7}})
+	observe(health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 200, Took: 0.5},
+		Stats: health.Answer{Code: 200, Took: 0.25}, Participants: 7}})
 	observe(health.Observation{Prosody: &health.Prosody{Health: health.Answer{Failure: health.FailureTimeout, Took: 3}}})
 	observe(health.Observation{Prosody: &health.Prosody{Health: health.Answer{Code: 200, Took: 1}}})
 	if s.Known {
 		t.Error("the sample has a verdict before there is one")
 	}
 	observe(health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: "MAINT\n"}})
-	observe(health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 200, Took: 0.125}, Stats: health.Answer{Code: 200}, StatsProblem: "no number"}})
+	observe(health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 200, Took: 0.125},
+		Stats: health.Answer{Code: 200}, StatsProblem: "no number"}})
 	want := Sample{
 		probes: [...]ProbeSample{{0.5, true, false}, {0.25, true, true}, {3, true, true}, {}, {0, true, false}},
 		Known:  true, Weight: 0, Word: health.WordMaint,
@@ -40,9 +43,11 @@ func TestSample(t *testing.T) {
 		t.Errorf("the sample is\n%+v, want\n%+v", s, want)
 	}
 	observe(health.Observation{Census: &health.Census{Answer: health.Answer{Code: 404, Took: 2}}})
-	observe(health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 200}, Stats: health.Answer{Code: 200}, Participants: 12}})
+	observe(health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 200}, Stats: health.Answer{Code: 200},
+		Participants: 12}})
 	observe(health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: "ready"}})
-	want.probes[3], want.Loaded, want.Participants, want.Weight, want.Word = ProbeSample{2, true, true}, true, 12, 100, health.WordReady
+	want.probes[3], want.Loaded, want.Participants, want.Weight, want.Word = ProbeSample{2, true,
+		true}, true, 12, 100, health.WordReady
 	if s != want {
 		t.Errorf("the sample is\n%+v, want\n%+v", s, want)
 	}

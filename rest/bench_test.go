@@ -85,7 +85,8 @@ func BenchmarkPage(b *testing.B) {
 		}
 	}
 	for i := range past.changes {
-		past.changes[i] = history.Change{At: health.Time(past.samples[i*20].Began), To: "up ready 100%", State: "ready", Reasons: []health.Code{health.ReasonDampening}}
+		past.changes[i] = history.Change{At: health.Time(past.samples[i*20].Began), To: "up ready 100%", State: "ready",
+			Reasons: []health.Code{health.ReasonDampening}}
 	}
 	n := newNode(true)
 	n.enter(b, "up")

@@ -26,7 +26,10 @@ func wantNotStored(t testing.TB, method, path string, answer *http.Response) {
 
 // TestNoAnswerIsStored has every method ask every route, and what is no route.
 func TestNoAnswerIsStored(t *testing.T) {
-	r := startServer(t, setup{gatherer: prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { panic("broken gauge") })})
+	r := startServer(t, setup{gatherer: prometheus.GathererFunc(func() ([]*dto.MetricFamily,
+		error) {
+		panic("broken gauge")
+	})})
 	for path := range readDescription(t).paths {
 		for _, method := range append([]string{"BREW"}, knownMethods...) {
 			if method == http.MethodConnect || path == eventsPath && method == http.MethodGet {
@@ -35,7 +38,8 @@ func TestNoAnswerIsStored(t *testing.T) {
 			r.ask(t, method, path)
 		}
 	}
-	for _, path := range []string{"/nowhere", "/signal/health/", "//", "/assets/../signal/health", "/signal/history?since=x"} {
+	for _, path := range []string{"/nowhere", "/signal/health/", "//", "/assets/../signal/health",
+		"/signal/history?since=x"} {
 		r.ask(t, "GET", path)
 	}
 	// What http.Client does not send, and the stream of events, which does not end.

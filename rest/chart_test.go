@@ -50,7 +50,8 @@ func TestTimeline(t *testing.T) {
 		"up 590+10": {change(1, "ready", false)},
 		"up 0+600":  {change(90, "ready", false)},
 		"damped 500+100, down 400+100, drain 300+100, up 0+300": {
-			change(10, "down", true), change(20, "down", false), change(30, "drain", true), change(600, "ready", false), change(900, "down", false),
+			change(10, "down", true), change(20, "down", false), change(30, "drain", true), change(600, "ready",
+				false), change(900, "down", false),
 		},
 		"unknown 300+300, maint 200+100": {change(30, "unknown", false), change(40, "maint", false)},
 	} {
@@ -67,7 +68,8 @@ func TestTimeline(t *testing.T) {
 func probed(took ...float32) []history.Sample {
 	samples := make([]history.Sample, len(took))
 	for i, seconds := range took {
-		samples[i] = prosodySample(ago(float64(i+1)), history.ProbeSample{Took: max(seconds, -seconds), Failed: seconds < 0, Ran: seconds != 0})
+		samples[i] = prosodySample(ago(float64(i+1)), history.ProbeSample{Took: max(seconds, -seconds), Failed: seconds < 0,
+			Ran: seconds != 0})
 	}
 	return samples
 }
@@ -86,11 +88,13 @@ func TestLatency(t *testing.T) {
 		return c
 	}
 	c := draw(probed(0.01, 0.02, 0, 0.005))
-	if c.Line != "M560 23.5L580 1L590 16L600 16" || c.Area != c.Line+"L600 32L560 32Z" || c.Peak != "max 20 ms" || len(c.Failures) > 0 {
+	if c.Line != "M560 23.5L580 1L590 16L600 16" || c.Area != c.Line+"L600 32L560 32Z" || c.Peak != "max 20 ms" ||
+		len(c.Failures) > 0 {
 		t.Errorf("the chart is %+v", c)
 	}
 	c = draw(probed(0.01, -3, -3, 0.01, -3))
-	if got := bands(c.Failures); got != " 550+10,  570+20" || c.Alt != "prosody: at most 3 s, failed in 3 of 5 samples." || c.Failures[0].Title != "failed from 11:55:00" {
+	if got := bands(c.Failures); got != " 550+10,  570+20" ||
+		c.Alt != "prosody: at most 3 s, failed in 3 of 5 samples." || c.Failures[0].Title != "failed from 11:55:00" {
 		t.Errorf("the failures are %s: %s", got, c.Alt)
 	}
 	if c = draw(nil); c.Line != "" || c.Peak != "" {
@@ -101,7 +105,8 @@ func TestLatency(t *testing.T) {
 	}
 	many := make([]history.Sample, 720)
 	for i := range many {
-		many[i] = prosodySample(ago(float64(i)/12), history.ProbeSample{Ran: true, Took: float32(i%7) / 100, Failed: i%2 == 0})
+		many[i] = prosodySample(ago(float64(i)/12), history.ProbeSample{Ran: true, Took: float32(i%7) / 100,
+			Failed: i%2 == 0})
 	}
 	if c = draw(many); len(c.Line) > 4000 || len(c.Failures) != 1 {
 		t.Errorf("an hour takes %d bytes and %d failures", len(c.Line), len(c.Failures))
@@ -111,7 +116,8 @@ func TestLatency(t *testing.T) {
 func TestSteps(t *testing.T) {
 	a := newAxis(ago(60), noon)
 	var c chart
-	samples := []history.Sample{{Known: true, Weight: 50}, {Known: true, Weight: 100}, {}, {Known: true, Weight: 100}, {Known: true, Weight: 100}, {}}
+	samples := []history.Sample{{Known: true, Weight: 50}, {Known: true, Weight: 100}, {}, {Known: true, Weight: 100},
+		{Known: true, Weight: 100}, {}}
 	for i := range samples {
 		samples[i].Began = ago(float64(i + 1))
 	}
@@ -136,7 +142,8 @@ func TestWords(t *testing.T) {
 }
 
 func TestSeconds(t *testing.T) {
-	for value, want := range map[float64]string{0: "0 ms", 0.00004: "0 ms", 0.0004: "0.4 ms", 0.00994: "9.9 ms", 0.01: "10 ms", 0.9994: "999 ms", 0.9999: "1 s", 3.04: "3 s", 9.94: "9.9 s", 61: "61 s"} {
+	for value, want := range map[float64]string{0: "0 ms", 0.00004: "0 ms", 0.0004: "0.4 ms", 0.00994: "9.9 ms",
+		0.01: "10 ms", 0.9994: "999 ms", 0.9999: "1 s", 3.04: "3 s", 9.94: "9.9 s", 61: "61 s"} {
 		if got := seconds(value); got != want {
 			t.Errorf("%v s are %q, want %q", value, got, want)
 		}
@@ -144,7 +151,8 @@ func TestSeconds(t *testing.T) {
 }
 
 func TestDuration(t *testing.T) {
-	for value, want := range map[time.Duration]string{0: "0:00", 400 * time.Millisecond: "0:00", 600 * time.Millisecond: "0:01", 78 * time.Second: "1:18", 3661 * time.Second: "1:01:01", 50 * time.Hour: "50:00:00"} {
+	for value, want := range map[time.Duration]string{0: "0:00", 400 * time.Millisecond: "0:00",
+		600 * time.Millisecond: "0:01", 78 * time.Second: "1:18", 3661 * time.Second: "1:01:01", 50 * time.Hour: "50:00:00"} {
 		if got := duration(value); got != want {
 			t.Errorf("%s is %q, want %q", value, got, want)
 		}
@@ -152,14 +160,15 @@ func TestDuration(t *testing.T) {
 }
 
 func TestNiceCeiling(t *testing.T) {
-	for value, want := range map[float64]float64{0: 1, 0.0021: 0.005, 1: 1, 1.1: 2, 420: 500, 500: 500, 501: 1000, 10: 10} {
+	for value, want := range map[float64]float64{0: 1, 0.0021: 0.005, 1: 1, 1.1: 2, 420: 500, 500: 500, 501: 1000,
+		10: 10} {
 		if got := niceCeiling(value); got < want*0.999 || got > want*1.001 {
 			t.Errorf("above %v comes %v, want %v", value, got, want)
 		}
 	}
 }
 
-// TestMoreChanges: the page lists 20 and says how many more are kept.
+// TestMoreChanges: the page lists 20 changes and the number of older ones.
 func TestMoreChanges(t *testing.T) {
 	p := new(page)
 	changes := make([]history.Change, 256)

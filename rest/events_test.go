@@ -79,7 +79,7 @@ func (s *eventStream) awaitPage(t *testing.T, text string) {
 	}
 }
 
-// open asks for the stream, whatever the answer.
+// open requests the stream, whatever the reply.
 func (r *runningServer) open(t *testing.T, method string) *http.Response {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, r.origin+eventsPath, nil)
@@ -141,7 +141,8 @@ func TestEvents(t *testing.T) {
 	clock := s.next(t)
 	now, build, _ := strings.Cut(clock.data, " ")
 	millis, err := strconv.ParseInt(now, 10, 64)
-	if age := time.Since(time.UnixMilli(millis)); err != nil || clock.name != "clock" || build != loadAssets().build || age < -time.Second || age > bound {
+	if age := time.Since(time.UnixMilli(millis)); err != nil || clock.name != "clock" || build != loadAssets().build ||
+		age < -time.Second || age > bound {
 		t.Errorf("the clock says %q", clock)
 	}
 	if s.retry != "2000" {
@@ -149,7 +150,8 @@ func TestEvents(t *testing.T) {
 	}
 	s.awaitPage(t, "No verdict yet")
 	for _, state := range []struct{ name, text string }{
-		{"up", "<h1>Up</h1>"}, {"drain-grace", "<h1>Draining</h1>"}, {"down", "<h1>Down</h1>"}, {"census good", "<h1>Down</h1>"},
+		{"up", "<h1>Up</h1>"}, {"drain-grace", "<h1>Draining</h1>"}, {"down", "<h1>Down</h1>"}, {"census good",
+			"<h1>Down</h1>"},
 	} {
 		r.node.enter(t, state.name)
 		s.awaitPage(t, state.text)
@@ -163,13 +165,14 @@ func TestEventIsThePage(t *testing.T) {
 	s := r.openStream(t)
 	s.next(t)
 	page := s.next(t).data
-	if !strings.Contains(r.ask(t, "GET", "/").body, page[:strings.Index(page, `<section id="charts"`)]) || !strings.Contains(page, `<section id="changes"`) {
+	if !strings.Contains(r.ask(t, "GET", "/").body, page[:strings.Index(page, `<section id="charts"`)]) ||
+		!strings.Contains(page, `<section id="changes"`) {
 		t.Errorf("the page does not have the event's\n%s", page)
 	}
 }
 
-// TestListenersAreBounded: 64 listen; the next is told to come later, and gets the place of one that leaves.
-func TestListenersAreBounded(t *testing.T) {
+// TestStreamsAreBounded: the 65th stream gets a 503 with Retry-After, and can be opened when another one ends.
+func TestStreamsAreBounded(t *testing.T) {
 	r := startServer(t, setup{})
 	r.node.enter(t, "up")
 	streams := make([]*eventStream, maxStreams)
@@ -322,8 +325,8 @@ func TestRoundIsOneEvent(t *testing.T) {
 	})
 }
 
-// TestSlowListenerIsDropped: who does not read loses the connection, and nobody else waits for that.
-func TestSlowListenerIsDropped(t *testing.T) {
+// TestSlowClientIsDisconnected: a client that does not read loses its connection, and nothing waits for it.
+func TestSlowClientIsDisconnected(t *testing.T) {
 	listenVirtually(t, func(t *testing.T, n *node, conn net.Conn, s *eventStream) {
 		s.next(t)
 		s.next(t)

@@ -76,7 +76,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestHistoryBadSince: the answer says what was wrong, in one line, and not all of what anybody sent.
+// TestHistoryBadSince: the reply gives the error in one line, and quotes only the beginning of a long value.
 func TestHistoryBadSince(t *testing.T) {
 	handler := historyHandler(t, history.New())
 	answer := httptest.NewRecorder()
@@ -137,7 +137,8 @@ func wantHistory(t *testing.T, what string, answer *http.Response, body, whole [
 	if contentType := answer.Header.Get("Content-Type"); contentType != jsonType {
 		t.Errorf("%s: the content type is %q", what, contentType)
 	}
-	if encoding := answer.Header.Get("Content-Encoding"); encoding == "gzip" != zipped || encoding != "gzip" && encoding != "" {
+	if encoding := answer.Header.Get("Content-Encoding"); encoding == "gzip" != zipped || encoding != "gzip" &&
+		encoding != "" {
 		t.Errorf("%s: the encoding is %q", what, encoding)
 	}
 	switch length := answer.ContentLength; {

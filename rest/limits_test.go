@@ -22,7 +22,8 @@ func TestHugeHeaders(t *testing.T) {
 		t.Errorf("12 KiB of headers: %d", got)
 	}
 	conn := r.dial(t)
-	if _, err := fmt.Fprintf(conn, "GET /health HTTP/1.1\r\nHost: node\r\nX-Big: %s\r\n\r\n", strings.Repeat("x", 24<<10)); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET /health HTTP/1.1\r\nHost: node\r\nX-Big: %s\r\n\r\n", strings.Repeat("x",
+		24<<10)); err != nil {
 		t.Fatal(err)
 	}
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -71,14 +72,19 @@ func TestSlowHeaders(t *testing.T) {
 // TestLimitsByDefault fixes the bounds that are in force outside the tests.
 func TestLimitsByDefault(t *testing.T) {
 	h := startServer(t, setup{}).http
-	if h.ReadTimeout != 5*time.Second || h.WriteTimeout != 30*time.Second || h.IdleTimeout != 90*time.Second || h.MaxHeaderBytes != 16<<10 {
-		t.Errorf("read %s, write %s, idle %s, headers %d bytes", h.ReadTimeout, h.WriteTimeout, h.IdleTimeout, h.MaxHeaderBytes)
+	if h.ReadTimeout != 5*time.Second || h.WriteTimeout != 30*time.Second || h.IdleTimeout != 90*time.Second ||
+		h.MaxHeaderBytes != 16<<10 {
+		t.Errorf("read %s, write %s, idle %s, headers %d bytes", h.ReadTimeout, h.WriteTimeout, h.IdleTimeout,
+			h.MaxHeaderBytes)
 	}
 }
 
 // TestPanicInGatherer: the scrape fails and is logged; everything else goes on.
 func TestPanicInGatherer(t *testing.T) {
-	r := startServer(t, setup{gatherer: prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { panic("broken gauge") })})
+	r := startServer(t, setup{gatherer: prometheus.GathererFunc(func() ([]*dto.MetricFamily,
+		error) {
+		panic("broken gauge")
+	})})
 	for range 20 { // more than may gather at a time
 		if got := r.ask(t, "GET", "/metrics").code; got != 500 {
 			t.Errorf("/metrics answers %d", got)
@@ -87,7 +93,8 @@ func TestPanicInGatherer(t *testing.T) {
 	if got := r.ask(t, "GET", "/health").body; got != "OK" {
 		t.Errorf("/health says %q", got)
 	}
-	if log := r.log.String(); !strings.Contains(log, `level=ERROR msg="request failed" route=/metrics panic="broken gauge"`) {
+	if log := r.log.String(); !strings.Contains(log,
+		`level=ERROR msg="request failed" route=/metrics panic="broken gauge"`) {
 		t.Errorf("the log says %s", log)
 	}
 }

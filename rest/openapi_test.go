@@ -76,7 +76,8 @@ func (d *description) check(t *testing.T, method, path string, r reply) {
 	response, known := get.Responses[code]
 	switch {
 	case described && method != http.MethodGet && method != http.MethodHead:
-		if _, canBeOff := get.Responses["404"]; r.code != http.StatusMethodNotAllowed && (!canBeOff || r.code != http.StatusNotFound) {
+		if _, canBeOff := get.Responses["404"]; r.code != http.StatusMethodNotAllowed && (!canBeOff ||
+			r.code != http.StatusNotFound) {
 			t.Errorf("%s %s: %s, want 405", method, path, code)
 		}
 		return

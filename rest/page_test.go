@@ -72,7 +72,7 @@ func TestPageLoadsOnlyItself(t *testing.T) {
 	}
 }
 
-// TestAssets may be kept for ever: another content has another name.
+// TestAssets: browsers may keep assets, because their names change with their contents.
 func TestAssets(t *testing.T) {
 	r := startServer(t, setup{})
 	all := loadAssets()
@@ -80,7 +80,8 @@ func TestAssets(t *testing.T) {
 		"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8", "up.svg": "image/svg+xml", "none.svg": "image/svg+xml",
 	} {
 		got := r.ask(t, "GET", all.paths[name])
-		if got.code != 200 || got.header.Get("Content-Type") != contentType || got.body == "" || got.length != int64(len(got.body)) {
+		if got.code != 200 || got.header.Get("Content-Type") != contentType || got.body == "" ||
+			got.length != int64(len(got.body)) {
 			t.Errorf("%s: %d, %v, %d bytes", all.paths[name], got.code, got.header, len(got.body))
 		}
 		for header, want := range map[string]string{
@@ -107,7 +108,7 @@ func TestAssets(t *testing.T) {
 // hostile is what no place of the page may pass on as it is.
 const hostile = "</section><script>alert(1)</script>\"'><img src=x onerror=alert(1)>\r\n\r\nevent: page\rdata: gone\n\n&lt;"
 
-// TestHostileText: whatever a service answers, a file holds or a header says is text, on the page and in its events.
+// TestHostileText: text from services, files and headers is escaped on the page and in its events.
 func TestHostileText(t *testing.T) {
 	id := strings.Repeat("a", 32)
 	r := startServer(t, setup{census: true, page: PageOptions{
@@ -120,7 +121,8 @@ func TestHostileText(t *testing.T) {
 	everywhere := []health.Observation{
 		jicofo(hostile, health.Answer{Code: 503}, bad), jicofo(hostile, bad, bad), jicofo(hostile, answered200, bad),
 		{Jicofo: &health.Jicofo{Health: answered200, Stats: answered200, StatsProblem: hostile}},
-		prosody(bad), {Census: &health.Census{Answer: bad, Problem: hostile}}, {Census: &health.Census{Answer: answered200, Problem: hostile}},
+		prosody(bad), {Census: &health.Census{Answer: bad, Problem: hostile}}, {Census: &health.Census{Answer: answered200,
+			Problem: hostile}},
 		statusFile(hostile), {StatusFile: &health.StatusFile{Problem: hostile}},
 	}
 	for i, o := range everywhere {
@@ -132,7 +134,8 @@ func TestHostileText(t *testing.T) {
 		}
 		s := r.openStream(t)
 		s.next(t) // clock
-		if e := s.next(t); e.name != "page" || strings.Contains(e.data, "<script") || !strings.Contains(e.data, `<section id="changes">`) {
+		if e := s.next(t); e.name != "page" || strings.Contains(e.data, "<script") || !strings.Contains(e.data,
+			`<section id="changes">`) {
 			t.Errorf("%d: the event is %s: %s", i, e.name, e.data)
 		}
 		s.Close()
@@ -143,7 +146,8 @@ func TestHostileText(t *testing.T) {
 func TestLongText(t *testing.T) {
 	r := startServer(t, setup{})
 	r.node.enter(t, "up")
-	r.node.observe(jicofo(strings.Repeat("é", 32<<10), health.Answer{Code: 500}, answered200), statusFile(strings.Repeat("\xff", 4<<10)))
+	r.node.observe(jicofo(strings.Repeat("é", 32<<10), health.Answer{Code: 500}, answered200),
+		statusFile(strings.Repeat("\xff", 4<<10)))
 	if body := r.ask(t, "GET", "/").body; len(body) > 20_000 || !strings.Contains(body, strings.Repeat("é", 80)+"…") {
 		t.Errorf("the page has %d bytes", len(body))
 	}
@@ -158,7 +162,8 @@ func TestTraceLinks(t *testing.T) {
 		"https://g/explore?a=%7B%22{trace_id}%22&b={trace_id}": `<a href="https://g/explore?a=%7B%22` + id + `%22&amp;b=` + id + `" `,
 	} {
 		now := health.Time(time.Now())
-		changes := []history.Change{{At: now, To: "up ready 100%", State: "ready", TraceID: id}, {At: now, To: "down ready 100%", State: "down"}}
+		changes := []history.Change{{At: now, To: "up ready 100%", State: "ready", TraceID: id}, {At: now,
+			To: "down ready 100%", State: "down"}}
 		r := startServer(t, setup{page: PageOptions{TraceURL: template}, past: &fixedHistory{changes: changes}})
 		body := r.ask(t, "GET", "/").body
 		if !strings.Contains(body, want) {
@@ -170,7 +175,7 @@ func TestTraceLinks(t *testing.T) {
 	}
 }
 
-// TestCountdown: the page tells the deadline and the time on the same clock, the server's.
+// TestCountdown: the deadline and the time on the page are of the same clock, the server's.
 func TestCountdown(t *testing.T) {
 	r := startServer(t, setup{})
 	began := time.Now()
@@ -180,7 +185,8 @@ func TestCountdown(t *testing.T) {
 	}
 	body := r.ask(t, "GET", "/").body
 	var now, until, since int64
-	for pattern, into := range map[string]*int64{`data-now="(\d+)"`: &now, `data-until="(\d+)"`: &until, `data-since="(\d+)"`: &since} {
+	for pattern, into := range map[string]*int64{`data-now="(\d+)"`: &now, `data-until="(\d+)"`: &until,
+		`data-since="(\d+)"`: &since} {
 		m := regexp.MustCompile(pattern).FindStringSubmatch(body)
 		if m == nil {
 			t.Fatalf("the page lacks %s:\n%s", pattern, body)

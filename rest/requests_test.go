@@ -18,7 +18,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// scrape asks for /metrics, as Prometheus does.
+// scrape requests /metrics, as Prometheus does.
 func (r *runningServer) scrape(t *testing.T) map[string]*dto.MetricFamily {
 	t.Helper()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
@@ -103,9 +103,10 @@ func TestRequestsAreMeasured(t *testing.T) {
 	}
 }
 
-// TestDurationsAreTold: the histogram tells answers of a millisecond from those of a second.
-func TestDurationsAreTold(t *testing.T) {
-	took := []time.Duration{300 * time.Microsecond, 3 * time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond, 3 * time.Second}
+// TestDurationBuckets: the histogram distinguishes durations of a millisecond and of a second.
+func TestDurationBuckets(t *testing.T) {
+	took := []time.Duration{300 * time.Microsecond, 3 * time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond,
+		3 * time.Second}
 	reader := sdkmetric.NewManualReader()
 	in, err := newInstruments(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)))
 	if err != nil {
@@ -124,7 +125,8 @@ func TestDurationsAreTold(t *testing.T) {
 		if m.Name != "http.server.request.duration" {
 			continue
 		}
-		if counts := m.Data.(metricdata.Histogram[float64]).DataPoints[0].BucketCounts; !slices.Equal(counts, []uint64{1, 1, 1, 1, 1}) {
+		if counts := m.Data.(metricdata.Histogram[float64]).DataPoints[0].BucketCounts; !slices.Equal(counts, []uint64{1, 1,
+			1, 1, 1}) {
 			t.Errorf("the buckets count %v", counts)
 		}
 		return

@@ -26,7 +26,7 @@ func (g *heldGatherer) Gather() ([]*dto.MetricFamily, error) {
 	return prometheus.NewRegistry().Gather()
 }
 
-// scrapeLater asks for /metrics and returns once the gatherer was asked.
+// scrapeLater requests /metrics and returns when the gatherer has been called.
 func (r *runningServer) scrapeLater(g *heldGatherer) <-chan error {
 	done := make(chan error, 1)
 	go func() {
@@ -67,7 +67,7 @@ func TestRunLetsRequestsFinish(t *testing.T) {
 	}
 }
 
-// TestRunEndsBounded: a request that does not finish holds up the shutdown for a second, not for ever.
+// TestRunEndsBounded: a request that does not finish delays the shutdown by at most a second.
 func TestRunEndsBounded(t *testing.T) {
 	g := newHeldGatherer()
 	r := startServer(t, setup{gatherer: g})
@@ -103,7 +103,7 @@ func TestRunClosesIdleConnections(t *testing.T) {
 	}
 }
 
-// TestRunReturnsWhyTheListenerFailed: and leaves no connection behind that is served for ever.
+// TestRunReturnsWhyTheListenerFailed: Run returns the error, and no open connection is served any more.
 func TestRunReturnsWhyTheListenerFailed(t *testing.T) {
 	r := startServer(t, setup{})
 	conn := r.dial(t)

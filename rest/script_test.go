@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestScripts runs testdata/*.txt: each line asks the server for something, or says what its last answer has to be.
+// TestScripts runs testdata/*.txt: each line sends a request, or checks the last reply.
 //
 //	set CENSUS_POLL | set METRICS=false    at the beginning
 //	state NAME                             what the node is shown: see states
@@ -57,7 +57,8 @@ func (s *script) run(t *testing.T) {
 		}
 		s.line(t, line)
 		if t.Failed() {
-			t.Fatalf("line %d: %s\nof %s %s, which answered %d %v\n%.2000s", s.next, line, s.method, s.path, s.reply.code, s.reply.header, s.reply.body)
+			t.Fatalf("line %d: %s\nof %s %s, which answered %d %v\n%.2000s", s.next, line, s.method, s.path, s.reply.code,
+				s.reply.header, s.reply.body)
 		}
 	}
 	if s.path == "" {
@@ -166,7 +167,8 @@ func (s *script) wantHeadToAgree(t *testing.T) {
 		t.Errorf("HEAD has a body: %q", head.body)
 	}
 	if head.code != s.reply.code || head.length != s.reply.length {
-		t.Errorf("HEAD answers %d with length %d, %s answered %d with length %d", head.code, head.length, s.method, s.reply.code, s.reply.length)
+		t.Errorf("HEAD answers %d with length %d, %s answered %d with length %d", head.code, head.length, s.method,
+			s.reply.code, s.reply.length)
 	}
 	for _, header := range []map[string][]string{head.header, s.reply.header} {
 		delete(header, "Date")

@@ -37,7 +37,8 @@ var states = map[string][]health.Observation{
 }
 
 func jicofo(contents string, health_, stats health.Answer) health.Observation {
-	return health.Observation{Jicofo: &health.Jicofo{Health: health_, Contents: contents, Stats: stats, Participants: 1234, Conferences: 56}}
+	return health.Observation{Jicofo: &health.Jicofo{Health: health_, Contents: contents, Stats: stats,
+		Participants: 1234, Conferences: 56}}
 }
 
 func prosody(answer health.Answer) health.Observation {

@@ -59,7 +59,8 @@ func TestAnswers(t *testing.T) {
 			}
 			s.Set(tt.path, MustParseBehavior(tt.behavior))
 			r := get(s.Origin() + tt.path)
-			if r.err != nil || r.code != tt.code || !strings.HasPrefix(r.contentType, tt.contentType) || !strings.Contains(r.body, tt.body) {
+			if r.err != nil || r.code != tt.code || !strings.HasPrefix(r.contentType, tt.contentType) ||
+				!strings.Contains(r.body, tt.body) {
 				t.Errorf("got %+v; want %+v", r, tt)
 			}
 			if count, _ := s.Requests(tt.path); count != tt.requests {
@@ -147,7 +148,8 @@ func TestHangHoldsTheConnection(t *testing.T) {
 		t.Fatalf("read %d, %v; want an open connection without an answer", got, err)
 	}
 	conn.Close()
-	testbed.Eventually(t, "the node to notice that the client is gone", bound, func() bool { return exchanges(n.Prosody) == 0 })
+	testbed.Eventually(t, "the node to notice that the client is gone", bound,
+		func() bool { return exchanges(n.Prosody) == 0 })
 }
 
 func TestHungRequestsFollowTheBehavior(t *testing.T) {
@@ -264,7 +266,8 @@ func TestCancelledRequestEndsItsExchange(t *testing.T) {
 	n := startNode(t)
 	n.Jicofo.Set("", MustParseBehavior("slow 1h"))
 	ctx, cancel := context.WithCancel(t.Context())
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.Jicofo.Origin()+"/stats", strings.NewReader("read it all"))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.Jicofo.Origin()+"/stats",
+		strings.NewReader("read it all"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +298,8 @@ func TestContents(t *testing.T) {
 	if stats["participants"] != 6000.0 || stats["conferences"] != 250.0 || stats["largest_conference"] != 24.0 {
 		t.Errorf("got %v", stats)
 	}
-	for _, key := range []string{"total_participants", "total_conferences_created", "conferences_with_visitors", "visitors",
+	for _, key := range []string{"total_participants", "total_conferences_created", "conferences_with_visitors",
+		"visitors",
 		"endpoint_pairs", "threads", "slow_health_check", "conference_sizes", "bridge_selector", "jibri_detector",
 		"sip_jibri_detector", "jigasi_detector", "bridge_failures", "queues", "xmpp"} {
 		if _, ok := stats[key]; !ok {
@@ -346,7 +350,8 @@ func TestCensusHost(t *testing.T) {
 	for _, host := range []string{Domain, Domain + ":5280", strings.ToUpper(Domain)} {
 		check(host, http.StatusOK)
 	}
-	for _, host := range []string{"conference." + Domain, "", "127.0.0.1", "[::1]:5280", "example.com", Domain + ".example"} {
+	for _, host := range []string{"conference." + Domain, "", "127.0.0.1", "[::1]:5280", "example.com",
+		Domain + ".example"} {
 		check(host, http.StatusNotFound)
 	}
 	n.SetDomain("other.example")

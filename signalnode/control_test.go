@@ -82,7 +82,8 @@ func TestControlRefuses(t *testing.T) {
 		{"/", "hang", 404, `no command POST "/"; GET / lists the commands`},
 	} {
 		code, text := post(t, origin+tt.path, tt.command)
-		if code != tt.code || !strings.Contains(text, tt.want) || strings.Index(text, "\n") != len(text)-1 || len(text) > 500 {
+		if code != tt.code || !strings.Contains(text, tt.want) || strings.Index(text, "\n") != len(text)-1 ||
+			len(text) > 500 {
 			t.Errorf("%s %.50q: got %d %q; want %d and one line with %q", tt.path, tt.command, code, text, tt.code, tt.want)
 		}
 	}

@@ -75,13 +75,15 @@ func FuzzParseBehavior(f *testing.F) {
 		f.Add(form.usage)
 		f.Add(form.kind + " 5")
 	}
-	for _, seed := range []string{"", "slow 1h2m3.5s", "redirect loop", "reset 999999999999999999999", "body \x00\n", "code +503"} {
+	for _, seed := range []string{"", "slow 1h2m3.5s", "redirect loop", "reset 999999999999999999999", "body \x00\n",
+		"code +503"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		b, err := ParseBehavior(s)
 		if err != nil {
-			if text := err.Error(); b != (Behavior{}) || !strings.Contains(text, "accepted: ") || strings.ContainsAny(text, "\r\n") {
+			if text := err.Error(); b != (Behavior{}) || !strings.Contains(text, "accepted: ") || strings.ContainsAny(text,
+				"\r\n") {
 				t.Errorf("ParseBehavior(%q) = %q, %q; want the zero Behavior, and one line that says what is accepted", s, b, text)
 			}
 			return
