@@ -8,14 +8,6 @@ const (
 	maxKeptDetail   = 1024
 )
 
-// Bounded returns the observation as it is kept and recorded: without the rooms of the census (up to 32 MiB) and with
-// long texts cut. Nothing that a verdict depends on is left out.
-func (o Observation) Bounded() Observation {
-	o.Jicofo, o.Prosody = o.Jicofo.bounded(), o.Prosody.bounded()
-	o.StatusFile, o.Census = o.StatusFile.bounded(), o.Census.bounded()
-	return o
-}
-
 // bounded returns a copy of the machine that keeps nothing large alive.
 func (m *Machine) bounded() Machine {
 	short := *m

@@ -19,6 +19,21 @@ type Observation struct {
 	Census     *Census     `json:"census,omitempty"`
 }
 
+// Probe names a probe. Names are metric labels and keys of /signal/history.
+type Probe string
+
+// Every probe there is.
+const (
+	ProbeJicofoHealth Probe = "jicofo_health"
+	ProbeJicofoStats  Probe = "jicofo_stats"
+	ProbeProsody      Probe = "prosody"
+	ProbeCensus       Probe = "census"
+	ProbeStatusFile   Probe = "status_file"
+)
+
+// Probes lists every probe, in the order in which they are shown.
+var Probes = [...]Probe{ProbeJicofoHealth, ProbeJicofoStats, ProbeProsody, ProbeCensus, ProbeStatusFile}
+
 // Parts returns how many of the four parts are set.
 func (o Observation) Parts() int {
 	n := 0
@@ -28,6 +43,42 @@ func (o Observation) Parts() int {
 		}
 	}
 	return n
+}
+
+// Results returns what each probe found whose part is set, in the order of Probes.
+func (o Observation) Results() []Result {
+	var results []Result
+	if j := o.Jicofo; j != nil {
+		results = append(results, j.Health.result(ProbeJicofoHealth, ""), j.Stats.result(ProbeJicofoStats, j.StatsProblem))
+	}
+	if p := o.Prosody; p != nil {
+		results = append(results, p.Health.result(ProbeProsody, ""))
+	}
+	if c := o.Census; c != nil {
+		results = append(results, c.Answer.result(ProbeCensus, c.Problem))
+	}
+	if f := o.StatusFile; f != nil {
+		results = append(results, f.result())
+	}
+	return results
+}
+
+// Failed reports whether any probe of the observation failed.
+func (o Observation) Failed() bool {
+	for _, r := range o.Results() {
+		if r.Failed() {
+			return true
+		}
+	}
+	return false
+}
+
+// Bounded returns the observation as it is kept and recorded: without the rooms of the census (up to 32 MiB) and with
+// long texts cut. Nothing that a verdict depends on is left out.
+func (o Observation) Bounded() Observation {
+	o.Jicofo, o.Prosody = o.Jicofo.bounded(), o.Prosody.bounded()
+	o.StatusFile, o.Census = o.StatusFile.bounded(), o.Census.bounded()
+	return o
 }
 
 // Trigger is what made a collector look.

@@ -2,21 +2,6 @@ package health
 
 import "fmt"
 
-// Probe names a probe. Names are metric labels and keys of /signal/history.
-type Probe string
-
-// Every probe there is.
-const (
-	ProbeJicofoHealth Probe = "jicofo_health"
-	ProbeJicofoStats  Probe = "jicofo_stats"
-	ProbeProsody      Probe = "prosody"
-	ProbeCensus       Probe = "census"
-	ProbeStatusFile   Probe = "status_file"
-)
-
-// Probes lists every probe, in the order in which they are shown.
-var Probes = [...]Probe{ProbeJicofoHealth, ProbeJicofoStats, ProbeProsody, ProbeCensus, ProbeStatusFile}
-
 // Outcome is how a probe ended: one of the constants below, or a Failure. The values are few and fixed: they are metric
 // labels and the error.type of spans.
 type Outcome string
@@ -58,34 +43,6 @@ type Result struct {
 
 // Failed reports whether the probe did not find what it should. This is the only place that judges it.
 func (r Result) Failed() bool { return r.Outcome != OutcomeOK }
-
-// Results returns what each probe found whose part is set, in the order of Probes.
-func (o Observation) Results() []Result {
-	var results []Result
-	if j := o.Jicofo; j != nil {
-		results = append(results, j.Health.result(ProbeJicofoHealth, ""), j.Stats.result(ProbeJicofoStats, j.StatsProblem))
-	}
-	if p := o.Prosody; p != nil {
-		results = append(results, p.Health.result(ProbeProsody, ""))
-	}
-	if c := o.Census; c != nil {
-		results = append(results, c.Answer.result(ProbeCensus, c.Problem))
-	}
-	if f := o.StatusFile; f != nil {
-		results = append(results, f.result())
-	}
-	return results
-}
-
-// Failed reports whether any probe of the observation failed.
-func (o Observation) Failed() bool {
-	for _, r := range o.Results() {
-		if r.Failed() {
-			return true
-		}
-	}
-	return false
-}
 
 // result is the result of a probe over HTTP; problem says why the body of a 200 could not be used.
 func (a Answer) result(probe Probe, problem string) Result {
