@@ -33,7 +33,8 @@ type poller struct {
 	look     func(context.Context) health.Observation
 	tolerate func() bool // asked after each poll; nil for never
 	hangups  hangups
-	probes   []*httpProbe // those that look asks
+	probes   []*httpProbe // whose connections are kept
+	records  []*recorder  // of every probe that look runs
 
 	lastHangup time.Time     // start of the latest poll that a hang-up caused
 	backoff    time.Duration // before the latest poll was made again, 0 if it was not
@@ -43,6 +44,9 @@ func newPoller(name string, o Options, in instruments, h hangups, probes ...*htt
 	p := &poller{
 		progress: progress{name: name}, interval: o.Interval, recovery: o.Interval, timeout: o.Timeout,
 		tracer: in.tracer, observe: o.Observe, hangups: h, probes: probes,
+	}
+	for _, probe := range probes {
+		p.records = append(p.records, probe.record)
 	}
 	if o.Tolerates != nil {
 		p.tolerate = func() bool { return o.Tolerates(name) }
@@ -103,8 +107,8 @@ func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 	defer span.End()
 	o := p.look(spanCtx)
 	if ctx.Err() != nil { // the process is ending, and the probes were interrupted: that says nothing about the node
-		for _, probe := range p.probes {
-			probe.record.abandon()
+		for _, record := range p.records {
+			record.abandon()
 		}
 		return plan{start, trigger}
 	}
@@ -140,9 +144,9 @@ func (p *poller) again(trigger health.Trigger) plan {
 // publish traces, measures and logs what the probes found, after it has been observed.
 func (p *poller) publish(o health.Observation) {
 	for _, result := range o.Results() {
-		for _, probe := range p.probes {
-			if probe.record.probe == result.Probe {
-				probe.record.publish(result)
+		for _, record := range p.records {
+			if record.probe == result.Probe {
+				record.publish(result)
 			}
 		}
 	}

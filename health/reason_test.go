@@ -9,9 +9,6 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// everyPart is what a verdict needs to be known.
-var everyPart = []part{partJicofo, partProsody, partStatusFile}
-
 // A cause is what brings one reason about, on a node on which nothing else is wrong.
 type cause struct {
 	code  health.Code
@@ -122,6 +119,8 @@ func TestFurtherCauses(t *testing.T) {
 
 // TestOrderOfReasons takes every two causes that can be at once: the root cause comes first, whatever was seen first.
 func TestOrderOfReasons(t *testing.T) {
+	backwards := slices.Clone(everyPart)
+	slices.Reverse(backwards)
 	pairs := 0
 	for i, first := range causes {
 		for _, second := range causes[i+1:] {
@@ -133,17 +132,15 @@ func TestOrderOfReasons(t *testing.T) {
 				want = want[:1] // the node is not healthy again
 			}
 			pairs++
-			for _, order := range [][]part{
-				{partJicofo, partProsody, partStatusFile}, {partStatusFile, partProsody, partJicofo}, {partProsody, partStatusFile, partJicofo},
-			} {
+			for _, order := range [][]part{everyPart, backwards, append(slices.Clone(everyPart[1:]), everyPart[0])} {
 				if got := codes(show(defaultConfig(), order, epoch, second, first).Verdict); !slices.Equal(got, want) {
 					t.Errorf("%s and %s, seen in the order %v: the reasons are %v", first.code, second.code, order, got)
 				}
 			}
 		}
 	}
-	if want := 87; pairs != want {
-		t.Errorf("%d pairs were tried, want %d", pairs, want)
+	if least := 87; pairs < least {
+		t.Errorf("%d pairs were tried, want %d or more", pairs, least)
 	}
 }
 

@@ -16,35 +16,37 @@ import (
 // TestStateReasons compares the declared list with what every combination of causes, one of each part of the node, leads
 // to: at the start, after the node was healthy, and once the node is healthy again.
 func TestStateReasons(t *testing.T) {
-	var byPart [3][]cause
+	byPart := map[part][]cause{}
 	for _, c := range causes {
 		if !c.damped() {
 			byPart[c.parts[0]] = append(byPart[c.parts[0]], c)
 		}
 	}
-	none := cause{apply: func(*node) {}}
 	found := map[health.StateReason]bool{}
 	see := func(v health.Verdict) { found[health.StateReason{State: v.State(), Reason: v.RootReason()}] = true }
-	for _, healthyBefore := range []bool{false, true} {
-		for _, j := range append(byPart[partJicofo], none) {
-			for _, p := range append(byPart[partProsody], none) {
-				for _, f := range append(byPart[partStatusFile], none) {
-					m := health.NewMonitor(defaultConfig())
-					if healthyBefore {
-						observeNode(m, epoch, workingNode())
-					}
-					n := workingNode()
-					for _, c := range []cause{j, p, f} {
-						c.apply(&n)
-					}
-					observeNode(m, epoch, n)
-					see(m.Current().Verdict)
-					observeNode(m, epoch.Add(time.Second), workingNode())
-					see(m.Current().Verdict)
-				}
+	var combine func(n node, parts []part)
+	combine = func(n node, parts []part) {
+		if len(parts) > 0 {
+			combine(n, parts[1:])
+			for _, c := range byPart[parts[0]] {
+				changed := n
+				c.apply(&changed)
+				combine(changed, parts[1:])
 			}
+			return
+		}
+		for _, healthyBefore := range []bool{false, true} {
+			m := health.NewMonitor(defaultConfig())
+			if healthyBefore {
+				observeNode(m, epoch, workingNode())
+			}
+			observeNode(m, epoch, n)
+			see(m.Current().Verdict)
+			observeNode(m, epoch.Add(time.Second), workingNode())
+			see(m.Current().Verdict)
 		}
 	}
+	combine(workingNode(), everyPart)
 	declared := map[health.StateReason]bool{}
 	for _, sr := range health.StateReasons() {
 		if declared[sr] {

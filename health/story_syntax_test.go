@@ -79,6 +79,9 @@ const (
 	partCensus
 )
 
+// everyPart is what a verdict needs to be known.
+var everyPart = []part{partJicofo, partProsody, partStatusFile}
+
 // node is how the parts of the node stand.
 type node struct {
 	jicofo     health.Jicofo

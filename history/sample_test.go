@@ -35,10 +35,11 @@ func TestSample(t *testing.T) {
 	observe(health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: "MAINT\n"}})
 	observe(health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 200, Took: 0.125},
 		Stats: health.Answer{Code: 200}, StatsProblem: "no number"}})
-	want := Sample{
-		probes: [...]ProbeSample{{0.5, true, false}, {0.25, true, true}, {3, true, true}, {}, {0, true, false}},
-		Known:  true, Weight: 0, Word: health.WordMaint,
-	}
+	want := Sample{Known: true, Weight: 0, Word: health.WordMaint}
+	*want.Probe(health.ProbeJicofoHealth) = ProbeSample{0.5, true, false}
+	*want.Probe(health.ProbeJicofoStats) = ProbeSample{0.25, true, true}
+	*want.Probe(health.ProbeProsody) = ProbeSample{3, true, true}
+	*want.Probe(health.ProbeStatusFile) = ProbeSample{0, true, false}
 	if s != want {
 		t.Errorf("the sample is\n%+v, want\n%+v", s, want)
 	}
@@ -46,8 +47,8 @@ func TestSample(t *testing.T) {
 	observe(health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 200}, Stats: health.Answer{Code: 200},
 		Participants: 12}})
 	observe(health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: "ready"}})
-	want.probes[3], want.Loaded, want.Participants, want.Weight, want.Word = ProbeSample{2, true,
-		true}, true, 12, 100, health.WordReady
+	*want.Probe(health.ProbeCensus) = ProbeSample{2, true, true}
+	want.Loaded, want.Participants, want.Weight, want.Word = true, 12, 100, health.WordReady
 	if s != want {
 		t.Errorf("the sample is\n%+v, want\n%+v", s, want)
 	}
