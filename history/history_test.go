@@ -22,7 +22,8 @@ var (
 	unwell   = health.Answer{Code: 503}
 	refused  = health.Answer{Failure: health.FailureRefused, Detail: "connection refused"}
 	settings = health.Config{
-		ParticipantMax: 5000, DrainGrace: 120 * time.Second, HealthDampening: 30 * time.Second, DrainGraceScope: health.ScopeJicofo,
+		ParticipantMax: 5000, DrainGrace: 120 * time.Second, HealthDampening: 30 * time.Second,
+		DrainGraceScope: health.ScopeJicofo,
 	}
 )
 
@@ -174,14 +175,16 @@ func TestFailuresAreKept(t *testing.T) {
 	stats.Jicofo.StatsProblem = "no number"
 	census := health.Observation{Census: &health.Census{Answer: ok, Problem: "not JSON", Rooms: []byte(`[]`)}}
 	wrong := []health.Observation{
-		jicofo(unwell, refused), stats, prosody(refused), census, word("raedy"), {StatusFile: &health.StatusFile{Problem: "no such file"}},
+		jicofo(unwell, refused), stats, prosody(refused), census, word("raedy"),
+		{StatusFile: &health.StatusFile{Problem: "no such file"}},
 	}
 	for range 1000 {
 		wrong = append(wrong, jicofo(ok, ok), prosody(ok), prosody(refused), word("unhealthy"))
 	}
 	page := observed(wrong...).Since(time.Time{})
 	for probe, want := range map[health.Probe]int{
-		health.ProbeJicofoHealth: 1, health.ProbeJicofoStats: 2, health.ProbeProsody: history.MaxFailures, health.ProbeCensus: 1, health.ProbeStatusFile: 2,
+		health.ProbeJicofoHealth: 1, health.ProbeJicofoStats: 2, health.ProbeProsody: history.MaxFailures,
+		health.ProbeCensus: 1, health.ProbeStatusFile: 2,
 	} {
 		if got := len(page.Failures[probe]); got != want {
 			t.Errorf("%d failures of %s are kept, want %d", got, probe, want)

@@ -44,7 +44,8 @@ func TestNoAnswerIsStored(t *testing.T) {
 	}
 	// What http.Client does not send, and the stream of events, which does not end.
 	for request, code := range map[string]int{
-		"OPTIONS *": 404, "CONNECT node:443": 404, "CONNECT /health": 405, "GET http://other/health": 200, "GET " + eventsPath: 200,
+		"OPTIONS *": 404, "CONNECT node:443": 404, "CONNECT /health": 405, "GET http://other/health": 200,
+		"GET " + eventsPath: 200,
 	} {
 		conn := r.dial(t)
 		if _, err := fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: node\r\n\r\n", request); err != nil {

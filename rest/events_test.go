@@ -131,7 +131,8 @@ func TestEvents(t *testing.T) {
 	r := startServer(t, setup{})
 	answer := r.open(t, "GET")
 	for header, want := range map[string]string{
-		"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Accel-Buffering": "no",
+		"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store",
+		"X-Content-Type-Options": "nosniff", "X-Accel-Buffering": "no",
 	} {
 		if got := answer.Header.Get(header); got != want {
 			t.Errorf("%s: %q, want %q", header, got, want)

@@ -22,7 +22,8 @@ import (
 func historyHandler(t *testing.T, h History) http.Handler {
 	t.Helper()
 	handler, err := newHandler(Options{
-		Source: health.NewMonitor(health.Config{}), History: h, MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler),
+		Source: health.NewMonitor(health.Config{}), History: h, MeterProvider: noop.NewMeterProvider(),
+		Logger: slog.New(slog.DiscardHandler),
 	}, newStreams())
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +105,8 @@ func TestHistoryIsCompressed(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
 	defer client.CloseIdleConnections()
 	for accept, zipped := range map[string]bool{
-		"": false, "gzip": true, "gzip, deflate, br, zstd": true, "gzip;q=0": false, "identity": false, "br": false, "gzip;q=0.1, identity;q=0": true,
+		"": false, "gzip": true, "gzip, deflate, br, zstd": true, "gzip;q=0": false, "identity": false, "br": false,
+		"gzip;q=0.1, identity;q=0": true,
 	} {
 		for _, method := range []string{"GET", "HEAD"} {
 			request, err := http.NewRequest(method, server.URL+"/signal/history", nil)

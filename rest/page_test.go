@@ -77,7 +77,8 @@ func TestAssets(t *testing.T) {
 	r := startServer(t, setup{})
 	all := loadAssets()
 	for name, contentType := range map[string]string{
-		"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8", "up.svg": "image/svg+xml", "none.svg": "image/svg+xml",
+		"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8", "up.svg": "image/svg+xml",
+		"none.svg": "image/svg+xml",
 	} {
 		got := r.ask(t, "GET", all.paths[name])
 		if got.code != 200 || got.header.Get("Content-Type") != contentType || got.body == "" ||
@@ -85,7 +86,8 @@ func TestAssets(t *testing.T) {
 			t.Errorf("%s: %d, %v, %d bytes", all.paths[name], got.code, got.header, len(got.body))
 		}
 		for header, want := range map[string]string{
-			"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff",
+			"Referrer-Policy": "no-referrer",
 		} {
 			if value := got.header.Get(header); value != want {
 				t.Errorf("%s: %s: %s", name, header, value)
@@ -114,7 +116,8 @@ func TestHostileText(t *testing.T) {
 	r := startServer(t, setup{census: true, page: PageOptions{
 		Host: hostile, Version: hostile, TraceURL: `https://jaeger/trace/{trace_id}?"><script>alert(1)</script>`,
 	}, past: &fixedHistory{changes: []history.Change{{
-		At: health.Time(time.Now()), From: hostile, To: hostile, State: "down", Reasons: []health.Code{hostile}, Incident: hostile, TraceID: id,
+		At: health.Time(time.Now()), From: hostile, To: hostile, State: "down", Reasons: []health.Code{hostile},
+		Incident: hostile, TraceID: id,
 	}}}})
 	r.node.enter(t, "up")
 	bad := health.Answer{Failure: health.Failure(hostile), Detail: hostile}
