@@ -1,5 +1,5 @@
-# signal-sidecar and nothing else: docker build -t signal-sidecar .
-# The same static binary as make build makes.
+# An image that contains only signal-sidecar: docker build -t signal-sidecar .
+# The static binary is the same as that of make build.
 
 ARG GO_IMAGE=golang:1.26.8-bookworm
 
@@ -12,8 +12,8 @@ COPY . .
 ARG TARGETOS=linux
 ARG TARGETARCH
 RUN --mount=type=cache,target=/root/.cache/go-build GOOS=$TARGETOS GOARCH=$TARGETARCH make build
-# What the image holds besides: the authorities for probes and OTLP over TLS, a place for temporary files, and the status
-# file, which starts as drain: nobody is sent to a node before somebody said that it is ready.
+# The image also has the CA certificates for probes and OTLP over TLS, a folder for temporary files, and the status
+# file. It begins with drain: the node gets no users before somebody writes ready.
 RUN install -D -m 0755 signal-sidecar /image/usr/bin/signal-sidecar \
     && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     && install -d -m 1777 /image/tmp \
@@ -32,7 +32,7 @@ LABEL org.opencontainers.image.title="signal-sidecar" \
 COPY --from=build /image /
 COPY --from=build --chown=65532:65532 /status/shard-status /etc/jitsi/shard-status
 USER 65532:65532
-# REST and metrics, the HAProxy agent, the held agent (where TCP_HOLD_PORT=6061 turns it on)
+# REST and metrics, the HAProxy agent, the held agent (if TCP_HOLD_PORT=6061 is set)
 EXPOSE 6000 6001 6060 6061
 HEALTHCHECK --interval=10s --timeout=6s --start-period=15s CMD ["/usr/bin/signal-sidecar", "status"]
 ENTRYPOINT ["/usr/bin/signal-sidecar"]

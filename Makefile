@@ -1,4 +1,4 @@
-# What the README and .ci/run call. Everything that a target needs, it installs itself (as root, from Debian) or builds.
+# The README and .ci/run call these targets. Each target installs (as root, from Debian) or builds what it needs.
 
 SHELL := /bin/bash
 space := $(subst ,, )
@@ -9,12 +9,12 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/signal-sidecar
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
-# The last Jaeger that can be had as a Go module.
+# The last Jaeger that is available as a Go module.
 JAEGER_VERSION := v1.42.0
 JAEGER := $(CACHE)/jaeger-$(JAEGER_VERSION)/all-in-one
 
-# What tests read the files in deploy/ with: a Collector with just their components, Nomad's parser, consul-template. The
-# first two are programs of this tree, so their key is their source.
+# What tests read the files in deploy/ with: a Collector with just their components, Nomad's parser, consul-template.
+# The first two are programs of this tree, so their key is their source.
 source_key = $(shell cat e2e/$(1)/main.go e2e/$(1)/go.mod | sha256sum | cut -c 1-12)
 OTELCOL := $(CACHE)/otelcol-$(call source_key,otelcol)/otelcol
 NOMADJOB := $(CACHE)/nomadjob-$(call source_key,nomadjob)/nomadjob
@@ -39,12 +39,13 @@ RELEASE_TESTS := TestReproducible|TestRelease|TestVersion|TestLintian|TestContro
 BUILDAH_STORE := $(CACHE)/buildah-bookworm
 
 LDFLAGS := -s -w
-# Without what gin and gRPC bring and nothing here uses: MessagePack, and pages that trace requests.
+# These tags leave out parts of gin and gRPC that are not used: MessagePack, and pages that trace requests.
 TAGS := nomsgpack,grpcnotrace
 BUILD_PACKAGES = NFPM=$(NFPM) CYCLONEDX=$(CYCLONEDX) TAGS=$(TAGS) LDFLAGS='$(LDFLAGS)' deploy/package/build.sh
 FUZZTIME ?= 5s
 
-# Other systems that the code and its tests must build for: signal-sidecar runs on Linux, and its developers also use macOS.
+# Other systems that the code and its tests must build for: signal-sidecar runs on Linux, and its developers also use
+# macOS.
 OTHER_TARGETS := darwin/arm64 linux/arm64
 
 # The packages on the path of an event or an answer.
@@ -55,11 +56,11 @@ BENCHMARKED := ./agent ./collector ./health ./history ./rest
 build: ## the stripped, static binary
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
 
-test: components check race missing ## everything that Go and Debian's packages give
+test: components check race missing ## all tests that need only Go and Debian packages
 
-test-all: lint shellcheck fuzz test-e2e test-containers test-packages test-trixie ## what test leaves out because it takes heavier tools
+test-all: lint shellcheck fuzz test-e2e test-containers test-packages test-trixie ## the checks and tests that need heavier tools
 
-check: ## formatting, go vet, staticcheck: what needs no heavy tool (lint has more)
+check: ## formatting, go vet, staticcheck (lint has more)
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }
 	go mod tidy -diff
 	go build ./...
@@ -94,7 +95,7 @@ fuzz: ## each fuzz target for FUZZTIME
 test-e2e: components $(JAEGER) $(OTELCOL) $(NOMADJOB) $(CONSUL_TEMPLATE) ## the binary with a Collector, Jaeger, Prometheus and a browser; the files in deploy/
 	@tools/components.sh install browser
 	cd e2e && go vet ./... && E2E_JAEGER=$(JAEGER) E2E_OTELCOL=$(OTELCOL) E2E_NOMADJOB=$(NOMADJOB) \
-		E2E_CONSUL_TEMPLATE=$(CONSUL_TEMPLATE) go test -count=1 # without a pattern: what is skipped shows
+		E2E_CONSUL_TEMPLATE=$(CONSUL_TEMPLATE) go test -count=1 # without a pattern, so that skipped tests are shown
 
 $(JAEGER):
 	mkdir -p $(@D)
@@ -124,7 +125,7 @@ deb: $(NFPM) ## Debian packages for amd64 and arm64, into dist/
 rpm: $(NFPM) ## the same as RPM packages
 	$(BUILD_PACKAGES) rpm
 
-release: $(NFPM) $(CYCLONEDX) ## all that a release consists of, byte for byte the same from one commit: docs/install.md
+release: $(NFPM) $(CYCLONEDX) ## all files of a release, reproducible byte for byte: docs/install.md
 	$(BUILD_PACKAGES) release
 
 $(NFPM):
@@ -135,7 +136,7 @@ $(CYCLONEDX):
 	mkdir -p $(@D)
 	go build -C tools/sbom -trimpath -o $@ github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
-test-packages: $(NFPM) $(CYCLONEDX) ## the packages in a Debian of their own
+test-packages: $(NFPM) $(CYCLONEDX) ## the packages in a separate Debian
 	@tools/components.sh install packaging
 	@[ -d $(SCRATCH_ROOT) ] || tools/scratchroot.sh $(SCRATCH_ROOT) bookworm $(ROOT_PACKAGES)
 	cd e2e && go vet ./packages && E2E_SCRATCH_ROOT=$(SCRATCH_ROOT) go test -count=1 ./packages
@@ -162,7 +163,7 @@ bench: build ## Go benchmarks against the baseline, then the whole program: docs
 	go tool -modfile=tools/go.mod benchstat bench/baseline.txt bench/latest.txt
 	go run ./bench
 
-baseline: ## what make bench compares with; after a change of speed that is meant to stay
+baseline: ## set the baseline of make bench, after an intended change of speed
 	go test -run '^$$' -bench . -benchmem -count 6 $(BENCHMARKED) > bench/baseline.txt
 
 soak: ## the tests again and again, in random order: SOAK=20

@@ -2,8 +2,8 @@
 # The real programs that the tests run, and the Debian packages that they come in.
 #
 #   components.sh install          install what is missing (as root, on Debian)
-#   components.sh install GROUP    the same for what only make test-all runs: browser, containers or packaging
-#   components.sh missing          say what is missing; its tests were skipped
+#   components.sh install GROUP    install the programs that only make test-all needs: browser, containers or packaging
+#   components.sh missing          list what is missing; tests that need it were skipped
 set -euo pipefail
 
 declare -A packages
@@ -38,7 +38,7 @@ esac
 
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 
-# missing prints the packages of the programs that are not there.
+# missing prints the packages of the programs that are not installed.
 missing() {
 	local program
 	for program in "${!packages[@]}"; do

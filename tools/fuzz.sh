@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module for a while, one after the other: fuzz.sh 5s
+# Runs every fuzz target of the module for the given time, one after the other: fuzz.sh 5s
 set -euo pipefail
 time=${1:?usage: fuzz.sh TIME}
 

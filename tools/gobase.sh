@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the image that the Dockerfile's first stage starts from in the tests, localhost/gobase, in a store of buildah's: a
-# Debian with what the stage needs besides Go, which the tests mount (as root; half a minute).
+# Creates localhost/gobase in a store of buildah: the base image of the Dockerfile's first stage in the tests. It is a
+# Debian with everything that the stage needs except Go, which the tests mount (as root; half a minute).
 #
 #   gobase.sh SCRATCH_ROOT STORE
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command in another Debian, a folder that scratchroot.sh made, as root: with the programs of that Debian, and with
-# this folder, Go, Go's caches and /etc/hosts at their places. The mounts end with the command.
+# Runs a command as root in another Debian, in a folder that scratchroot.sh created. The programs are those of that
+# Debian. This folder, Go, Go's caches and /etc/hosts are mounted at their usual paths until the command ends.
 #
 #   inroot.sh ROOT COMMAND...
 set -euo pipefail
@@ -31,5 +31,5 @@ cd "$root"
 pivot_root . mnt/old # chroot would not do: tests boot systemd, which needs a root that is a mount
 umount -l /mnt/old
 cd "$here"
-# -buildvcs=false: git is not there.
+# -buildvcs=false: git is not installed there.
 exec env PATH="$go/bin:/usr/sbin:/usr/bin:/sbin:/bin" GOFLAGS="${GOFLAGS-} -buildvcs=false" "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a small Debian with further packages in a folder (as root; about a minute): a release from Debian's mirror, or a
-# copy of one that was made before.
+# Installs a small Debian with additional packages in a folder (as root; about a minute): a release from Debian's
+# mirror, or a copy of one that was created before.
 #
 #   scratchroot.sh FOLDER RELEASE PACKAGE...     such as trixie
 #   scratchroot.sh FOLDER OTHER_FOLDER PACKAGE...
