@@ -10,8 +10,8 @@ import (
 )
 
 func measureConnections(b *bench) (section, error) {
-	s := section{title: "Growth: idle HTTP connections", how: "Connections that have been answered once and stay open. The sidecar serves as many at once as half of its file descriptors, and never more than 4,096; " +
-		"the others wait in the kernel until one is free. Meanwhile the agent is asked.",
+	s := section{title: "Growth: idle HTTP connections", how: "Connections that got one response and stay open. The sidecar serves as many at once as half of its file descriptors, and never more than 4,096; " +
+		"the others wait in the kernel until one is free. At the same time a client asks the agent.",
 		growth: [][]string{{"asked for", "served", "anonymous", "RSS", "per connection", "descriptors", "agent p50"}}}
 	for _, asked := range []int{0, 100, 1000, 4000, 10_000} {
 		line, err := b.idleConnections(asked)

@@ -70,7 +70,7 @@ func (s *sidecar) holdMany(hold, window time.Duration) ([]row, error) {
 	return []row{
 		atMost(fmt.Sprintf("%d held connections: anonymous memory", heldConnections), 8, float64(held.memory.anonymous-quiet.memory.anonymous)/mebi, 2, "MiB"),
 		atMost(fmt.Sprintf("%d held connections: CPU above none while nothing changes, %% of a core", heldConnections), .1, held.core()-quiet.core(), 3, "%"),
-		told(fmt.Sprintf("%d held connections: status file renamed → all have heard of it", heldConnections), amount(milliseconds(took), 1, "ms")),
+		told(fmt.Sprintf("%d held connections: status file renamed → all have the reply", heldConnections), amount(milliseconds(took), 1, "ms")),
 	}, nil
 }
 

@@ -41,8 +41,8 @@ func watch(pid int, settle, d time.Duration) (u usage, err error) {
 
 func measureIdle(b *bench) (section, error) {
 	window := pick(b, 60*time.Second, 8*time.Second)
-	s := section{title: "Idle", how: fmt.Sprintf("POLLING_INTERVAL=5, everything local on (census of three rooms, metrics, history, the held port where there is one), nobody asks; "+
-		"beside it the same with traces, metrics and logs pushed over OTLP (HTTP) to a sink that accepts everything, each minute and each batch as by default. "+
+	s := section{title: "Idle", how: fmt.Sprintf("POLLING_INTERVAL=5, everything local on (census of three rooms, metrics, history, the held port where there is one), no client sends requests. "+
+		"A second sidecar has the same with traces, metrics and logs pushed over OTLP (HTTP) to a sink that accepts everything, each minute and each batch as by default. "+
 		"CPU over %v; memory from `/proc/PID/smaps_rollup` at its end.", window)}
 	var pushed atomic.Int64
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -37,7 +37,7 @@ func (b *bench) scrape(car *sidecar, rounds int, others ...target) (loads [][]lo
 }
 
 func measureMetrics(b *bench) (section, error) {
-	s := section{title: "Scrape", how: "One scraper on a kept connection, one scrape after the other; the text format. " +
+	s := section{title: "Scrape", how: "One scraper on a kept connection, one scrape after the other, in the text format. " +
 		"The goals are the original's 550 µs (the lower of what was measured, 550–750 µs) and half of that per series."}
 	car, err := b.start(env{"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain, "POLLING_INTERVAL": "1"})
 	if err != nil {
@@ -69,8 +69,8 @@ func measureMetrics(b *bench) (section, error) {
 }
 
 func measureSeries(b *bench) (section, error) {
-	s := section{title: "Growth: scrape against series", how: "The more kinds of things have happened, the more series there are: a fresh sidecar, then with requests of each kind, then after each way in which a probe can fail. " +
-		"The series are bounded: labels never come from outside.",
+	s := section{title: "Growth: scrape against series", how: "The number of series grows with the kinds of events: a new sidecar, then requests of each kind, then each kind of failed probe. " +
+		"The number is bounded, because labels never come from outside.",
 		growth: [][]string{{"", "series", "CPU per scrape", "CPU per series"}}}
 	car, err := b.start(env{"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain, "POLLING_INTERVAL": "0.1", "PROBE_TIMEOUT": "0.05"})
 	if err != nil {

@@ -76,9 +76,9 @@ func writeTable(w io.Writer, rows [][]string) {
 
 // writePage writes the whole page.
 func writePage(w io.Writer, m machine, sections []section) {
-	fmt.Fprintf(w, "# Performance\n\nWhat the program costs and how fast it acts, measured from outside by `bench/` on the stripped binary.\n")
-	fmt.Fprintf(w, "The figures were taken on a shared, noisy machine, clients and all on the same cores: compare ratios and medians, not maxima.\n")
-	fmt.Fprintf(w, "Times are p50 and p99 of all events, other figures medians of the rounds.\nNo test depends on any of them.\n\n")
+	fmt.Fprintf(w, "# Performance\n\nThe resources that the program uses and how fast it reacts, measured from outside by `bench/` on the stripped binary.\n")
+	fmt.Fprintf(w, "The figures are from a shared machine with other load, and the clients used the same cores. Compare ratios and medians, not maxima.\n")
+	fmt.Fprintf(w, "Times are p50 and p99 of all events. Other figures are medians of the rounds.\nNo test depends on these figures.\n\n")
 	for _, fact := range m.facts() {
 		fmt.Fprintf(w, "- %s\n", fact)
 	}

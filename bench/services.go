@@ -42,7 +42,7 @@ func lanes(n int, story func(lane int) error) error {
 }
 
 func measureServices(b *bench) (section, error) {
-	s := section{title: "Death, hang and return of a service", how: "A service's listener and connections are closed, as the kernel does when a process dies; or it accepts and never answers; or it is there again. " +
+	s := section{title: "Death, hang and return of a service", how: "A service's listener and connections are closed, as the kernel does when a process dies. Or it accepts connections and never replies. Or it is available again. " +
 		"Each at a random moment between two polls, on several sidecars and nodes at once; clients ask their agent every 3 ms. " +
 		"POLLING_INTERVAL=5, PROBE_TIMEOUT=3, neither dampening nor grace."}
 	var heard events

@@ -9,8 +9,8 @@ import (
 )
 
 func measureStart(b *bench) (section, error) {
-	s := section{title: "Start", how: "From fork and exec of the binary, its pages in the kernel's cache, to the first `up ready 100%` that a client hears; " +
-		"the client knocks every 0.2 ms. A check that comes before the first verdict waits for it."}
+	s := section{title: "Start", how: "From fork and exec of the binary (its pages are in the kernel's cache) to the first reply `up ready 100%`. " +
+		"The client connects every 0.2 ms. A check that comes before the first verdict waits for it."}
 	var took []time.Duration
 	for range pick(b, 25, 5) {
 		began := time.Now()
@@ -32,7 +32,7 @@ func measureStart(b *bench) (section, error) {
 }
 
 func measureBinary(b *bench) (section, error) {
-	s := section{title: "Binary", how: "The file as `make build` leaves it."}
+	s := section{title: "Binary", how: "The file that `make build` creates."}
 	info, err := os.Stat(b.binary)
 	if err != nil {
 		return s, err

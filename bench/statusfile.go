@@ -6,8 +6,8 @@ import (
 )
 
 func measureStatusFile(b *bench) (section, error) {
-	s := section{title: "Status file", how: "A new status file is renamed into place, at a random moment; a client asks the agent every 0.2 ms until the reply has changed. " +
-		"POLLING_INTERVAL=5, so no poll helps."}
+	s := section{title: "Status file", how: "A new status file is renamed into place at a random moment. A client asks the agent every 0.2 ms until the reply has changed. " +
+		"POLLING_INTERVAL=5, so no poll finds the change first."}
 	car, err := b.start(nil)
 	if err != nil {
 		return s, err
