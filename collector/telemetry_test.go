@@ -120,6 +120,8 @@ func TestMetricsOfEveryProbe(t *testing.T) {
 				r.next()
 			}
 			results := r.measured("signal.probe.results")
+			// On a busy machine this process may not run for a while: a probe is then made again.
+			paused := strings.Contains(r.log.String(), "this process did not run during a probe")
 			series := 0
 			for _, p := range health.Probes {
 				probe, outcome := string(p), ""
@@ -145,7 +147,7 @@ func TestMetricsOfEveryProbe(t *testing.T) {
 				if slices.Contains([]string{"connection_reset", "connection_refused", "malformed_response"}, outcome) {
 					attempts = 3
 				}
-				if n := r.measured("signal.probe.attempts")["probe="+probe]; n != attempts {
+				if n := r.measured("signal.probe.attempts")["probe="+probe]; n != attempts && !paused {
 					t.Errorf("%s: %v attempts for %s, want %v", probe, n, outcome, attempts)
 				}
 			}
