@@ -6,7 +6,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/config"
 )
 
-// checkConfigCommand prints the settings that would be in force.
+// checkConfigCommand prints the effective settings.
 type checkConfigCommand struct{}
 
 func (checkConfigCommand) Run(line *kong.Context, env *config.Environment, std streams) error {

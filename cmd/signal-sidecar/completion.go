@@ -8,8 +8,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// completionCommand prints a completion script, for the shell to load. The script knows the command line by itself: to
-// complete a word runs nothing.
+// completionCommand prints a completion script for a shell. The script contains the whole command line, so a completion
+// runs no program.
 type completionCommand struct {
 	Shell string `arg:"" enum:"bash,zsh,fish" help:"The shell: bash, zsh or fish."`
 }
@@ -29,20 +29,20 @@ func (c completionCommand) Run(line *kong.Context, std streams) error {
 	return printTemplate(std, completions[c.Shell], newSurface(line.Model))
 }
 
-// printTemplate prints what one of our own templates makes of the data.
+// printTemplate executes one of the program's templates with the data.
 func printTemplate(std streams, text string, data any) error {
 	words := template.FuncMap{"join": strings.Join, "quote": quote, "fish": quoteForFish, "zsh": quoteForZsh, "roff": roff}
 	return template.Must(template.New("").Funcs(words).Parse(text)).Execute(std.stdout, data)
 }
 
-// quote makes one word of a text, for bash and zsh.
+// quote quotes a text as one word, for bash and zsh.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 func quoteForFish(text string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
 }
 
-// quoteForZsh keeps what zsh's _arguments and _describe would take for the end of a text.
+// quoteForZsh quotes a text and escapes the characters that end it in zsh's _arguments and _describe.
 func quoteForZsh(text string) string {
 	return strings.NewReplacer(`\`, `\\`, "'", `'\''`, ":", `\:`, "[", `\[`, "]", `\]`).Replace(text)
 }

@@ -49,7 +49,7 @@ End with Ctrl-C. Changes of the verdict are logged here.
 
 `
 
-// demoPlaces is what the guide names.
+// demoPlaces contains the addresses and the path that the guide names.
 type demoPlaces struct{ Page, HTTP, Agent, Held, Control, StatusPath string }
 
 func (demoCommand) Run(ctx context.Context, line *kong.Context, env *config.Environment, std streams) (err error) {
@@ -80,7 +80,8 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *config.Envi
 
 	return serve(ctx, c, std.stderr, func(s *sidecar) {
 		places := demoPlaces{
-			Page: forBrowser(s.pagePort.Addr()), HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(), Control: control, StatusPath: c.StatusPath,
+			Page: forBrowser(s.pagePort.Addr()), HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(),
+			Control: control, StatusPath: c.StatusPath,
 		}
 		if s.held != nil {
 			places.Held = s.held.Addr().String()
@@ -89,7 +90,7 @@ func (demoCommand) Run(ctx context.Context, line *kong.Context, env *config.Envi
 	})
 }
 
-// simulate points the settings at the simulated node, and at ports that are free.
+// simulate points the settings at the simulated node and at free ports.
 func simulate(c *config.Config, node *signalnode.Node) {
 	c.JicofoOrigin, c.ProsodyOrigin = node.Jicofo.Origin(), node.Prosody.Origin()
 	c.Rules.Census, c.CensusHost = true, signalnode.Domain
@@ -103,16 +104,17 @@ func simulate(c *config.Config, node *signalnode.Node) {
 		c.PageAddress = config.JoinAddress(host, demoPagePort)
 	}
 	c.PageAddress = freeAddress(c.PageAddress)
-	if slices.Contains([]string{c.HTTPAddress, c.TCPAddress, c.HoldAddress}, c.PageAddress) { // not open yet
+	// The page port is not open yet, so freeAddress may have returned the address of another listener.
+	if slices.Contains([]string{c.HTTPAddress, c.TCPAddress, c.HoldAddress}, c.PageAddress) {
 		host, _, _ := net.SplitHostPort(c.PageAddress)
 		c.PageAddress = config.JoinAddress(host, 0)
 	}
 }
 
-// demoPagePort is where the demo has its page, if the port is free and PAGE_PORT names no other.
+// demoPagePort is the port of the demo's status page, if it is free and PAGE_PORT sets no other.
 const demoPagePort = 6001
 
-// forBrowser is an address as people type it.
+// forBrowser returns an address as people type it.
 func forBrowser(address net.Addr) string {
 	host, port, _ := net.SplitHostPort(address.String())
 	if host == "127.0.0.1" {
@@ -121,7 +123,8 @@ func forBrowser(address net.Addr) string {
 	return net.JoinHostPort(host, port)
 }
 
-// freeAddress returns the address on loopback if nobody has it, else one with a port that is chosen when it is bound.
+// freeAddress returns the address on loopback if its port is free, else one with a port that the kernel chooses when it
+// is bound.
 func freeAddress(address string) string {
 	host, port, _ := net.SplitHostPort(address)
 	if host == "" {
@@ -136,7 +139,7 @@ func freeAddress(address string) string {
 	return address
 }
 
-// serveControl serves the simulator's control endpoint at an address, until it is stopped.
+// serveControl serves the simulator's control endpoint at an address until stop is called.
 func serveControl(ctx context.Context, node *signalnode.Node, address string) (bound string, stop func(), err error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {

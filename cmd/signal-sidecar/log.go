@@ -12,7 +12,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// newLogHandler writes the log in the form of LOG_FORMAT.
+// newLogHandler returns a handler that writes the log in the format of LOG_FORMAT.
 func newLogHandler(c config.Config, w io.Writer) slog.Handler {
 	options := &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: originalKeys}
 	if c.LogFormat == "text" {
@@ -21,7 +21,7 @@ func newLogHandler(c config.Config, w io.Writer) slog.Handler {
 	return slog.NewJSONHandler(w, options)
 }
 
-// originalKeys gives a line the keys of the Node original, which the fleets' tools read: timestamp (RFC 3339, UTC,
+// originalKeys gives a log record the keys of the Node original, which existing tools read: timestamp (RFC 3339, UTC,
 // milliseconds), level in lower case, and message.
 func originalKeys(groups []string, a slog.Attr) slog.Attr {
 	switch {
@@ -36,7 +36,8 @@ func originalKeys(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// surviveLogReader lets the process outlive the reader of its log. A Go program that does not receive SIGPIPE is ended
-// by a write to a broken pipe on standard output or standard error (package os/signal, "SIGPIPE"); one that does gets
-// EPIPE. The signal is received and not ignored, because child processes would inherit an ignored signal.
+// surviveLogReader keeps the process running when the reader of its log ends. A write to a broken pipe on standard
+// output or standard error ends a Go program, unless it receives SIGPIPE; then the write returns EPIPE (package
+// os/signal, "SIGPIPE"). The signal is received and not ignored, because child processes would inherit an ignored
+// signal.
 func surviveLogReader() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }

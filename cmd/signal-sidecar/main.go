@@ -1,5 +1,5 @@
-// Command signal-sidecar tells whether users may be sent to a Jitsi signal node: it probes jicofo and prosody, watches
-// the drain status file, and answers HAProxy, Prometheus and people.
+// Command signal-sidecar reports whether users may be sent to a Jitsi signal node. It probes jicofo and prosody,
+// watches the drain status file, and reports the result to HAProxy, Prometheus and people.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/config"
 )
 
-// The exit codes.
+// Exit codes.
 const (
 	exitOK      = 0
 	exitFailure = 1 // something failed while running, such as a port in use
@@ -26,7 +26,8 @@ const (
 
 const description = "Tells HAProxy, Prometheus and people whether users may be sent to this Jitsi signal node."
 
-// commandLine is everything that may stand on the command line. The settings go with every command.
+// commandLine is the grammar of the command line. Every command takes the settings, except those with the tag
+// nosettings.
 type commandLine struct {
 	Serve       serveCommand       `cmd:"" default:"1" help:"Run the sidecar. This is what happens without a command."`
 	Demo        demoCommand        `cmd:"" help:"Run the sidecar beside a simulated signal node, and say what to try."`
@@ -43,7 +44,7 @@ type commandLine struct {
 	kong.Plugins // the settings
 }
 
-// streams is where a command writes to.
+// streams are the outputs of a command.
 type streams struct{ stdout, stderr io.Writer }
 
 func main() { os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr})) }
@@ -72,11 +73,11 @@ func run(args []string, std streams) int {
 		return fail(std, exitFailure, err)
 	}
 	command, err := parser.Parse(args)
-	if exited { // --help or --version was answered
+	if exited { // --help or --version printed its text
 		return code
 	}
 	if file := (*config.EnvFileError)(nil); errors.As(err, &file) {
-		return fail(std, exitUsage, file) // without the flag that kong was at
+		return fail(std, exitUsage, file) // without the name of the flag that kong was parsing
 	}
 	if err != nil {
 		return fail(std, exitUsage, fmt.Errorf("%w (see --help)", err))
@@ -84,7 +85,7 @@ func run(args []string, std streams) int {
 	return reportError(std, command.Run(command))
 }
 
-// exitError ends the process with a code and prints nothing: the command has printed why.
+// exitError is an error that sets the exit code. It is not printed, because the command has already printed the cause.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }

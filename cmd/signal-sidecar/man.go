@@ -16,7 +16,7 @@ type manCommand struct{}
 //go:embed texts/signal-sidecar.8.tmpl
 var manualPage string
 
-// manual is what the manual page tells.
+// manual is the data of the manual page.
 type manual struct {
 	surface
 	Date, Version   string
@@ -27,7 +27,8 @@ type manual struct {
 
 func (manCommand) Run(line *kong.Context, std streams) error {
 	build, surface := otel.ReadBuild(), newSurface(line.Model)
-	for i, g := range surface.Groups { // what holds for all settings stands above them
+	// The page prints config.About, which applies to all settings, once above the groups.
+	for i, g := range surface.Groups {
 		surface.Groups[i].About = strings.TrimSpace(strings.TrimSuffix(g.About, config.About))
 	}
 	return printTemplate(std, manualPage, manual{
@@ -36,7 +37,7 @@ func (manCommand) Run(line *kong.Context, std streams) error {
 	})
 }
 
-// roff lets a text stand in a manual page as it is, at the beginning of a line too.
+// roff escapes a text for a manual page, also at the beginning of a line.
 func roff(text string) string {
 	escaped := strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n", " ").Replace(text)
 	if strings.HasPrefix(escaped, ".") || strings.HasPrefix(escaped, "'") {

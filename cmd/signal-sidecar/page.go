@@ -8,8 +8,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/rest"
 )
 
-// pageOptions is what the status page shows beside the snapshots and the history.
+// pageOptions returns what the status page shows in addition to the snapshots and the history.
 func pageOptions(c config.Config) rest.PageOptions {
-	host, _ := os.Hostname() // without it the page shows no name of the node
+	host, _ := os.Hostname() // on an error the page shows no host name
 	return rest.PageOptions{Host: host, Version: otel.ReadBuild().Version, TraceURL: c.TraceURL}
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/config"
 )
 
-// listenForBrowsers listens on the address. Port 0 becomes a free one that browsers open pages on.
+// listenForBrowsers listens on the address. For port 0 it chooses a free port that browsers do not block.
 func listenForBrowsers(ctx context.Context, address string) (net.Listener, error) {
 	_, port, _ := net.SplitHostPort(address)
-	var blocked []net.Listener // kept open meanwhile, so that they are not chosen again
+	var blocked []net.Listener // kept open so that the kernel does not choose them again
 	defer func() {
 		for _, l := range blocked {
 			_ = l.Close()

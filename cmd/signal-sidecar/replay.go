@@ -44,7 +44,7 @@ func (r replayCommand) Run(ctx context.Context, std streams) error {
 	return r.problems(std.stderr, read)
 }
 
-// read reads the recording; an interrupt ends it.
+// read reads the recording. It stops when ctx ends.
 func (r replayCommand) read(ctx context.Context) (*recording.Recording, error) {
 	file := os.Stdin
 	if r.File != "-" {
@@ -59,7 +59,7 @@ func (r replayCommand) read(ctx context.Context) (*recording.Recording, error) {
 	return recording.Read(file), nil
 }
 
-// change returns the config with what --set changes, and a warning for each setting that had to be adapted.
+// change returns the config with the changes of --set, and a warning for each setting that Normalize adapted.
 func (r replayCommand) change(c health.Config) (health.Config, []string, error) {
 	var problems []error
 	for _, pair := range r.Set {
@@ -77,12 +77,12 @@ func (r replayCommand) change(c health.Config) (health.Config, []string, error) 
 	return c, warnings, errors.Join(problems...)
 }
 
-// replay replays every run, and once more with what --set changes.
+// replay replays every run, and with --set once more with the changed config.
 func (r replayCommand) replay(read *recording.Recording) (runs []*recording.Replayed, warnings []string) {
 	for _, run := range read.Runs {
 		replayed := recording.NewReplayed(run)
 		if len(r.Set) > 0 {
-			changed, warned, _ := r.change(run.Config) // checked before
+			changed, warned, _ := r.change(run.Config) // Run has already checked --set
 			replayed.Compare(run, r.Set, changed)
 			for _, warning := range warned {
 				if !slices.Contains(warnings, warning) {
@@ -95,8 +95,8 @@ func (r replayCommand) replay(read *recording.Recording) (runs []*recording.Repl
 	return runs, warnings
 }
 
-// problems prints what could not be read, and where the replay differs from what was recorded. In both cases the error is
-// exitFailure.
+// problems prints which lines could not be read, and where the replay differs from the recording. In both cases it
+// returns exitFailure.
 func (r replayCommand) problems(w io.Writer, read *recording.Recording) error {
 	for _, p := range read.Problems {
 		fmt.Fprintf(w, "%s:%d: %s\n", r.File, p.Line, p.Reason)

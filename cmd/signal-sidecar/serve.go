@@ -31,13 +31,13 @@ import (
 )
 
 const (
-	// shutdownTime bounds the whole shutdown; what has not ended by then is left behind.
+	// shutdownTime is the limit of the whole shutdown. The process then ends without waiting for the remaining parts.
 	shutdownTime = 2 * time.Second
-	// flushTime is the part of it that telemetry has to hand out what is left.
+	// flushTime is the part of it in which telemetry may export what is left.
 	flushTime = 500 * time.Millisecond
 	// startSlack is added to PROBE_TIMEOUT for the longest time until the first verdict.
 	startSlack = 10 * time.Second
-	// deciding is the number of collectors that the verdict hangs on: jicofo, prosody and the status file.
+	// deciding is the number of collectors that the verdict depends on: jicofo, prosody and the status file.
 	deciding = 3
 )
 
@@ -53,11 +53,11 @@ func (serveCommand) Run(ctx context.Context, line *kong.Context, env *config.Env
 	return serve(ctx, c, std.stdout, func(*sidecar) {})
 }
 
-// sidecar is everything that runs, wired together.
+// sidecar contains all parts that run, connected to each other.
 type sidecar struct {
 	telemetry  *telemetry.Telemetry
 	monitor    *health.Monitor
-	agents     []*agent.Agent // the ordinary port, and the held one
+	agents     []*agent.Agent // the ordinary port, and the port that holds connections
 	rest       *rest.Server
 	collectors []collector.Collector
 	history    *history.History
@@ -69,19 +69,22 @@ type sidecar struct {
 	log        *slog.Logger
 }
 
-// serve runs a sidecar, which logs to out, until ctx ends; ready is called once its ports are open.
+// serve runs a sidecar, which logs to out, until ctx ends. It calls ready once the ports are open.
 func serve(ctx context.Context, c config.Config, out io.Writer, ready func(*sidecar)) error {
 	c.Rules.Instance = otel.NewInstance()
 	queue := otel.NewLogQueue(out)
 	defer queue.Close(flushTime)
 	s, err := newSidecar(ctx, c, newLogHandler(c, queue))
 	switch {
-	case ctx.Err() != nil: // it was told to end before it had begun
+	case ctx.Err() != nil: // a signal ended ctx before the sidecar had started
 		return nil
 	case err != nil:
 		return err
 	}
-	if err := errors.Join(queue.Register(s.telemetry.MeterProvider), registerNotices(s.telemetry.MeterProvider, len(c.Notices))); err != nil {
+	if err := errors.Join(
+		queue.Register(s.telemetry.MeterProvider),
+		registerNotices(s.telemetry.MeterProvider, len(c.Notices)),
+	); err != nil {
 		return err
 	}
 	for _, notice := range c.Notices {
@@ -99,15 +102,17 @@ func serve(ctx context.Context, c config.Config, out io.Writer, ready func(*side
 	return s.run(ctx)
 }
 
-// quietSDK sends what libraries say by globals to the debug log: what matters of it is logged where it is counted. Their
-// inner logging is turned off; it quotes settings, secret ones too.
+// quietSDK sends what libraries log by global loggers to the debug log: the events that matter are logged where they
+// are counted. It turns off OpenTelemetry's internal log, which contains the settings, also secret ones.
 func quietSDK(log *slog.Logger) {
 	otelapi.SetLogger(logr.Discard())
-	otelapi.SetErrorHandler(otelapi.ErrorHandlerFunc(func(err error) { log.Debug("OpenTelemetry SDK error", "error", err) }))
+	otelapi.SetErrorHandler(otelapi.ErrorHandlerFunc(func(err error) {
+		log.Debug("OpenTelemetry SDK error", "error", err)
+	}))
 	stdlog.SetOutput(slog.NewLogLogger(log.Handler(), slog.LevelDebug).Writer())
 }
 
-// newSidecar wires everything and opens the ports.
+// newSidecar makes and connects all parts, and opens the ports.
 func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *sidecar, err error) {
 	s := new(sidecar)
 	defer func() {
@@ -152,7 +157,7 @@ func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *
 	return s, err
 }
 
-// keepHistory makes the history and, if asked for, the recorder, and returns who has to listen for them.
+// keepHistory makes the history and, with RECORD_PATH, the recorder. It returns their listeners.
 func (s *sidecar) keepHistory(c config.Config) (_ []health.Listener, err error) {
 	s.history = history.New()
 	if c.RecordPath == "" {
@@ -174,7 +179,7 @@ func newCollectors(c config.Config, s *sidecar) ([]collector.Collector, error) {
 	jicofo, errJ := collector.NewJicofo(c.JicofoOrigin, o)
 	prosody, errP := collector.NewProsody(c.ProsodyOrigin, o)
 	status, errS := collector.NewStatusFile(c.StatusPath, o)
-	all := []collector.Collector{jicofo, prosody, status} // those that the verdict hangs on come first
+	all := []collector.Collector{jicofo, prosody, status} // overdue needs this order: see deciding
 	if c.Rules.Census {
 		census, err := collector.NewCensus(c.ProsodyOrigin, c.CensusHost, o)
 		return append(all, census), errors.Join(errJ, errP, errS, err)
@@ -182,7 +187,8 @@ func newCollectors(c config.Config, s *sidecar) ([]collector.Collector, error) {
 	return all, errors.Join(errJ, errP, errS)
 }
 
-// overdue reports whether a part that the verdict hangs on is overdue. The census is none. It is called at each agent check.
+// overdue reports whether a collector that the verdict depends on is overdue. The census is not one of them. It is
+// called at each agent check.
 func (s *sidecar) overdue(now time.Time) bool {
 	for _, c := range s.collectors[:deciding] {
 		if c.Overdue(now) != nil {
@@ -203,10 +209,11 @@ func (s *sidecar) newNotifier(c config.Config) *systemd.Notifier {
 	return systemd.New(o)
 }
 
-// addAgents makes the agents that answer on the ports.
+// addAgents makes the agents that reply on the agent ports.
 func (s *sidecar) addAgents(c config.Config) error {
 	o := agent.Options{
-		Listener: s.tcp, Source: s.monitor, Overdue: s.overdue, OpenFiles: openFiles(), MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
+		Listener: s.tcp, Source: s.monitor, Overdue: s.overdue, OpenFiles: openFiles(),
+		MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 	}
 	ordinary, err := agent.New(o)
 	if err != nil {
@@ -222,7 +229,7 @@ func (s *sidecar) addAgents(c config.Config) error {
 	return err
 }
 
-// openFiles is how many files and sockets this process may have open, 0 if the kernel does not say.
+// openFiles returns how many files and sockets this process may have open, or 0 if the limit is unknown.
 func openFiles() uint64 {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -231,7 +238,7 @@ func openFiles() uint64 {
 	return limit.Cur
 }
 
-// listen opens the ports; the error names the one that could not be had.
+// listen opens the ports. Its error names the setting of the port that could not be opened.
 func (s *sidecar) listen(ctx context.Context, c config.Config) (err error) {
 	var plain net.ListenConfig
 	agents := net.ListenConfig{KeepAlive: -1} // agent connections are short; this saves four system calls for each
@@ -254,7 +261,7 @@ func (s *sidecar) listen(ctx context.Context, c config.Config) (err error) {
 	return nil
 }
 
-// httpListeners are those of the REST server.
+// httpListeners returns the listeners of the REST server.
 func (s *sidecar) httpListeners() []net.Listener {
 	if s.pagePort == nil {
 		return []net.Listener{s.http}
@@ -270,7 +277,7 @@ func (s *sidecar) closeListeners() {
 	}
 }
 
-// run runs every part until ctx ends or one fails; then all end, and telemetry last.
+// run runs every part until ctx ends or one part fails. It then ends all parts, telemetry last.
 func (s *sidecar) run(ctx context.Context) error {
 	parts, ctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return s.monitor.Run(ctx) })
@@ -301,8 +308,8 @@ func (s *sidecar) run(ctx context.Context) error {
 	return err
 }
 
-// limitShutdown ends the process when the shutdown takes too long, as it does where a read of the status file hangs in
-// the kernel.
+// limitShutdown ends the process when the shutdown takes longer than shutdownTime, for example because a read of the
+// status file hangs in the kernel.
 func (s *sidecar) limitShutdown(ended <-chan struct{}) {
 	s.log.Info("signal-sidecar is stopping")
 	select {

@@ -11,8 +11,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 )
 
-// simulateCommand runs a simulated signal node, for a sidecar that runs elsewhere. Its control endpoint lets whoever reaches
-// it break the node, so all is on loopback unless told otherwise.
+// simulateCommand runs a simulated signal node, for a sidecar that runs elsewhere. Everybody who can reach its control
+// endpoint can break the node, so all addresses are on loopback by default.
 type simulateCommand struct {
 	JicofoAddr  string `default:"127.0.0.1:8888" placeholder:"HOST:PORT" help:"Where jicofo listens; 127.0.0.1:8888 without it."`
 	ProsodyAddr string `default:"127.0.0.1:5280" placeholder:"HOST:PORT" help:"Where prosody listens; 127.0.0.1:5280 without it."`
@@ -43,7 +43,7 @@ func (s simulateCommand) Run(ctx context.Context, std streams) (err error) {
 	return nil
 }
 
-// check finds the addresses that are none.
+// check returns an error for each flag that is not a valid address.
 func (s simulateCommand) check() error {
 	var problems []error
 	for _, given := range []struct{ flag, address string }{

@@ -20,7 +20,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// The exit codes of status, fit for a container's health check.
+// Exit codes of status, suitable for a container's health check.
 const (
 	exitUp      = 0
 	exitDown    = 1
@@ -45,11 +45,11 @@ func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *config.
 	if err != nil {
 		return err
 	}
-	stdlog.SetOutput(io.Discard) // net/http logs a reply that comes before the request; the error names it too
+	stdlog.SetOutput(io.Discard) // net/http logs a reply that arrives before the request; the error names it too
 	code, printed := exitUnknown, ""
 	for {
 		r := request(ctx, base+"/signal/explain")
-		if ctx.Err() == nil { // a request that was interrupted says nothing about the node
+		if ctx.Err() == nil { // an interrupted request gives no information about the node
 			code = r.code
 			if r.text != printed {
 				r.print(std, s.JSON)
@@ -68,7 +68,7 @@ func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *config.
 
 // statusResult is the result of one request.
 type statusResult struct {
-	text string // for a person
+	text string // for people
 	body []byte // the explanation as it was received; nil when the request failed
 	code int    // exit code
 }
@@ -85,7 +85,7 @@ func (r statusResult) print(std streams, asJSON bool) {
 	}
 }
 
-// base is the origin of the sidecar.
+// base returns the origin of the sidecar.
 func (s statusCommand) base(line *kong.Context, env *config.Environment) (string, error) {
 	if s.URL != "" {
 		base, err := config.Origin(s.URL)
@@ -108,7 +108,7 @@ func (s statusCommand) base(line *kong.Context, env *config.Environment) (string
 	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}).String(), nil
 }
 
-// request requests the explanation once.
+// request gets the explanation once.
 func request(ctx context.Context, url string) statusResult {
 	body, err := get(ctx, url)
 	var e health.Explanation
@@ -123,13 +123,15 @@ func request(ctx context.Context, url string) statusResult {
 		return statusResult{inWords(e), body, exitDown}
 	case slices.Contains(health.Statuses, health.Status(e.State)):
 		return statusResult{inWords(e), body, exitUp}
-	default: // JSON of another program
+	default: // a reply of another program
 		err = fmt.Errorf("unknown state %.40q", e.State)
 	}
-	return statusResult{text: fmt.Sprintf("unknown: %s: %v: is that HTTP_PORT?", url, withoutRequest(err)), code: exitUnknown}
+	return statusResult{
+		text: fmt.Sprintf("unknown: %s: %v: is that HTTP_PORT?", url, withoutRequest(err)), code: exitUnknown,
+	}
 }
 
-// withoutRequest removes the method and the URL, and the local port, which differs each time.
+// withoutRequest removes the method, the URL and the local port from an error. The local port differs in each request.
 func withoutRequest(err error) error {
 	if outer := (*url.Error)(nil); errors.As(err, &outer) {
 		err = outer.Err
@@ -159,7 +161,7 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(res.Body, maxExplanation))
 }
 
-// inWords returns the explanation for a person.
+// inWords returns the explanation as text for people.
 func inWords(e health.Explanation) string {
 	var b strings.Builder
 	if e.State == health.StateNone {

@@ -9,10 +9,11 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/config"
 )
 
-// surface is the command line as the completions and the manual page tell it: kong's model of it, without what is hidden.
+// surface is the command line in the form of the completions' and the manual page's templates: kong's model of it,
+// without hidden flags.
 type surface struct {
 	Name, About string
-	Globals     []option // the flags that are no settings and that every command takes
+	Globals     []option // the flags of every command that are not settings
 	Commands    []command
 	Groups      []group
 }
@@ -20,7 +21,7 @@ type surface struct {
 // command is a subcommand.
 type command struct {
 	Name, Help string
-	Default    bool // runs where no command is named
+	Default    bool // runs when no command is named
 	Settings   bool // takes the settings
 	Flags      []option
 	Operands   []option
@@ -35,18 +36,21 @@ type group struct {
 // option is a flag or an operand.
 type option struct {
 	Name, Help        string
-	Short             string // "" for none
-	Value             string // what it takes, in capitals with the unit, or the words parted by |
+	Short             string // empty if there is none
+	Value             string // a placeholder in capitals with the unit, or the accepted words, separated by |
 	Words             []string
 	Bool              bool // true without a value
 	Repeated          bool
-	Variable, Default string // of a setting
+	Variable, Default string // only for settings
 }
 
 func newSurface(app *kong.Application) surface {
 	s := surface{Name: app.Name, About: app.Help}
 	for _, node := range app.Leaves(true) {
-		c := command{Name: node.Name, Help: node.Help, Default: node == app.DefaultCmd, Settings: !node.Tag.Has(config.NoSettings)}
+		c := command{
+			Name: node.Name, Help: node.Help,
+			Default: node == app.DefaultCmd, Settings: !node.Tag.Has(config.NoSettings),
+		}
 		for _, f := range node.Flags {
 			c.Flags = append(c.Flags, newOption(f.Value))
 		}
@@ -70,7 +74,10 @@ func newSurface(app *kong.Application) surface {
 }
 
 func newOption(v *kong.Value) option {
-	o := option{Name: v.Name, Help: v.Help, Bool: v.IsBool(), Repeated: v.IsCumulative(), Default: v.Default, Value: strings.ToUpper(v.Name)}
+	o := option{
+		Name: v.Name, Help: v.Help, Bool: v.IsBool(), Repeated: v.IsCumulative(),
+		Default: v.Default, Value: strings.ToUpper(v.Name),
+	}
 	if v.Enum != "" {
 		o.Words = v.EnumSlice()
 		o.Value = strings.Join(o.Words, "|")
@@ -95,10 +102,10 @@ func newOption(v *kong.Value) option {
 	return o
 }
 
-// File tells whether the value is the name of a file; a command's first word is one.
+// File reports whether the value is the name of a file. A command's first word is one too.
 func (o option) File() bool { return o.Value == "FILE" || o.Value == "COMMAND" }
 
-// Settings are the settings of all groups.
+// Settings returns the settings of all groups.
 func (s surface) Settings() (all []option) {
 	for _, g := range s.Groups {
 		all = append(all, g.Flags...)
@@ -106,7 +113,7 @@ func (s surface) Settings() (all []option) {
 	return all
 }
 
-// Options are the flags of all commands, and the settings. A flag that several commands have is there once.
+// Options returns the settings and the flags of all commands, each name once.
 func (s surface) Options() []option {
 	all := s.Settings()
 	for _, c := range s.Commands {
@@ -119,7 +126,7 @@ func (s surface) Options() []option {
 	return all
 }
 
-// Setting is the setting of that name.
+// Setting returns the setting with that name.
 func (s surface) Setting(name string) option {
 	all := s.Settings()
 	return all[slices.IndexFunc(all, func(o option) bool { return o.Name == name })]

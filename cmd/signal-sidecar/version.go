@@ -8,7 +8,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/otel"
 )
 
-// versionCommand prints what the linker recorded.
+// versionCommand prints the build information that the linker recorded.
 type versionCommand struct{}
 
 func (versionCommand) Run(std streams) error {
@@ -24,7 +24,7 @@ func (versionCommand) Run(std streams) error {
 	return err
 }
 
-// versionFlag does what the version command does.
+// versionFlag prints the same as the version command.
 type versionFlag bool
 
 // BeforeReset is called by kong when the flag is on the command line.
