@@ -10,7 +10,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// stopwatch times one attempt. net/http may call its hooks from several goroutines, and some even after the end.
+// stopwatch times one attempt. net/http may call its hooks from several goroutines, and some of them after the attempt
+// has ended.
 type stopwatch struct {
 	start time.Time // with a monotonic reading: the wall clock may be set in between
 
@@ -19,7 +20,7 @@ type stopwatch struct {
 	ended   bool
 }
 
-// startAttempt returns a stopwatch, and a context in which net/http keeps it.
+// startAttempt returns a stopwatch, and a context that makes net/http report each step of the attempt to it.
 func startAttempt(ctx context.Context) (context.Context, *stopwatch) {
 	w := &stopwatch{start: time.Now()}
 	a := &w.attempt
@@ -38,7 +39,7 @@ func startAttempt(ctx context.Context) (context.Context, *stopwatch) {
 	}), w
 }
 
-// mark notes that a step is done.
+// mark records the time of a step. It does nothing after stop.
 func (w *stopwatch) mark(step *float64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -47,7 +48,7 @@ func (w *stopwatch) mark(step *float64) {
 	}
 }
 
-// stop ends the attempt and returns what was measured.
+// stop ends the attempt and returns its measurements.
 func (w *stopwatch) stop(code int, err error) health.Attempt {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -7,8 +7,9 @@ import (
 	"net/http"
 )
 
-// readBody reads the body of a response into one buffer. Without a Content-Length, expected is how many bytes it may
-// have; neither is trusted beyond the limit. With an error, of reading or errBodySize, it returns what came before.
+// readBody reads the body of a response into one buffer. Without a Content-Length, expected is the estimated size of
+// the body in bytes. Neither is trusted beyond the limit. If the body is larger than the limit (errBodySize) or cannot
+// be read, readBody returns the error and the bytes read so far.
 func readBody(res *http.Response, limit, expected int64) ([]byte, error) {
 	if res.ContentLength >= 0 {
 		expected = res.ContentLength
@@ -35,5 +36,5 @@ func readBody(res *http.Response, limit, expected int64) ([]byte, error) {
 	}
 }
 
-// anyBody is for probes to which only the code matters.
+// anyBody accepts every body. It is for probes that check only the status code.
 func anyBody([]byte) error { return nil }

@@ -11,7 +11,8 @@ import (
 
 const censusLimit = 32 << 20 // bytes
 
-// NewCensus polls prosody's room census, /room-census, with host as the Host header ("" for the origin's own).
+// NewCensus returns a Collector that polls prosody's room census, /room-census. host is the Host header; "" means the
+// host of the origin.
 func NewCensus(origin, host string, o Options) (Collector, error) {
 	in, err := newInstruments(o)
 	if err != nil {
@@ -21,7 +22,7 @@ func NewCensus(origin, host string, o Options) (Collector, error) {
 	probe := newHTTPProbe(health.ProbeCensus, origin+"/room-census", censusLimit, o, in, watch)
 	probe.host = host
 	odd := oddRooms{log: o.Logger.With("probe", string(health.ProbeCensus))}
-	o.Recovery, o.Tolerates = 0, nil // a census that fails is polled as seldom as one that succeeds
+	o.Recovery, o.Tolerates = 0, nil // the interval of the census does not change when it fails
 	p := newPoller("census", o, in, watch, probe)
 	p.look = func(ctx context.Context) health.Observation {
 		var found rooms
@@ -40,7 +41,8 @@ func NewCensus(origin, host string, o Options) (Collector, error) {
 	return p, nil
 }
 
-// oddRooms logs when rows without a usable number of participants begin and cease to occur, and not at each census.
+// oddRooms logs when rows without a usable number of participants first occur and when they no longer do. It does not
+// log at each census.
 type oddRooms struct {
 	log  *slog.Logger
 	seen bool // in the latest census that succeeded
@@ -57,7 +59,7 @@ func (o *oddRooms) record(ctx context.Context, found rooms) {
 	o.seen = found.odd > 0
 }
 
-// rooms is what a census contains.
+// rooms is the content of a census.
 type rooms struct {
 	rows                  []byte  // the JSON array as prosody sent it
 	participants, squared float64 // sums over the rooms, finite

@@ -16,12 +16,12 @@ var (
 	errTrailing  = errors.New("more data follows it")
 )
 
-// room is what a row of the census contains.
+// room is the content of a row of the census.
 type room struct {
 	participants float64 // 0 or more
 	leaked       bool
-	odd          string // why participants could not be used, "" if it could
-	oddValue     []byte // what was there instead, nil for nothing
+	odd          string // why participants cannot be used, "" if it can
+	oddValue     []byte // the value of participants in that case, or the row itself; nil if there is none
 }
 
 // censusDecoder reads a census in place: no token or value is copied.
@@ -31,14 +31,15 @@ type censusDecoder struct {
 	scratch []byte // holds the latest unquoted string
 }
 
-// parseCensus reads the reply of mod_muc_census. A room_census that is {}, null or missing has no rooms. Of duplicate
-// keys the last one counts. The rows stay part of body. The error is about a body that is no JSON object, or whose
-// room_census is something else; no row causes one unless it makes the body invalid JSON.
+// parseCensus parses the reply of mod_muc_census. A room_census that is {}, null or missing has no rooms. Of duplicate
+// keys the last one counts. The returned rows are a slice of body. parseCensus returns an error if the body is not a
+// JSON object, or if room_census is any other value. A bad row causes an error only if it makes the body invalid JSON.
 func parseCensus(body []byte) (rooms, error) {
 	d := &censusDecoder{
-		// Names and strings are passed through as they are, so neither their encoding nor duplicates matter.
-		Decoder: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
-		body:    body,
+		// Names and strings are passed on unchanged, so their encoding and duplicates do not matter.
+		Decoder: jsontext.NewDecoder(bytes.NewBuffer(body),
+			jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
+		body: body,
 	}
 	found, invalid, err := d.document()
 	if err != nil {
@@ -50,7 +51,7 @@ func parseCensus(body []byte) (rooms, error) {
 	return found, nil
 }
 
-// document reads the whole body. invalid is about valid JSON that is no census, err about invalid JSON.
+// document reads the whole body. invalid is set if the body is valid JSON but no census, err if it is invalid JSON.
 func (d *censusDecoder) document() (found rooms, invalid, err error) {
 	found = rooms{rows: []byte(`[]`)}
 	if d.PeekKind() == '{' {
@@ -129,7 +130,7 @@ func (d *censusDecoder) room() (row room, err error) {
 	return row, err
 }
 
-// members reads an object and calls read, which must read the value, for each of its names.
+// members reads an object. For each name it calls read, which must read the value.
 func (d *censusDecoder) members(read func(name string) error) error {
 	if _, err := d.ReadToken(); err != nil {
 		return err
@@ -147,7 +148,7 @@ func (d *censusDecoder) members(read func(name string) error) error {
 	return err
 }
 
-// name is the member's name if this package knows it, "" otherwise.
+// name returns the name of a member if this package uses it, else "".
 func (d *censusDecoder) name(raw jsontext.Value) string {
 	switch string(d.unquote(raw)) {
 	case "room_census":
@@ -161,9 +162,9 @@ func (d *censusDecoder) name(raw jsontext.Value) string {
 	}
 }
 
-// count returns the number of participants that a value holds, as a JSON number in any spelling or as a string of one.
-// Negative ones, which prosody sends for rooms that have neither users nor focus, count as 0. ok is false for other
-// values, and for numbers beyond the range of a float64.
+// count returns the number of participants in a value: a JSON number in any notation, or a string that contains one.
+// Negative numbers count as 0; prosody sends them for rooms with neither users nor focus. ok is false for other values,
+// and for numbers beyond the range of a float64.
 func (d *censusDecoder) count(raw jsontext.Value) (n float64, ok bool) {
 	if raw.Kind() == '"' {
 		if raw = d.unquote(raw); !raw.IsValid() { // strconv accepts more than JSON does, such as NaN and 0x1p4
@@ -177,9 +178,9 @@ func (d *censusDecoder) count(raw jsontext.Value) (n float64, ok bool) {
 	return max(n, 0), err == nil
 }
 
-// unquote returns the text of a JSON string. It is valid until the next call.
+// unquote returns the text of a JSON string. The result is valid until the next call.
 func (d *censusDecoder) unquote(raw jsontext.Value) []byte {
-	d.scratch, _ = jsontext.AppendUnquote(d.scratch[:0], raw) // the error is about invalid UTF-8, which is replaced
+	d.scratch, _ = jsontext.AppendUnquote(d.scratch[:0], raw) // the error reports invalid UTF-8, which is replaced
 	return d.scratch
 }
 
@@ -188,5 +189,5 @@ func isEmptyObject(raw jsontext.Value) bool {
 	return raw.Kind() == '{' && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
 }
 
-// finite returns the largest float64 instead of infinity, which JSON does not have.
+// finite replaces infinity, which JSON does not have, by the largest float64.
 func finite(sum float64) float64 { return min(sum, math.MaxFloat64) }

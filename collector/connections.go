@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	// maxConnectionAge is for how long a kept connection is used. A new one is opened after that, which looks the host
-	// name up again: the service may have moved to another address.
+	// maxConnectionAge is the longest time for which a connection is reused. After it a new one is opened, which
+	// resolves the host name again: the service may have moved to another address.
 	maxConnectionAge = time.Minute
-	// minIdle is for how long a connection is kept at least.
+	// minIdle is the shortest time for which an idle connection is kept.
 	minIdle = 90 * time.Second
 )
 
@@ -22,15 +22,15 @@ const (
 type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // hangups holds a token when the service has closed a connection that a probe kept for its next request. The collector
-// that receives it polls at once. It costs no goroutine: net/http reads from the connections that it keeps, and that read
-// ends when the peer's FIN or RST comes.
+// that receives the token polls at once. This needs no goroutine: net/http reads from the connections that it keeps,
+// and that read ends when the FIN or RST of the peer arrives.
 //
-// Services close connections that were idle for too long as well. The poll that follows then finds that nothing changed.
+// Services also close connections after an idle timeout. The poll that follows then finds no change.
 type hangups chan struct{}
 
 func newHangups() hangups { return make(hangups, 1) }
 
-// report puts a token in, if there is none yet.
+// report adds a token if there is none.
 func (h hangups) report() {
 	select {
 	case h <- struct{}{}:
@@ -38,7 +38,7 @@ func (h hangups) report() {
 	}
 }
 
-// forget takes the token out: the service is about to be asked anyway.
+// forget removes the token, because the service is about to be probed anyway.
 func (h hangups) forget() {
 	select {
 	case <-h:
@@ -50,28 +50,28 @@ func (h hangups) forget() {
 type connections struct {
 	*http.Transport
 	hangups hangups
-	oldest  atomic.Pointer[time.Time] // when the oldest that may be kept was opened; nil for none
+	oldest  atomic.Pointer[time.Time] // when the oldest connection that may be kept was opened; nil for none
 }
 
 func newConnections(o Options, h hangups) *connections {
 	dial := o.Dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: o.Timeout}).DialContext // net/http goes on dialing when the probe has given up
+		dial = (&net.Dialer{Timeout: o.Timeout}).DialContext // net/http continues to dial after the probe has given up
 	}
 	c := &connections{hangups: h}
 	c.Transport = &http.Transport{
-		Proxy:                  nil, // the node is asked directly, whatever the environment says of proxies
+		Proxy:                  nil, // the node is probed directly, even if the environment configures a proxy
 		DialContext:            c.watched(dial),
 		TLSHandshakeTimeout:    o.Timeout,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    1,
-		IdleConnTimeout:        max(minIdle, 2*o.Interval), // each poll uses it, unless a redirect led elsewhere
+		IdleConnTimeout:        max(minIdle, 2*o.Interval), // each poll uses it, unless redirected to another address
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 	return c
 }
 
-// watched makes a dialer's connections report when the peer closes them while they are idle.
+// watched returns a dialer whose connections report when the peer closes them while they are idle.
 func (c *connections) watched(dial dialer) dialer {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
@@ -89,16 +89,16 @@ func (c *connections) close() {
 	c.CloseIdleConnections()
 }
 
-// renew closes the connections that are kept if they have been used for long enough.
+// renew closes the kept connections when the oldest has reached maxConnectionAge.
 func (c *connections) renew() {
 	if opened := c.oldest.Load(); opened != nil && time.Since(*opened) >= maxConnectionAge {
 		c.close()
 	}
 }
 
-// trace returns a context whose requests note when their connection is in use and when it is idle.
+// trace returns a context whose requests record when their connection is in use and when it is idle.
 func (c *connections) trace(ctx context.Context) context.Context {
-	var current atomic.Pointer[keptConn] // that of the latest request
+	var current atomic.Pointer[keptConn] // the connection of the latest request
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
 			conn := info.Conn
@@ -111,8 +111,8 @@ func (c *connections) trace(ctx context.Context) context.Context {
 			}
 			current.Store(kept)
 		},
-		// net/http calls it before it reads on, so that no end can come before; and with an error, or not at all, when either
-		// side does not want the connection to be kept.
+		// net/http calls it before it reads again, so the connection cannot end before. It calls it with an error, or
+		// not at all, if either side does not want the connection to be kept.
 		PutIdleConn: func(err error) {
 			if kept := current.Load(); kept != nil && err == nil {
 				kept.ended.Store(false)
@@ -127,7 +127,7 @@ type keptConn struct {
 	net.Conn
 	hangups hangups
 	idle    atomic.Bool
-	ended   atomic.Bool // while it was idle its end came, or data that nothing asked for
+	ended   atomic.Bool // while idle, a read returned: the peer closed the connection or sent unexpected data
 }
 
 // Read implements net.Conn.
@@ -139,8 +139,8 @@ func (c *keptConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Close implements net.Conn. net/http calls it when a read of an idle connection ends, also when that read was TLS's
-// close_notify or HTTP's 408. A Close without such a read before it is our own.
+// Close implements net.Conn. net/http calls it when a read of an idle connection ends, also if that read returned a TLS
+// close_notify or an HTTP 408. A Close without such a read before it was started by this process.
 func (c *keptConn) Close() error {
 	if c.idle.Swap(false) && c.ended.Load() {
 		c.hangups.report()

@@ -15,7 +15,7 @@ func hideUser(req *http.Request) {
 	}
 }
 
-// withoutUser is a URL without its user and password.
+// withoutUser returns a URL without its user and password.
 func withoutUser(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || u.User == nil {

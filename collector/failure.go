@@ -15,7 +15,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// classify names why there was no complete HTTP answer.
+// classify returns the reason why there was no complete HTTP reply.
 func classify(err error) health.Failure {
 	var dns *net.DNSError
 	switch {
@@ -37,21 +37,25 @@ func classify(err error) health.Failure {
 		return health.FailureResolve
 	case isTLS(err):
 		return health.FailureTLS
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF),
+		errors.Is(err, io.ErrUnexpectedEOF):
 		return health.FailureReset
 	// net/http has no error types for the following.
 	case strings.Contains(err.Error(), "server closed idle connection"):
 		return health.FailureReset
-	case strings.Contains(err.Error(), "malformed"), strings.Contains(err.Error(), "net/http: "), strings.Contains(err.Error(), "chunk"):
+	case strings.Contains(err.Error(), "malformed"), strings.Contains(err.Error(), "net/http: "),
+		strings.Contains(err.Error(), "chunk"):
 		return health.FailureProtocol
 	default:
 		return health.FailureUnexpected
 	}
 }
 
-// isLocal reports whether it was this process or machine that had no means left to ask.
+// isLocal reports whether this process or machine lacked the resources to probe.
 func isLocal(err error) bool {
-	for _, code := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL} {
+	for _, code := range []syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
+	} {
 		if errors.Is(err, code) {
 			return true
 		}
@@ -59,7 +63,8 @@ func isLocal(err error) bool {
 	return false
 }
 
-// conclusive reports whether an observation says anything about the node: whether each of its probes could ask.
+// conclusive reports whether an observation has information about the node: this process had the resources for each of
+// its probes.
 func conclusive(o health.Observation) bool {
 	for _, r := range o.Results() {
 		if r.Outcome == health.Outcome(health.FailureLocal) {
@@ -79,16 +84,16 @@ func isTLS(err error) bool {
 	var alert tls.AlertError
 	var verify *tls.CertificateVerificationError
 	return errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &verify) ||
-		errors.Is(err, http.ErrSchemeMismatch) || strings.Contains(err.Error(), "tls: ") // most have no type of their own
+		errors.Is(err, http.ErrSchemeMismatch) || strings.Contains(err.Error(), "tls: ") // most TLS errors have no type
 }
 
-// retryable reports whether another try may help: not after a timeout, which has used up the time, and not after an
-// HTTP answer.
+// retryable reports whether another attempt may help. It does not help after a timeout, because no time is left, nor
+// after an HTTP reply.
 func retryable(err error) bool {
 	return classify(err) != health.FailureTimeout && !refusesAnswer(err) && !errors.Is(err, context.Canceled)
 }
 
-// refusesAnswer reports whether an HTTP answer came and was not taken, for its size or its redirects.
+// refusesAnswer reports whether an HTTP reply came but was rejected for its size or its redirects.
 func refusesAnswer(err error) bool {
 	switch classify(err) {
 	case health.FailureBodySize, health.FailureRedirects, health.FailureRedirected:
@@ -98,11 +103,11 @@ func refusesAnswer(err error) bool {
 	}
 }
 
-// maxDetail bounds, in characters, the words about a failure: some errors quote what the peer sent, up to its headers'
-// limit.
+// maxDetail is the longest description of a failure, in characters. Some errors quote what the peer sent, up to the
+// limit of its headers.
 const maxDetail = 300
 
-// describe is an error in words, without the URL that *url.Error repeats.
+// describe returns the text of an error, without the URL that *url.Error repeats.
 func describe(err error) string {
 	var request *url.Error
 	if errors.As(err, &request) {
@@ -111,7 +116,7 @@ func describe(err error) string {
 	return text(fmt.Appendf(nil, "%.*s", maxDetail, err))
 }
 
-// problem is an error's text, "" for none.
+// problem returns the text of an error on one line, "" for nil.
 func problem(err error) string {
 	if err == nil {
 		return ""
@@ -119,5 +124,5 @@ func problem(err error) string {
 	return strings.ReplaceAll(text([]byte(err.Error())), "\n", "; ")
 }
 
-// text makes bytes from outside fit for reports and logs.
+// text converts bytes from outside to valid UTF-8 for reports and logs.
 func text(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }

@@ -24,7 +24,7 @@ import (
 const (
 	maxRedirects   = 5
 	maxHeaderBytes = 64 << 10
-	excerpt        = 256 // bytes of a failed probe's answer that are kept
+	excerpt        = 256 // bytes of the reply to a failed probe that are kept
 )
 
 var (
@@ -33,11 +33,12 @@ var (
 	errRedirected = errors.New("redirected to another host")
 )
 
-// httpProbe asks one URL with GET. It has connections of its own, so that no other probe's trouble reaches it.
+// httpProbe sends GET requests to one URL. It has its own connections, so that problems of other probes cannot affect
+// it.
 type httpProbe struct {
 	record  *recorder
 	url     string
-	host    string // Host header, when it differs from the URL's
+	host    string // Host header, if it differs from the URL's
 	limit   int64  // bytes of the body that are read at most
 	timeout time.Duration
 	retries int
@@ -46,7 +47,7 @@ type httpProbe struct {
 
 	connections *connections
 
-	expected int64 // bytes that the next body may have, after the latest
+	expected int64 // estimated size of the next body in bytes, from the latest one
 }
 
 func newHTTPProbe(name health.Probe, address string, limit int64, o Options, in instruments, h hangups) *httpProbe {
@@ -57,7 +58,7 @@ func newHTTPProbe(name health.Probe, address string, limit int64, o Options, in 
 		connections: c,
 		client: &http.Client{
 			CheckRedirect: checkRedirect,
-			// A span for each attempt. Its metrics would repeat ours, with labels that are not bounded.
+			// A span for each attempt. otelhttp's own metrics would repeat ours, with labels that are not bounded.
 			Transport: otelhttp.NewTransport(c,
 				otelhttp.WithTracerProvider(o.TracerProvider),
 				otelhttp.WithMeterProvider(noop.MeterProvider{}),
@@ -68,8 +69,8 @@ func newHTTPProbe(name health.Probe, address string, limit int64, o Options, in 
 	}
 }
 
-// checkRedirect decides whether a redirect is followed: to the same host and port, or to https on the same host. What
-// another host answers is no news of this node, so it is not asked.
+// checkRedirect follows a redirect to the same host and port, or to https on the same host. It refuses others: the
+// reply of another host has no information about this node.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	from, to := via[0].URL, req.URL
 	sameHost := strings.EqualFold(from.Hostname(), to.Hostname())
@@ -95,11 +96,11 @@ func portOf(u *url.URL) string {
 	}
 }
 
-// reply is a complete HTTP answer.
+// reply is a complete HTTP reply.
 type reply struct {
 	code    int
 	body    []byte
-	invalid error // what use said
+	invalid error // the error of use
 }
 
 // traceConnection gives the span of an attempt an event for each step of its connection.
@@ -107,15 +108,16 @@ func traceConnection(ctx context.Context) *httptrace.ClientTrace {
 	return otelhttptrace.NewClientTrace(ctx, otelhttptrace.WithoutSubSpans(), otelhttptrace.WithoutHeaders())
 }
 
-// ask probes once, retries included; its record has to be published or abandoned afterwards. The complete body of a 200 is given to use, whose error makes the probe fail as
-// invalid_body and is returned. The body is returned whatever the answer.
+// ask probes once, with retries. The caller must then publish or abandon the record of the probe. If the status is 200,
+// use is called with the complete body; its error makes the probe fail as invalid_body and is returned. The body of
+// every complete reply is returned.
 func (p *httpProbe) ask(ctx context.Context, use func([]byte) error) (a health.Answer, body []byte, invalid error) {
 	start := time.Now()
 	ctx = p.record.begin(ctx, start)
 	p.connections.renew()
 	r := p.try(ctx, use)
 	if r.interrupted && ctx.Err() == nil {
-		// Nothing was seen: the time may have been over, or the connection, because this process did not run.
+		// The attempt has no result: the timeout or the connection may have ended because this process did not run.
 		p.connections.close()
 		first := r
 		r = p.try(ctx, use)
@@ -141,7 +143,7 @@ func (p *httpProbe) ask(ctx context.Context, use func([]byte) error) (a health.A
 	return a, r.body, r.invalid
 }
 
-// detail says in words why there was no complete answer.
+// detail describes why there was no complete reply.
 func (p *httpProbe) detail(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Sprintf("no complete answer within %s", p.timeout)
@@ -149,25 +151,26 @@ func (p *httpProbe) detail(err error) string {
 	return describe(err)
 }
 
-// trial is the outcome of a request and its retries. With an error the reply holds what came nevertheless.
+// trial is the outcome of a request and its retries. If err is not nil, reply holds what was received before it.
 type trial struct {
 	reply
 	attempts []health.Attempt
 	err      error
 	paused   time.Duration // for how long this process did not run
-	// interrupted: it did not run during the last attempt, which ended by a timeout or with its connection.
+	// interrupted: this process did not run during the last attempt, which ended by a timeout or a closed connection.
 	interrupted bool
 }
 
-// try sends the request until an HTTP answer comes, the time is over, or the retries are. Only transport errors are
-// tried again, each time on a fresh connection.
+// try sends the request until there is an HTTP reply, or no time or no retry is left. It retries only after transport
+// errors, each time on a new connection.
 func (p *httpProbe) try(ctx context.Context, use func([]byte) error) (r trial) {
 	ctx, limit := limitRunTime(p.connections.trace(ctx), p.timeout)
 	defer func() { r.paused = limit.stop() }()
 	_, _ = backoff.Retry(ctx, func() (struct{}, error) {
 		if len(r.attempts) > 0 {
 			if limit.remaining() <= 0 {
-				return struct{}{}, backoff.Permanent(r.err) // the time ended with the delay: what was found before still holds
+				// The time ended during the delay. The result of the latest attempt is still valid.
+				return struct{}{}, backoff.Permanent(r.err)
 			}
 			p.connections.close()
 		}
@@ -186,12 +189,12 @@ func (p *httpProbe) try(ctx context.Context, use func([]byte) error) (r trial) {
 		return struct{}{}, r.err
 	},
 		backoff.WithMaxTries(uint(p.retries)+1),
-		backoff.WithMaxElapsedTime(0), // the limit's own time counts
+		backoff.WithMaxElapsedTime(0), // limit bounds the time
 		backoff.WithBackOff(&retryDelay{limit: limit}))
 	return r
 }
 
-// attempt sends the request once and reads the whole answer. With an error the reply holds what came nevertheless.
+// attempt sends the request once and reads the whole reply. With an error, reply holds what was received before it.
 func (p *httpProbe) attempt(ctx context.Context, use func([]byte) error) (reply, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
 	if err != nil {
@@ -208,9 +211,9 @@ func (p *httpProbe) attempt(ctx context.Context, use func([]byte) error) (reply,
 	}
 	defer res.Body.Close()
 	switch {
-	case res.StatusCode < 100: // net/http lets it pass
+	case res.StatusCode < 100: // net/http accepts it
 		return reply{}, fmt.Errorf("malformed HTTP status code %03d", res.StatusCode)
-	case res.StatusCode == http.StatusSwitchingProtocols: // what follows is no body, and no context ends it
+	case res.StatusCode == http.StatusSwitchingProtocols: // no body follows, and no context ends a read of it
 		return reply{code: res.StatusCode}, nil
 	}
 	r := reply{code: res.StatusCode}
@@ -221,11 +224,11 @@ func (p *httpProbe) attempt(ctx context.Context, use func([]byte) error) (reply,
 	if r.code == http.StatusOK {
 		r.invalid = use(r.body)
 	}
-	p.expected = int64(len(r.body)) * 9 / 8 // the next may be a little longer
+	p.expected = int64(len(r.body)) * 9 / 8 // the next body may be a little longer
 	return r, nil
 }
 
-// traceID is the trace that a context belongs to, "" for none.
+// traceID returns the ID of the trace in a context, "" for none.
 func traceID(ctx context.Context) string {
 	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
 		return sc.TraceID().String()
@@ -233,7 +236,7 @@ func traceID(ctx context.Context) string {
 	return ""
 }
 
-// retryDelay waits 0, 20, 40, 80 … ms before the first, second, third … retry (spec section 2).
+// retryDelay returns delays of 0, 20, 40, 80 … ms before the first, second, third, fourth … retry (spec section 2).
 type retryDelay struct {
 	limit *runLimit
 	next  time.Duration
@@ -245,7 +248,7 @@ func (d *retryDelay) NextBackOff() time.Duration {
 	delay := d.next
 	d.next = max(20*time.Millisecond, 2*delay)
 	if delay > d.limit.remaining() {
-		return backoff.Stop // a retry that would come too late is not waited for
+		return backoff.Stop // the delay would be longer than the remaining time
 	}
 	return delay
 }

@@ -15,7 +15,8 @@ const (
 	statsLimit  = 1 << 20  // bytes
 )
 
-// NewJicofo polls jicofo's /about/health and /stats, together, at an origin such as http://localhost:8888.
+// NewJicofo returns a Collector that polls jicofo's /about/health and /stats concurrently, at an origin such as
+// http://localhost:8888.
 func NewJicofo(origin string, o Options) (Collector, error) {
 	in, err := newInstruments(o)
 	if err != nil {
@@ -56,8 +57,8 @@ func (j *jicofo) look(ctx context.Context) health.Observation {
 	return health.Observation{Jicofo: seen}
 }
 
-// parseStats reads participants and conferences from jicofo's statistics, one JSON object whose other keys do not
-// matter. Both are numbers, of which negative ones count as 0.
+// parseStats reads participants and conferences from jicofo's statistics, a JSON object whose other keys are ignored.
+// Both must be numbers. Negative numbers count as 0.
 func parseStats(body []byte) (participants, conferences float64, err error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(body, &keys); err != nil {

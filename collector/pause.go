@@ -7,28 +7,28 @@ import (
 )
 
 const (
-	// beat is the interval of the timer that shows whether this process runs.
+	// beat is the interval of the timer that detects whether this process runs.
 	beat = 50 * time.Millisecond
-	// maxLate is by how much that timer may be late. Beyond it this process did not run: it was stopped or frozen, or got
-	// no CPU.
+	// maxLate is the longest accepted delay of that timer. If it is later, this process did not run: it was stopped or
+	// frozen, or got no CPU.
 	maxLate = 100 * time.Millisecond
 )
 
-// runLimit ends a context when this process has run for a certain time. Time during which it did not run does not count:
-// an answer may have come then, and could not be read.
+// runLimit ends a context when this process has run for a certain time. Time during which it did not run does not
+// count: a reply may have arrived that it could not read.
 type runLimit struct {
 	cancel context.CancelCauseFunc
 
 	mu      sync.Mutex
 	timer   *time.Timer
-	last    time.Time     // up to when the time is accounted for
-	left    time.Duration // of the running time
-	paused  time.Duration // for how long the process did not run
+	last    time.Time     // the time of the latest accounting
+	left    time.Duration // remaining running time
+	paused  time.Duration // how long the process did not run
 	stopped bool
 }
 
 // limitRunTime returns a context that ends, with the cause context.DeadlineExceeded, when this process has run for d.
-// The caller calls stop.
+// The caller must call stop.
 func limitRunTime(ctx context.Context, d time.Duration) (context.Context, *runLimit) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	l := &runLimit{cancel: cancel, last: time.Now(), left: d}
@@ -52,7 +52,7 @@ func (l *runLimit) beat() {
 	l.timer.Reset(min(beat, l.left))
 }
 
-// account accounts for the time since it was last called.
+// account adds the time since the latest call to the running time or the paused time. The caller holds mu.
 func (l *runLimit) account() {
 	now := time.Now()
 	ran, expected := now.Sub(l.last), max(0, min(beat, l.left))
@@ -64,7 +64,7 @@ func (l *runLimit) account() {
 	l.last = now
 }
 
-// remaining returns the running time that is left.
+// remaining returns the remaining running time.
 func (l *runLimit) remaining() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,7 +74,7 @@ func (l *runLimit) remaining() time.Duration {
 	return l.left
 }
 
-// pauses returns for how long this process did not run so far.
+// pauses returns how long this process has not run so far.
 func (l *runLimit) pauses() time.Duration {
 	_ = l.remaining()
 	l.mu.Lock()
@@ -82,7 +82,7 @@ func (l *runLimit) pauses() time.Duration {
 	return l.paused
 }
 
-// stop ends the context, and returns for how long the process did not run until then.
+// stop ends the context and returns how long the process did not run before.
 func (l *runLimit) stop() (paused time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

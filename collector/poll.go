@@ -10,34 +10,34 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// minBackoff is the pause before a poll is made again for which this process lacked the means. It doubles each time.
+// minBackoff is the delay before a poll is repeated because this process lacked resources. It doubles each time.
 const minBackoff = 100 * time.Millisecond
 
-// maxHangupPause is from the start of a poll that a hang-up caused to the start of the next one; less where the recovery
-// interval is.
+// maxHangupPause is the time from the start of a poll after a hang-up to the start of the next such poll. A shorter
+// recovery interval replaces it.
 const maxHangupPause = time.Second
 
-// toleranceInterval is from the start of a poll to the start of the next while the service is tolerated.
+// toleranceInterval is the time between the starts of two polls while a failure of the service is tolerated.
 const toleranceInterval = 100 * time.Millisecond
 
-// poller calls look every interval, from start to start; every recovery interval while what it saw is unhealthy; every
-// toleranceInterval while that is tolerated; and at once when the service hangs up. A poll that took longer is followed by
-// the next at once; polls never overlap.
+// poller calls look at every interval, measured from start to start; at every recovery interval while the observation
+// is unhealthy; at every toleranceInterval while that is tolerated; and at once when the service closes a kept
+// connection. If a poll takes longer, the next one follows at once. Polls never overlap.
 type poller struct {
 	progress
 	interval time.Duration
 	recovery time.Duration // at most interval
-	timeout  time.Duration // in which look returns
+	timeout  time.Duration // the longest duration of look
 	tracer   trace.Tracer
 	observe  func(context.Context, health.Observation)
 	look     func(context.Context) health.Observation
-	tolerate func() bool // asked after each poll; nil for never
+	tolerate func() bool // called after each poll; nil for never
 	hangups  hangups
-	probes   []*httpProbe // whose connections are kept
-	records  []*recorder  // of every probe that look runs
+	probes   []*httpProbe // the probes whose connections are kept
+	records  []*recorder  // the recorders of all probes in look
 
 	lastHangup time.Time     // start of the latest poll that a hang-up caused
-	backoff    time.Duration // before the latest poll was made again, 0 if it was not
+	backoff    time.Duration // delay before the latest poll was repeated, 0 if it was not
 }
 
 func newPoller(name string, o Options, in instruments, h hangups, probes ...*httpProbe) *poller {
@@ -57,13 +57,13 @@ func newPoller(name string, o Options, in instruments, h hangups, probes ...*htt
 	return p
 }
 
-// plan is when to poll next, and what for.
+// plan is the time of the next poll and what triggers it.
 type plan struct {
 	at      time.Time
 	trigger health.Trigger
 }
 
-// Run polls until ctx ends. It returns nil.
+// Run polls until ctx ends. It always returns nil.
 func (p *poller) Run(ctx context.Context) error {
 	defer p.close()
 	next := plan{time.Now(), health.TriggerTick}
@@ -82,7 +82,7 @@ func (p *poller) Run(ctx context.Context) error {
 	}
 }
 
-// hurry brings the next poll forward because of a hang-up.
+// hurry moves the next poll forward after a hang-up.
 func (p *poller) hurry(next plan) plan {
 	at := time.Now()
 	if earliest := p.lastHangup.Add(min(maxHangupPause, p.recovery)); at.Before(earliest) {
@@ -95,7 +95,7 @@ func (p *poller) hurry(next plan) plan {
 	return plan{at, health.TriggerHangup}
 }
 
-// poll looks once and hands on what was seen. It returns when to poll next.
+// poll calls look once and passes the observation on. It returns the plan of the next poll.
 func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 	start := time.Now()
 	p.begin(start, start.Add(p.timeout))
@@ -106,7 +106,7 @@ func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 	spanCtx, span := beginPoll(ctx, p.tracer, p.name, trigger, start)
 	defer span.End()
 	o := p.look(spanCtx)
-	if ctx.Err() != nil { // the process is ending, and the probes were interrupted: that says nothing about the node
+	if ctx.Err() != nil { // this process is ending: interrupted probes have no information about the node
 		for _, record := range p.records {
 			record.abandon()
 		}
@@ -133,7 +133,7 @@ func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 	return next
 }
 
-// again plans to repeat a poll that says nothing about the node, because this process lacked the means to ask.
+// again plans to repeat a poll that has no information about the node, because this process lacked the resources.
 func (p *poller) again(trigger health.Trigger) plan {
 	p.backoff = min(max(minBackoff, 2*p.backoff), p.interval)
 	at := time.Now().Add(p.backoff)
@@ -141,7 +141,7 @@ func (p *poller) again(trigger health.Trigger) plan {
 	return plan{at, trigger}
 }
 
-// publish traces, measures and logs what the probes found, after it has been observed.
+// publish traces, measures and logs the results of the probes. The observation has been passed on before.
 func (p *poller) publish(o health.Observation) {
 	for _, result := range o.Results() {
 		for _, record := range p.records {
@@ -152,7 +152,7 @@ func (p *poller) publish(o health.Observation) {
 	}
 }
 
-// beginPoll begins the trace of a poll.
+// beginPoll starts the trace of a poll.
 func beginPoll(
 	ctx context.Context, tracer trace.Tracer, collector string, trigger health.Trigger, start time.Time,
 ) (context.Context, trace.Span) {
@@ -160,7 +160,7 @@ func beginPoll(
 		attribute.String("signal.collector", collector), attribute.String("signal.trigger", string(trigger))))
 }
 
-// close lets go of the connections that are kept from poll to poll.
+// close closes the connections that are kept between polls.
 func (p *poller) close() {
 	for _, probe := range p.probes {
 		probe.connections.close()

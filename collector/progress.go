@@ -7,22 +7,22 @@ import (
 )
 
 const (
-	// overdueAfter is by how much a poll may begin or end late before it is overdue (spec section 2).
+	// overdueAfter is the delay of the start or the end of a poll after which it is overdue (spec section 2).
 	overdueAfter = 500 * time.Millisecond
-	// stuckAfter is by how much a loop may make its next step late before it counts as stuck.
+	// stuckAfter is the delay of the next step of a loop after which it is stuck.
 	stuckAfter = 5 * time.Second
 )
 
-// progress is by when a poll loop has to make its next step. The loop writes it, any goroutine may read it.
+// progress holds the times of a polling loop's next steps. Only the loop writes it; any goroutine may read it.
 type progress struct {
 	name string
-	due  atomic.Pointer[time.Time] // by when the next poll begins, or the one under way ends; nil before the first
-	step atomic.Pointer[time.Time] // by when the loop makes its next step, whatever that is; nil before the first
+	due  atomic.Pointer[time.Time] // when the next poll begins, or the current one ends; nil before the first
+	step atomic.Pointer[time.Time] // when the loop makes its next step, whatever it is; nil before the first
 
-	open bool // a poll has begun and has not found anything yet: due stays until it has
+	open bool // a poll has begun and has no result yet: due does not change until it has
 }
 
-// expect notes when the next poll begins, or the one that found nothing is made again.
+// expect sets the time when the next poll begins, or when the one without a result is repeated.
 func (p *progress) expect(at time.Time) {
 	p.step.Store(&at)
 	if !p.open {
@@ -30,7 +30,7 @@ func (p *progress) expect(at time.Time) {
 	}
 }
 
-// begin notes that a poll begins now, and by when it ends. One that begins late is overdue until it has ended.
+// begin records that a poll begins now and ends by end. A poll that begins late is overdue until it has ended.
 func (p *progress) begin(now, end time.Time) {
 	p.step.Store(&end)
 	if p.open {
@@ -42,7 +42,7 @@ func (p *progress) begin(now, end time.Time) {
 	}
 }
 
-// end notes that the poll has ended, and when the next one begins.
+// end records that the poll has ended, and when the next one begins.
 func (p *progress) end(next time.Time) {
 	p.open = false
 	p.expect(next)

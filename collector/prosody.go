@@ -6,7 +6,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// NewProsody polls prosody's BOSH endpoint, /http-bind, at an origin such as http://localhost:5280.
+// NewProsody returns a Collector that polls prosody's BOSH endpoint, /http-bind, at an origin such as
+// http://localhost:5280.
 func NewProsody(origin string, o Options) (Collector, error) {
 	in, err := newInstruments(o)
 	if err != nil {

@@ -14,32 +14,32 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// recorder gives each run of one probe its span, its metrics, and the log lines for a change of its outcome: when it begins
-// to fail, fails differently, and works again; never at every poll.
+// recorder creates the span and the metrics of each run of one probe. It logs a change of the outcome: when the probe
+// begins to fail, fails differently, and works again. It does not log at every poll.
 type recorder struct {
 	probe health.Probe
 	in    instruments
 	log   *slog.Logger
-	set   metric.MeasurementOption // attribute probe
+	set   metric.MeasurementOption // the attribute probe
 
 	run    run
-	paused int // runs in a row during which this process did not run for a while
+	paused int // consecutive runs during which this process did not run for a while
 
-	last     string // the key of the latest result
-	failures int    // in a row
+	last     string // key of the latest result
+	failures int    // consecutive
 	since    time.Time
 }
 
-// run is one run of a probe, which is published after what it found has been observed. Runs do not overlap.
+// run is one run of a probe. It is published after its result has been observed. Runs do not overlap.
 type run struct {
-	ctx        context.Context // of its span
+	ctx        context.Context // with the span
 	start, end time.Time
 	attempts   int
-	paused     time.Duration // for how long this process did not run
+	paused     time.Duration // how long this process did not run
 }
 
-// newRecorder returns the recorder of a probe. Its counters are 0 from now on for each outcome that it can have, so that a
-// rate sees the first failure.
+// newRecorder returns the recorder of a probe. It sets the counter of each possible outcome to 0, so that a rate
+// includes the first failure.
 func newRecorder(probe health.Probe, in instruments, log *slog.Logger) *recorder {
 	r := &recorder{
 		probe: probe, in: in, log: log.With("probe", string(probe)), last: string(health.OutcomeOK),
@@ -53,12 +53,12 @@ func newRecorder(probe health.Probe, in instruments, log *slog.Logger) *recorder
 	return r
 }
 
-// outcome is the attributes that an outcome is counted by.
+// outcome returns the attributes of the counter of an outcome.
 func (r *recorder) outcome(o health.Outcome) metric.MeasurementOption {
 	return metric.WithAttributes(attribute.String("probe", string(r.probe)), attribute.String("outcome", string(o)))
 }
 
-// begin begins the span of a run. publish or abandon has to follow.
+// begin starts the span of a run. publish or abandon must follow.
 func (r *recorder) begin(ctx context.Context, start time.Time) context.Context {
 	ctx, _ = r.in.tracer.Start(ctx, "probe "+string(r.probe),
 		trace.WithTimestamp(start), trace.WithAttributes(attribute.String("signal.probe", string(r.probe))))
@@ -66,21 +66,21 @@ func (r *recorder) begin(ctx context.Context, start time.Time) context.Context {
 	return ctx
 }
 
-// end notes when the run ended, how many attempts it made, and for how long this process did not run meanwhile: that time
-// does not count.
+// end records when the run ended, its number of attempts, and how long this process did not run during it. That time
+// does not count as duration.
 func (r *recorder) end(at time.Time, attempts int, paused time.Duration) {
 	r.run.end, r.run.attempts, r.run.paused = at, attempts, paused
 }
 
-// abandon ends a run that the end of the process has interrupted: it found nothing.
+// abandon ends a run without a result, because this process is ending.
 func (r *recorder) abandon() {
 	span := trace.SpanFromContext(r.run.ctx)
 	span.SetAttributes(attribute.Int("signal.attempts", r.run.attempts))
 	span.End(trace.WithTimestamp(r.run.end))
 }
 
-// publish ends the span of the run, measures it, and logs what is new. What the run found has been observed before, so that
-// a log line names the incident that it began.
+// publish ends the span of the run, records its metrics, and logs a change. The result has been observed before, so
+// that the log line has the ID of the incident that it began.
 func (r *recorder) publish(result health.Result) {
 	ctx, span := r.run.ctx, trace.SpanFromContext(r.run.ctx)
 	defer span.End(trace.WithTimestamp(r.run.end))
@@ -112,7 +112,7 @@ func (r *recorder) measure(ctx context.Context, result health.Result) {
 	r.in.success.Record(ctx, success, r.set)
 }
 
-// logPause logs that this process did not run for a while; of several runs in a row only the first.
+// logPause logs that this process did not run for a while, for the first of several consecutive runs.
 func (r *recorder) logPause(ctx context.Context) {
 	if r.run.paused == 0 {
 		r.paused = 0
@@ -132,7 +132,8 @@ func (r *recorder) logChange(ctx context.Context, result health.Result) {
 		r.since, r.failures = time.Now(), 0
 		r.log.WarnContext(ctx, "probe began to fail", "outcome", string(result.Outcome), "detail", detail)
 	case result.Failed() && key != r.last:
-		r.log.WarnContext(ctx, "probe fails differently", "outcome", string(result.Outcome), "detail", detail, "failures", r.failures)
+		r.log.WarnContext(ctx, "probe fails differently",
+			"outcome", string(result.Outcome), "detail", detail, "failures", r.failures)
 	case !result.Failed() && failedBefore:
 		r.log.InfoContext(ctx, "probe works again", "failures", r.failures, "seconds", time.Since(r.since).Seconds())
 	}
@@ -142,7 +143,7 @@ func (r *recorder) logChange(ctx context.Context, result health.Result) {
 	r.last = key
 }
 
-// keyOf tells failures apart: two results with the same key are the same failure, however their details differ.
+// keyOf returns the key of a result. Results with the same key are the same failure, even if their details differ.
 func keyOf(r health.Result) string {
 	switch r.Outcome {
 	case health.OutcomeHTTPError:

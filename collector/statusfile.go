@@ -19,17 +19,17 @@ import (
 const (
 	statusLimit = 4 << 10 // bytes
 
-	// settleTime is for how long a file must be untouched before it is believed to hold no known word: editors
-	// truncate or rename before they write.
+	// settleTime is how long a file must be unchanged before a content without a known word is accepted: editors
+	// truncate or rename a file before they write it.
 	settleTime = 100 * time.Millisecond
-	// settleLimit ends the wait for a file that is touched all the time and never holds a known word.
+	// settleLimit is the longest wait for a file that keeps changing and never holds a known word.
 	settleLimit = time.Second
-	// settleStep is the time between two looks at such a file, and counts for no more if it was longer: while this process
+	// settleStep is the time between two reads of such a file. A longer time counts as settleStep: while this process
 	// does not run, the writer may not run either.
 	settleStep = 25 * time.Millisecond
 )
 
-// NewStatusFile reads the drain status file at each change of it and at every poll.
+// NewStatusFile returns a Collector that reads the drain status file after each change and at every poll.
 func NewStatusFile(path string, o Options) (Collector, error) {
 	in, err := newInstruments(o)
 	if err != nil {
@@ -39,7 +39,8 @@ func NewStatusFile(path string, o Options) (Collector, error) {
 		return nil, fmt.Errorf("status file: %w", err)
 	}
 	return &statusFile{
-		progress: progress{name: "status_file"}, path: path, interval: o.Interval, timeout: o.Timeout, tracer: in.tracer, observe: o.Observe,
+		progress: progress{name: "status_file"}, path: path, interval: o.Interval, timeout: o.Timeout,
+		tracer: in.tracer, observe: o.Observe,
 		record: newRecorder(health.ProbeStatusFile, in, o.Logger), log: o.Logger.With("path", path),
 	}, nil
 }
@@ -48,27 +49,27 @@ type statusFile struct {
 	progress
 	path     string
 	interval time.Duration
-	timeout  time.Duration // of a reading, before it is overdue
+	timeout  time.Duration // the longest duration of a read before it is overdue
 	tracer   trace.Tracer
 	observe  func(context.Context, health.Observation)
 	record   *recorder
 	log      *slog.Logger
 
-	believed *health.StatusFile // the latest that was handed on
-	doubt    *doubt             // what was read and not believed yet, nil for nothing
-	confirm  *time.Timer        // when to look at the doubtful again, or at what could not be read
-	backoff  time.Duration      // before the latest poll was made again, 0 if it was not
+	believed *health.StatusFile // the latest that was passed on
+	doubt    *doubt             // a content that was read and is not accepted yet, nil for none
+	confirm  *time.Timer        // fires when the file is to be read again
+	backoff  time.Duration      // delay before the latest poll was repeated, 0 if it was not
 }
 
-// doubt is a reading without a known word.
+// doubt is a content without a known word that is not accepted yet.
 type doubt struct {
 	reading
-	looked    time.Time     // when it was read last
-	unchanged time.Duration // for how long it was seen like this
-	lasted    time.Duration // for how long the doubt has lasted
+	looked    time.Time     // time of the latest read
+	unchanged time.Duration // how long the file has been unchanged
+	lasted    time.Duration // how long no content has been accepted
 }
 
-// Run watches and polls until ctx ends. It returns nil: where the file cannot be watched, it is polled.
+// Run watches and polls until ctx ends. It always returns nil: a file that cannot be watched is polled.
 func (s *statusFile) Run(ctx context.Context) error {
 	now := time.Now()
 	s.begin(now, now.Add(s.timeout))
@@ -103,13 +104,13 @@ func (s *statusFile) Run(ctx context.Context) error {
 	}
 }
 
-// poll looks at the file and follows where its path leads. What this process lacked the means to read is read again, with
-// back-off.
+// poll reads the file and updates the watched directories. If this process lacked the resources to read, the read is
+// repeated, with back-off.
 func (s *statusFile) poll(ctx context.Context, watch *watch, trigger health.Trigger) {
 	start := time.Now()
 	s.begin(start, start.Add(s.timeout))
 	read := s.look(ctx, trigger)
-	// After the reading, which is what is urgent. What changed while a new directory was not watched yet is read now.
+	// This follows the read, which is urgent. The file may have changed before a new directory was watched: read again.
 	if watch.follow() {
 		read = s.look(ctx, health.TriggerStatusFile)
 	}
@@ -123,12 +124,12 @@ func (s *statusFile) poll(ctx context.Context, watch *watch, trigger health.Trig
 	s.expect(time.Now().Add(s.backoff))
 }
 
-// look reads the file and hands on what is to be believed. An event that changes nothing is not an observation. It
-// reports whether this process had the means to read.
+// look reads the file and passes on an accepted content. An event without a change is not an observation. look reports
+// whether this process had the resources to read.
 func (s *statusFile) look(ctx context.Context, trigger health.Trigger) bool {
 	start := time.Now()
 	r := readStatusFile(s.path)
-	if isLocal(r.err) { // it says nothing about the file
+	if isLocal(r.err) { // this has no information about the file
 		s.publish(ctx, start, time.Now(), health.Result{
 			Probe: health.ProbeStatusFile, Outcome: health.Outcome(health.FailureLocal), Detail: r.err.Error(),
 		})
@@ -153,15 +154,15 @@ func (s *statusFile) look(ctx context.Context, trigger health.Trigger) bool {
 	return true
 }
 
-// publish traces, measures and logs a reading, after what it found has been observed.
+// publish traces, measures and logs a read. Its result has been observed before.
 func (s *statusFile) publish(ctx context.Context, start, end time.Time, result health.Result) {
 	s.record.begin(ctx, start)
 	s.record.end(end, 1, 0)
 	s.record.publish(result)
 }
 
-// credible decides whether a reading counts. A known word does at once, and so does what is believed already; anything
-// else must be seen unchanged for settleTime. Until then the timer is set to look again.
+// credible reports whether a content is accepted. A known word and the latest accepted content are accepted at once.
+// Any other content must be unchanged for settleTime; until then the timer is set to read again.
 func (s *statusFile) credible(r reading, now time.Time) bool {
 	if r.Word().Known() || s.believed != nil && *s.believed == r.StatusFile {
 		s.doubt = nil
@@ -188,14 +189,14 @@ func (s *statusFile) credible(r reading, now time.Time) bool {
 	return false
 }
 
-// reading is one look at the file, with what tells two states of it apart.
+// reading is the result of one read of the file, with the properties that show a change.
 type reading struct {
 	health.StatusFile
 	info fs.FileInfo // nil when the file could not be opened
 	err  error       // why the file could not be read
 }
 
-// sameAs reports whether the file was left untouched between two readings.
+// sameAs reports whether the file did not change between two reads.
 func (r reading) sameAs(q reading) bool {
 	if r.StatusFile != q.StatusFile || (r.info == nil) != (q.info == nil) {
 		return false
@@ -203,8 +204,8 @@ func (r reading) sameAs(q reading) bool {
 	return r.info == nil || os.SameFile(r.info, q.info) && r.info.ModTime().Equal(q.info.ModTime())
 }
 
-// readStatusFile reads at most 4 KiB of a regular file; whatever else lies at the path is not even opened, or, where
-// that can only be told afterwards, not waited for.
+// readStatusFile reads at most 4 KiB of a regular file. It does not open any other kind of file. If the file was
+// replaced by another kind before the open, it does not wait for it.
 func readStatusFile(path string) reading {
 	r, err := openAndRead(path)
 	if err != nil {
@@ -232,7 +233,7 @@ func openAndRead(path string) (r reading, err error) {
 	if r.info, err = f.Stat(); err != nil {
 		return reading{}, err
 	}
-	if !r.info.Mode().IsRegular() { // put there since: reading a FIFO would wait for its writer
+	if !r.info.Mode().IsRegular() { // replaced since the first Stat: a read of a FIFO would wait for its writer
 		return r, notRegular(path, r.info)
 	}
 	content, err := io.ReadAll(io.LimitReader(f, statusLimit+1))

@@ -12,25 +12,25 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// maxLinks bounds the symbolic links that are followed, as the kernel does.
+// maxLinks is the number of symbolic links that are followed at most, as in the kernel.
 const maxLinks = 40
 
-// watch reports changes of what a path leads to: of the file, of every symbolic link on the way (Kubernetes swaps a
-// link to a directory), and, where something on the way is missing, its appearance. It watches directories, never the
-// file, so that a file that is replaced or comes back is still followed.
+// watch reports changes of what a path leads to: changes of the file, of every symbolic link in the path (Kubernetes
+// swaps a link to a directory), and the creation of a missing part. It watches directories, never the file, so that it
+// also follows a file that is replaced or created again.
 type watch struct {
 	path    string
 	log     *slog.Logger
-	watcher *fsnotify.Watcher // nil when there is none to be had
-	trouble chan error        // the first error of the watcher that was not taken yet
+	watcher *fsnotify.Watcher // nil if it could not be created
+	trouble chan error        // the first error of the watcher that has not been received yet
 	drain   sync.WaitGroup
 
-	steps map[string]bool        // the paths whose change matters
-	dirs  map[string]os.FileInfo // the directories watched, and which directory each was
-	deaf  map[string]bool        // the directories that could not be watched, and were logged
+	steps map[string]bool        // the paths whose changes matter
+	dirs  map[string]os.FileInfo // the watched directories, and the identity of each
+	deaf  map[string]bool        // the directories that could not be watched; this was logged
 }
 
-// newWatch never fails: a file that cannot be watched is still polled, and the log says so.
+// newWatch never fails: a file that cannot be watched is still polled, and this is logged.
 func newWatch(path string, log *slog.Logger) *watch {
 	w := &watch{path: path, log: log, dirs: map[string]os.FileInfo{}, deaf: map[string]bool{}}
 	watcher, err := fsnotify.NewWatcher()
@@ -46,13 +46,14 @@ func newWatch(path string, log *slog.Logger) *watch {
 
 func (w *watch) close() {
 	if w.watcher != nil {
-		_ = w.watcher.Close() // nothing is lost: no more events are wanted
+		_ = w.watcher.Close() // no more events are needed
 		w.drain.Wait()
 	}
 }
 
-// drainErrors takes errors off the watcher as they come: it reports some of them while it holds the lock that follow
-// needs, and each would wait for the other for ever. One that is not taken yet stands for those after it.
+// drainErrors receives the errors of the watcher as they come. The watcher reports some errors while it holds the lock
+// that follow needs, so an error that is not received would cause a deadlock. While one error waits in trouble, later
+// ones are discarded.
 func (w *watch) drainErrors() {
 	for err := range w.watcher.Errors {
 		select {
@@ -73,20 +74,20 @@ func (w *watch) errors() <-chan error { return w.trouble }
 
 // concerns reports whether an event may have changed what the path leads to.
 func (w *watch) concerns(e fsnotify.Event) bool {
-	name := filepath.Clean(e.Name) // what is in the root directory is named //x
+	name := filepath.Clean(e.Name) // the name of a file in the root directory begins with //
 	if _, own := w.dirs[name]; own && e.Has(fsnotify.Remove|fsnotify.Rename) {
-		delete(w.dirs, name) // the watch went with the directory
+		delete(w.dirs, name) // the watch was removed with the directory
 		return true
 	}
 	return w.steps[name]
 }
 
-// follow brings the watched directories in line with where the path leads now, and reports whether that was needed.
+// follow updates the watched directories to where the path leads now, and reports whether a change was needed.
 func (w *watch) follow() (changed bool) {
 	if w.watcher == nil {
 		return false
 	}
-	for range maxLinks { // until nothing changes between looking and watching
+	for range maxLinks { // until nothing changes between the lookup and the watch
 		steps := trail(w.path)
 		if !w.watchDirs(steps) {
 			return changed
@@ -96,7 +97,7 @@ func (w *watch) follow() (changed bool) {
 	return changed
 }
 
-// watchDirs watches exactly the directories of steps, and reports whether that needed a change.
+// watchDirs watches exactly the directories of steps, and reports whether this needed a change.
 func (w *watch) watchDirs(steps []string) (changed bool) {
 	w.steps = map[string]bool{}
 	wanted := map[string]bool{}
@@ -125,7 +126,7 @@ func (w *watch) watchDirs(steps []string) (changed bool) {
 			delete(w.deaf, dir)
 			changed = true
 		case os.IsNotExist(err):
-			changed = true // it went since the path was followed, which leads elsewhere now
+			changed = true // it was removed after the lookup; the path leads elsewhere now
 		default:
 			w.mute(dir, err)
 		}
@@ -133,7 +134,7 @@ func (w *watch) watchDirs(steps []string) (changed bool) {
 	return changed
 }
 
-// mute logs, once, that a directory cannot be watched; each poll tries again.
+// mute logs once that a directory cannot be watched. Each poll tries again.
 func (w *watch) mute(dir string, err error) {
 	if !w.deaf[dir] {
 		w.log.Warn("directory of the status file is not watched, only polled", "directory", dir, "error", err)
@@ -143,11 +144,11 @@ func (w *watch) mute(dir string, err error) {
 
 func (w *watch) forget(dir string) {
 	delete(w.dirs, dir)
-	_ = w.watcher.Remove(dir) // it may be gone already
+	_ = w.watcher.Remove(dir) // it may be removed already
 }
 
-// trail lists the places whose change can change what an absolute path leads to: each symbolic link on the way, and the
-// file at its end or else the first thing that is missing.
+// trail lists the paths whose change can change what an absolute path leads to: each symbolic link in it, and the file
+// at its end or the first part that is missing.
 func trail(path string) (steps []string) {
 	at, rest := "/", filepath.Clean(path)
 	for links := 0; ; {
