@@ -13,8 +13,9 @@ import (
 const agentClients = 4
 
 func measureAgent(b *bench) (section, error) {
-	s := section{title: "Agent", how: fmt.Sprintf("%d clients connect, read to the end and close, one check after the other, against the sidecar and against "+
-		"`bench/floor.c` (one thread of C: accept, send, close), in turn. CPU is the server's own. The ratio is the median of those of each round.", agentClients)}
+	s := section{title: "Agent",
+		how: fmt.Sprintf("%d clients connect, read to the end and close, one check after the other, against the sidecar and against "+
+			"`bench/floor.c` (one thread of C: accept, send, close), in turn. CPU is the server's own. The ratio is the median of those of each round.", agentClients)}
 	car, err := b.start(nil)
 	if err != nil {
 		return s, err
@@ -45,7 +46,8 @@ func agentRows(who string, rounds []load) []row {
 	all := latencies(rounds)
 	return []row{
 		told("agent, "+who+": replies a second", amount(median(of(rounds, load.perSecond)), 0, "")),
-		told("agent, "+who+": latency p50, p99", fmt.Sprintf("%.0f µs, %.0f µs", microseconds(percentile(all, .5)), microseconds(percentile(all, .99)))),
+		told("agent, "+who+": latency p50, p99",
+			fmt.Sprintf("%.0f µs, %.0f µs", microseconds(percentile(all, .5)), microseconds(percentile(all, .99)))),
 		told("agent, "+who+": CPU per reply", amount(median(of(rounds, load.cost)), 1, "µs")),
 	}
 }
@@ -63,7 +65,7 @@ func (b *bench) startFloor() (*exec.Cmd, string, error) {
 	return startChild(exec.Command(program), "")
 }
 
-// startChild starts a server that prints its address, with the text as its standard input.
+// startChild starts a server that prints its address. It gives the server the text as standard input.
 func startChild(cmd *exec.Cmd, input string) (*exec.Cmd, string, error) {
 	cmd.Stdin, cmd.Stderr = strings.NewReader(input), os.Stderr
 	endWithParent(cmd)
@@ -88,7 +90,8 @@ func endChild(cmd *exec.Cmd) {
 }
 
 func measureClients(b *bench) (section, error) {
-	s := section{title: "Growth: concurrent agent clients", how: "As above, with more clients at once. Latency grows with the queue, as clients and server share the cores; the cost of a reply should not.",
+	s := section{title: "Growth: concurrent agent clients",
+		how:    "As above, with more clients at once. Latency grows with the queue, as clients and server share the cores; the cost of a reply should not.",
 		growth: [][]string{{"clients", "replies a second", "p50", "p99", "CPU per reply", "failed"}}}
 	car, err := b.start(nil)
 	if err != nil {
@@ -100,8 +103,10 @@ func measureClients(b *bench) (section, error) {
 		if err != nil {
 			return s, err
 		}
-		s.growth = append(s.growth, []string{fmt.Sprint(clients), amount(l.perSecond(), 0, ""), amount(milliseconds(percentile(l.latencies, .5)), 2, "ms"),
-			amount(milliseconds(percentile(l.latencies, .99)), 2, "ms"), amount(l.cost(), 1, "µs"), fmt.Sprint(l.failed)})
+		s.growth = append(s.growth,
+			[]string{fmt.Sprint(clients), amount(l.perSecond(), 0, ""),
+				amount(milliseconds(percentile(l.latencies, .5)), 2, "ms"),
+				amount(milliseconds(percentile(l.latencies, .99)), 2, "ms"), amount(l.cost(), 1, "µs"), fmt.Sprint(l.failed)})
 	}
 	return s, nil
 }

@@ -13,7 +13,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain has the test binary be the bare handler too, as the program is.
+// TestMain makes the test binary act as the bare handler too, as the program does.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == bareArgument {
 		main()
@@ -47,7 +47,8 @@ func TestPercentile(t *testing.T) {
 func TestMedians(t *testing.T) {
 	for _, tt := range []struct{ got, want float64 }{
 		{median(nil), 0}, {median([]float64{3, 1, 2}), 2}, {median([]float64{4, 1, 3, 2}), 2.5},
-		{medianRatio([]float64{2, 9, 8}, []float64{1, 3, 2}), 3}, {medianRatio([]float64{2, 5}, []float64{0, 2}), 2.5}, {medianRatio(nil, nil), 0},
+		{medianRatio([]float64{2, 9, 8}, []float64{1, 3, 2}), 3}, {medianRatio([]float64{2, 5}, []float64{0, 2}), 2.5},
+		{medianRatio(nil, nil), 0},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("got %v, want %v", tt.got, tt.want)
@@ -109,8 +110,9 @@ func TestChoosesSections(t *testing.T) {
 
 func TestPage(t *testing.T) {
 	var page bytes.Buffer
-	writePage(&page, machine{cpu: "Z80"}, []section{{title: "Start", how: "So.", notes: []string{"Note."}, growth: [][]string{{"n", "cost"}, {"1", "2"}},
-		rows: []row{atMost("start, p50", 25, 24.96, 1, "ms"), atMost("start, p99", .6, .61, 2, "ms"), told("size", "1 B")}}})
+	writePage(&page, machine{cpu: "Z80"},
+		[]section{{title: "Start", how: "So.", notes: []string{"Note."}, growth: [][]string{{"n", "cost"}, {"1", "2"}},
+			rows: []row{atMost("start, p50", 25, 24.96, 1, "ms"), atMost("start, p99", .6, .61, 2, "ms"), told("size", "1 B")}}})
 	for _, want := range []string{
 		"machine: Z80", "## Start\n\nSo.\n\n| figure | goal | measured | ok? |\n| --- | --- | --- | --- |\n",
 		"| start, p50 | ≤ 25 ms | 25.0 ms | yes |\n| start, p99 | ≤ 0.6 ms | 0.61 ms | **no** |\n| size | – | 1 B | – |\n",
@@ -122,10 +124,11 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// TestMeasures runs sections against a fresh build; what they measure is nobody's judgment here.
+// TestMeasures runs sections with a fresh build. It does not check the measured values.
 func TestMeasures(t *testing.T) {
 	b := &bench{binary: filepath.Join(t.TempDir(), "signal-sidecar"), quick: true, folder: t.TempDir(), log: io.Discard}
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", b.binary, "../cmd/signal-sidecar").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", b.binary,
+		"../cmd/signal-sidecar").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	chosen, err := choose("start,binary")
@@ -144,7 +147,7 @@ func TestMeasures(t *testing.T) {
 	t.Run("bare", func(t *testing.T) { comparesWithBare(t, b) })
 }
 
-// comparesWithBare has the bare handler answer as the sidecar does, and both under load for a moment.
+// comparesWithBare checks that the bare handler replies like the sidecar, and puts both under load for a short time.
 func comparesWithBare(t *testing.T, b *bench) {
 	car, err := b.start(nil)
 	if err != nil {
@@ -156,7 +159,8 @@ func comparesWithBare(t *testing.T, b *bench) {
 		t.Fatal(err)
 	}
 	defer endChild(bare)
-	rounds, err := inTurn(2, 2, 50*time.Millisecond, requests(car.pid(), car.http, "/signal/report"), same, checks(car.pid(), car.agent))
+	rounds, err := inTurn(2, 2, 50*time.Millisecond, requests(car.pid(), car.http, "/signal/report"), same,
+		checks(car.pid(), car.agent))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,9 @@ import (
 )
 
 func measureConnections(b *bench) (section, error) {
-	s := section{title: "Growth: idle HTTP connections", how: "Connections that got one response and stay open. The sidecar serves as many at once as half of its file descriptors, and never more than 4,096; " +
-		"the others wait in the kernel until one is free. At the same time a client asks the agent.",
+	s := section{title: "Growth: idle HTTP connections",
+		how: "Connections that got one response and stay open. The sidecar serves as many at once as half of its file descriptors, and never more than 4,096; " +
+			"the others wait in the kernel until one is free. At the same time a client asks the agent.",
 		growth: [][]string{{"asked for", "served", "anonymous", "RSS", "per connection", "descriptors", "agent p50"}}}
 	for _, asked := range []int{0, 100, 1000, 4000, 10_000} {
 		line, err := b.idleConnections(asked)
@@ -53,12 +54,13 @@ func (b *bench) idleConnections(asked int) ([]string, error) {
 		return nil, err
 	}
 	each := float64(after.anonymous-before.anonymous) / float64(max(1, len(kept)))
-	return []string{fmt.Sprint(asked), fmt.Sprint(len(kept)), amount(float64(after.anonymous)/mebi, 1, "MiB"), amount(float64(after.rss)/mebi, 1, "MiB"),
+	return []string{fmt.Sprint(asked), fmt.Sprint(len(kept)), amount(float64(after.anonymous)/mebi, 1, "MiB"),
+		amount(float64(after.rss)/mebi, 1, "MiB"),
 		amount(each, 1, "KiB"), fmt.Sprint(len(open)), amount(microseconds(percentile(l.latencies, .5)), 0, "µs")}, nil
 }
 
-// keepConnections opens up to n connections and returns those on which a request was answered; it gives up when several
-// were not.
+// keepConnections opens up to n connections and returns those on which a request got a reply. It gives up after several
+// that got none.
 func keepConnections(address string, n int) (kept []net.Conn) {
 	var mu sync.Mutex
 	refused := 0

@@ -21,7 +21,7 @@ defaults
     timeout server 10s
 `
 
-// The two ways in which HAProxy asks, as backends.
+// The backends: the two ways in which HAProxy checks the agent.
 const (
 	ordinary = "ordinary"
 	held     = "held"
@@ -47,7 +47,8 @@ func (b *bench) startHAProxy(program string, cars []*sidecar, backends []string)
 				address, often = car.held, "100ms"
 			}
 			host, port, _ := strings.Cut(address, ":")
-			fmt.Fprintf(&config, "    server s%d %s no-check agent-check agent-addr %s agent-port %s agent-inter %s weight 100\n",
+			fmt.Fprintf(&config,
+				"    server s%d %s no-check agent-check agent-addr %s agent-port %s agent-inter %s weight 100\n",
 				i, strings.TrimPrefix(car.node.Prosody.Origin(), "http://"), host, port, often)
 		}
 	}
@@ -61,8 +62,9 @@ func (b *bench) startHAProxy(program string, cars []*sidecar, backends []string)
 }
 
 func measureHAProxy(b *bench) (section, error) {
-	s := section{title: "HAProxy's own view", how: "The real HAProxy asks the agents: every 2 s on the ordinary port, every 100 ms on the held one (`timeout check 10s`). " +
-		"From an event at a random moment to the new status in `show stat`, which is read every 5 ms. POLLING_INTERVAL=5, neither dampening nor grace, AGENT_HOLD as by default."}
+	s := section{title: "HAProxy's own view",
+		how: "The real HAProxy asks the agents: every 2 s on the ordinary port, every 100 ms on the held one (`timeout check 10s`). " +
+			"From an event at a random moment to the new status in `show stat`, which is read every 5 ms. POLLING_INTERVAL=5, neither dampening nor grace, AGENT_HOLD as by default."}
 	program, err := exec.LookPath("haproxy")
 	if err != nil {
 		s.notes = append(s.notes, "Skipped: haproxy is not installed.")
@@ -118,7 +120,7 @@ func haproxyRows(heard *events, backends []string) (rows []row) {
 	return rows
 }
 
-// viewEvents has events happen to one sidecar, and takes how long each backend needs to show them.
+// viewEvents triggers events on one sidecar, and measures how long each backend needs to show them.
 func (b *bench) viewEvents(car *sidecar, v *view, server string, backends []string, heard *events) error {
 	if err := firstChecks(car, v, server, backends); err != nil {
 		return err
@@ -130,14 +132,17 @@ func (b *bench) viewEvents(car *sidecar, v *view, server string, backends []stri
 		if err := do(); err != nil {
 			return err
 		}
-		return v.await(began, server, backends, fits, func(backend string, took time.Duration) { heard.add(backend+kind, took) })
+		return v.await(began, server, backends, fits, func(backend string, took time.Duration) {
+			heard.add(backend+kind, took)
+		})
 	}
-	// A change comes after AGENT_HOLD at the earliest, so that checks are held again.
+	// After a change, checks are held again only after AGENT_HOLD. The next change comes later than that.
 	const quiet = 6 * time.Second
 	for range pick(b, 2, 1) {
 		for _, word := range []string{"drain", "ready"} {
 			fits := map[string]func(string) bool{"drain": isDraining, "ready": isServing}[word]
-			if err := step("status edit", pick(b, quiet, 2*time.Second), func() error { return car.say(word) }, fits); err != nil {
+			if err := step("status edit", pick(b, quiet, 2*time.Second), func() error { return car.say(word) },
+				fits); err != nil {
 				return err
 			}
 		}
@@ -152,7 +157,7 @@ func (b *bench) viewEvents(car *sidecar, v *view, server string, backends []stri
 	return nil
 }
 
-// firstChecks waits until each backend has asked: HAProxy spreads the first checks over seconds.
+// firstChecks waits until each backend has run its first check: HAProxy spreads the first checks over seconds.
 func firstChecks(car *sidecar, v *view, server string, backends []string) error {
 	return errors.Join(
 		car.say("drain"), v.await(time.Now(), server, backends, isDraining, nil),
@@ -165,7 +170,7 @@ func isDraining(status string) bool { return strings.HasPrefix(status, "DRAIN") 
 
 func isStopped(status string) bool { return strings.HasPrefix(status, "DOWN") }
 
-// view reads HAProxy's view of its servers all the while.
+// view continuously reads HAProxy's view of its servers.
 type view struct {
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -202,8 +207,10 @@ func (v *view) stop() {
 	<-v.done
 }
 
-// await waits until each backend's view of the server fits, and tells when it does.
-func (v *view) await(began time.Time, server string, backends []string, fits func(string) bool, tell func(string, time.Duration)) error {
+// await waits until the status of the server fits in each backend. For each backend it calls tell with the time since
+// began.
+func (v *view) await(began time.Time, server string, backends []string, fits func(string) bool,
+	tell func(string, time.Duration)) error {
 	open := map[string]bool{}
 	for _, backend := range backends {
 		open[backend] = true

@@ -13,8 +13,9 @@ const heldConnections = 1000
 func measureHeld(b *bench) (section, error) {
 	window := pick(b, 6*time.Second, 2*time.Second)
 	hold := window + 4*time.Second
-	s := section{title: "The held agent port", how: fmt.Sprintf("A check waits on the held port (TCP_HOLD_PORT, AGENT_HOLD=0.25) when a status file is renamed into place. "+
-		"Then, with AGENT_HOLD=%v, %d checks wait at once while nothing changes for %v, and are all answered when something does.", hold, heldConnections, window)}
+	s := section{title: "The held agent port",
+		how: fmt.Sprintf("A check waits on the held port (TCP_HOLD_PORT, AGENT_HOLD=0.25) when a status file is renamed into place. "+
+			"Then, with AGENT_HOLD=%v, %d checks wait at once while nothing changes for %v, and are all answered when something does.", hold, heldConnections, window)}
 	car, err := b.start(env{"AGENT_HOLD": hold.String(), "POLLING_INTERVAL": "60"})
 	if err != nil {
 		return s, err
@@ -32,8 +33,8 @@ func measureHeld(b *bench) (section, error) {
 	return s, err
 }
 
-// holdMany has many checks wait while nothing changes, and then answered by a change. For the time of hold after a change,
-// and the first verdict is one, nothing is held.
+// holdMany measures many checks that wait while nothing changes, and that a change then answers. No check is held for
+// the time of hold after a change. The first verdict is a change too.
 func (s *sidecar) holdMany(hold, window time.Duration) ([]row, error) {
 	quiet, err := watch(s.pid(), hold+time.Second, window)
 	if err != nil {
@@ -68,14 +69,17 @@ func (s *sidecar) holdMany(hold, window time.Duration) ([]row, error) {
 	}
 	took := time.Since(began)
 	return []row{
-		atMost(fmt.Sprintf("%d held connections: anonymous memory", heldConnections), 8, float64(held.memory.anonymous-quiet.memory.anonymous)/mebi, 2, "MiB"),
-		atMost(fmt.Sprintf("%d held connections: CPU above none while nothing changes, %% of a core", heldConnections), .1, held.core()-quiet.core(), 3, "%"),
-		told(fmt.Sprintf("%d held connections: status file renamed → all have the reply", heldConnections), amount(milliseconds(took), 1, "ms")),
+		atMost(fmt.Sprintf("%d held connections: anonymous memory", heldConnections), 8,
+			float64(held.memory.anonymous-quiet.memory.anonymous)/mebi, 2, "MiB"),
+		atMost(fmt.Sprintf("%d held connections: CPU above none while nothing changes, %% of a core", heldConnections), .1,
+			held.core()-quiet.core(), 3, "%"),
+		told(fmt.Sprintf("%d held connections: status file renamed → all have the reply", heldConnections),
+			amount(milliseconds(took), 1, "ms")),
 	}, nil
 }
 
-// heldEdits is how long a held check takes to hear of an edit. AGENT_HOLD is short: for so long after a change nothing is
-// held.
+// heldEdits measures how long it takes until an edit answers a held check. AGENT_HOLD is short, because no check is
+// held for that time after a change.
 func (b *bench) heldEdits() ([]row, error) {
 	car, err := b.start(env{"AGENT_HOLD": "0.25", "POLLING_INTERVAL": "60"})
 	if err != nil {
@@ -95,14 +99,15 @@ func (b *bench) heldEdits() ([]row, error) {
 		took = append(took, d)
 	}
 	return []row{
-		told(fmt.Sprintf("status file renamed → a held check is answered, p50 of %d", len(took)), amount(milliseconds(percentile(took, .5)), 2, "ms")),
+		told(fmt.Sprintf("status file renamed → a held check is answered, p50 of %d", len(took)),
+			amount(milliseconds(percentile(took, .5)), 2, "ms")),
 		told("status file renamed → a held check is answered, p99", amount(milliseconds(percentile(took, .99)), 2, "ms")),
 	}, nil
 }
 
-// heldEdit renames the status file while a check is held.
+// heldEdit renames the status file while a check is held. It returns the time until the reply.
 func (s *sidecar) heldEdit(word string) (time.Duration, error) {
-	const afterChange = 300 * time.Millisecond // nothing is held for AGENT_HOLD
+	const afterChange = 300 * time.Millisecond // longer than AGENT_HOLD, in which no check is held
 	for range 10 {
 		nap(afterChange)
 		line := make(chan string, 1)

@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// past is what the bench reads of /signal/history.
+// past is the part of /signal/history that the bench reads.
 type past struct {
 	Observations []json.RawMessage `json:"observations"`
 }
 
 func measureHistory(b *bench) (section, error) {
-	s := section{title: "Growth: history", how: "POLLING_INTERVAL=0.01 fills the history, which keeps 720 observations; each row when it has grown so far. " +
-		"Memory is the whole process's, with the garbage of its polls and of one answer. A request renders the whole.",
+	s := section{title: "Growth: history",
+		how: "POLLING_INTERVAL=0.01 fills the history, which keeps 720 observations; each row when it has grown so far. " +
+			"Memory is the whole process's, with the garbage of its polls and of one answer. A request renders the whole.",
 		growth: [][]string{{"observations", "/signal/history", "time of one request", "anonymous"}}}
 	car, err := b.start(env{"POLLING_INTERVAL": "0.01"})
 	if err != nil {

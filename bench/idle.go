@@ -11,17 +11,17 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 )
 
-// usage is what a process used over a while in which nobody asked it for anything.
+// usage is what a process used during a time without requests.
 type usage struct {
 	cpu    time.Duration
 	took   time.Duration
-	memory memory // at the end
+	memory memory // at the end of that time
 }
 
-// core is the part of a core that was used, in percent.
+// core returns the used part of one core, in percent.
 func (u usage) core() float64 { return 100 * u.cpu.Seconds() / u.took.Seconds() }
 
-// watch measures a process for so long, from after a time in which it settles.
+// watch measures a process for the time d, which begins after the time settle.
 func watch(pid int, settle, d time.Duration) (u usage, err error) {
 	nap(settle)
 	before, err := cpuTime(pid)
@@ -41,9 +41,10 @@ func watch(pid int, settle, d time.Duration) (u usage, err error) {
 
 func measureIdle(b *bench) (section, error) {
 	window := pick(b, 60*time.Second, 8*time.Second)
-	s := section{title: "Idle", how: fmt.Sprintf("POLLING_INTERVAL=5, everything local on (census of three rooms, metrics, history, the held port where there is one), no client sends requests. "+
-		"A second sidecar has the same with traces, metrics and logs pushed over OTLP (HTTP) to a sink that accepts everything, each minute and each batch as by default. "+
-		"CPU over %v; memory from `/proc/PID/smaps_rollup` at its end.", window)}
+	s := section{title: "Idle",
+		how: fmt.Sprintf("POLLING_INTERVAL=5, everything local on (census of three rooms, metrics, history, the held port where there is one), no client sends requests. "+
+			"A second sidecar has the same with traces, metrics and logs pushed over OTLP (HTTP) to a sink that accepts everything, each minute and each batch as by default. "+
+			"CPU over %v; memory from `/proc/PID/smaps_rollup` at its end.", window)}
 	var pushed atomic.Int64
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// target is what is put under load: ask is one request; each client has one of its own.
+// target is a server to put under load. Each client has an ask function of its own, which sends one request.
 type target struct {
 	pid    int
 	client func() (ask func() error, done func(), err error)
 }
 
-// load is what came of it.
+// load is the result of putting a target under load.
 type load struct {
 	latencies []time.Duration
 	failed    int
@@ -24,13 +24,13 @@ type load struct {
 	took      time.Duration
 }
 
-// perSecond is how many requests were answered in a second.
+// perSecond returns the number of replies per second.
 func (l load) perSecond() float64 { return float64(len(l.latencies)) / l.took.Seconds() }
 
-// cost is the target's CPU per answer, in microseconds.
+// cost returns the target's CPU time per reply, in microseconds.
 func (l load) cost() float64 { return microseconds(l.cpu) / float64(max(1, len(l.latencies))) }
 
-// drive has clients ask, each one request after the other.
+// drive runs clients for the time d. Each sends one request after the other.
 func (t target) drive(clients int, d time.Duration) (load, error) {
 	before, err := cpuTime(t.pid)
 	if err != nil {
@@ -65,7 +65,7 @@ func (t target) drive(clients int, d time.Duration) (load, error) {
 	return all, nil
 }
 
-// work is one client; err is its last failure.
+// work runs one client; err is its last failure.
 func (t target) work(end time.Time) (latencies []time.Duration, failed int, err error) {
 	ask, done, err := t.client()
 	if err != nil {
@@ -86,7 +86,7 @@ func (t target) work(end time.Time) (latencies []time.Duration, failed int, err 
 	return latencies, failed, err
 }
 
-// checks is an agent under load.
+// checks returns an agent as a target.
 func checks(pid int, address string) target {
 	return target{pid, func() (func() error, func(), error) {
 		return func() error {
@@ -99,7 +99,7 @@ func checks(pid int, address string) target {
 	}}
 }
 
-// requests is an HTTP server under load, each client on a connection that it keeps.
+// requests returns an HTTP server as a target. Each client keeps its connection.
 func requests(pid int, address, path string) target {
 	request := []byte("GET " + path + " HTTP/1.1\r\nHost: node\r\n\r\n")
 	return target{pid, func() (func() error, func(), error) {
@@ -131,12 +131,12 @@ func exchange(conn net.Conn, reader *bufio.Reader, request []byte) error {
 	return err
 }
 
-// inTurn puts the targets under load in turn, so that a drift of the machine's speed falls on all of them; the result is
-// the rounds of each.
+// inTurn puts the targets under load in turn, so that a change in the machine's speed affects all of them. It returns
+// the rounds of each target.
 func inTurn(rounds, clients int, d time.Duration, targets ...target) ([][]load, error) {
 	all := make([][]load, len(targets))
 	for _, t := range targets {
-		if _, err := t.drive(clients, d/4); err != nil { // to warm up
+		if _, err := t.drive(clients, d/4); err != nil { // warm-up
 			return nil, err
 		}
 	}
@@ -152,7 +152,7 @@ func inTurn(rounds, clients int, d time.Duration, targets ...target) ([][]load, 
 	return all, nil
 }
 
-// of collects a figure of each round.
+// of returns one figure of each round.
 func of(rounds []load, figure func(load) float64) []float64 {
 	var values []float64
 	for _, l := range rounds {
@@ -161,7 +161,7 @@ func of(rounds []load, figure func(load) float64) []float64 {
 	return values
 }
 
-// latencies are those of all rounds.
+// latencies returns the latencies of all rounds.
 func latencies(rounds []load) []time.Duration {
 	var all []time.Duration
 	for _, l := range rounds {

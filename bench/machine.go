@@ -11,11 +11,12 @@ import (
 	"time"
 )
 
-// machine is where, when and of what the figures were taken.
+// machine describes the circumstances of the measurement.
 type machine struct{ cpu, kernel, binary, command, load string }
 
 func newMachine(binary, command string) machine {
-	m := machine{cpu: "unknown CPU", kernel: "unknown", binary: "a binary that does not say of what it was built", command: command}
+	m := machine{cpu: "unknown CPU", kernel: "unknown", binary: "a binary that does not say of what it was built",
+		command: command}
 	if f, err := os.Open("/proc/cpuinfo"); err == nil {
 		defer f.Close()
 		lines := bufio.NewScanner(f)
@@ -53,7 +54,8 @@ func revision(settings []debug.BuildSetting) string {
 
 func (m machine) facts() []string {
 	return []string{
-		fmt.Sprintf("machine: %s, %d cores, Linux %s, a virtual machine that others share", m.cpu, runtime.NumCPU(), m.kernel),
+		fmt.Sprintf("machine: %s, %d cores, Linux %s, a virtual machine that others share", m.cpu, runtime.NumCPU(),
+			m.kernel),
 		fmt.Sprintf("binary: %s", m.binary),
 		fmt.Sprintf("load average before the run, on so many cores: %s", m.load),
 		fmt.Sprintf("date: %s", time.Now().UTC().Format("2006-01-02 15:04 UTC")),

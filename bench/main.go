@@ -3,7 +3,7 @@
 //
 //	make build && go run ./bench [-quick] [-only start,agent] [-binary ./signal-sidecar] [-out docs/performance.md]
 //
-// All sections take less than ten minutes, with -quick less than two. No figure decides any test.
+// All sections take less than ten minutes, with -quick less than two. No test depends on the figures.
 package main
 
 import (
@@ -19,19 +19,20 @@ import (
 	"time"
 )
 
-// part is a section that can be asked for by its name.
+// part is a section that can be selected by its name.
 type part struct {
 	name string
 	run  func(*bench) (section, error)
 }
 
-// parts are all sections, in the order of the page.
+// parts returns all sections, in the order of the page.
 func parts() []part {
 	return []part{
-		{"start", measureStart}, {"statusfile", measureStatusFile}, {"services", measureServices}, {"haproxy", measureHAProxy},
-		{"agent", measureAgent}, {"held", measureHeld}, {"rest", measureREST}, {"metrics", measureMetrics}, {"idle", measureIdle},
-		{"census", measureCensus}, {"binary", measureBinary}, {"clients", measureClients}, {"connections", measureConnections},
-		{"series", measureSeries}, {"history", measureHistory},
+		{"start", measureStart}, {"statusfile", measureStatusFile}, {"services", measureServices},
+		{"haproxy", measureHAProxy}, {"agent", measureAgent}, {"held", measureHeld}, {"rest", measureREST},
+		{"metrics", measureMetrics}, {"idle", measureIdle}, {"census", measureCensus}, {"binary", measureBinary},
+		{"clients", measureClients}, {"connections", measureConnections}, {"series", measureSeries},
+		{"history", measureHistory},
 	}
 }
 
@@ -40,11 +41,11 @@ type bench struct {
 	binary string
 	floor  string // source of the C floor
 	quick  bool
-	folder string // for files of the run
+	folder string // for files of this run
 	log    io.Writer
 }
 
-// pick is full, or quick in quick mode.
+// pick returns full, or quick in quick mode.
 func pick[T any](b *bench, full, quick T) T {
 	if b.quick {
 		return quick
@@ -71,9 +72,10 @@ func run(args []string) error {
 	binary := flags.String("binary", "./signal-sidecar", "the program to measure")
 	floor := flags.String("floor", "bench/floor.c", "source of the C floor")
 	out := flags.String("out", "docs/performance.md", "the page to write; - for standard output")
-	only := flags.String("only", "", "sections, comma separated; all without it, and then only is the page written to -out")
+	only := flags.String("only", "",
+		"sections, comma separated; all without it, and then only is the page written to -out")
 	quick := flags.Bool("quick", false, "fewer and shorter rounds")
-	_ = flags.Parse(args) // it exits
+	_ = flags.Parse(args) // exits on an error
 	if _, err := cpuTime(os.Getpid()); err != nil {
 		return fmt.Errorf("the benchmark needs Linux: %w", err)
 	}
@@ -102,12 +104,12 @@ func run(args []string) error {
 	return errors.Join(err, os.WriteFile(*out, page.Bytes(), 0o644))
 }
 
-// command is how the page is made anew.
+// command returns the command that makes the page again.
 func command(args []string) string {
 	return strings.Join(append([]string{"make build && go run ./bench"}, args...), " ")
 }
 
-// choose returns the parts of these names, or all without any.
+// choose returns the parts with these names, or all parts if there are no names.
 func choose(names string) ([]part, error) {
 	all := parts()
 	if names == "" {
@@ -124,7 +126,7 @@ func choose(names string) ([]part, error) {
 	return chosen, nil
 }
 
-// measure runs the parts. A part that fails is on the page too, and in the error.
+// measure runs the parts. A part that fails is both on the page and in the error.
 func (b *bench) measure(chosen []part) ([]section, error) {
 	var sections []section
 	var failures error

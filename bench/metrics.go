@@ -9,7 +9,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 )
 
-// What the Node original spends on a scrape of its 190 series: the lower of the figures that were measured.
+// The CPU time that the Node original needs for a scrape of its 190 series: the lowest of the measured figures.
 const (
 	originalScrape = 550 // µs
 	originalSeries = 190
@@ -25,7 +25,8 @@ func countSeries(text []byte) (n int) {
 	return n
 }
 
-// scrape puts the sidecar's scrape endpoint under load, and others in turn; it tells the series and bytes of one scrape too.
+// scrape puts the sidecar's scrape endpoint under load, in turn with others. It also returns the number of series and
+// the size of one scrape in bytes.
 func (b *bench) scrape(car *sidecar, rounds int, others ...target) (loads [][]load, series, size int, err error) {
 	sample, err := fetch(car.http, "/metrics")
 	if err != nil {
@@ -37,8 +38,9 @@ func (b *bench) scrape(car *sidecar, rounds int, others ...target) (loads [][]lo
 }
 
 func measureMetrics(b *bench) (section, error) {
-	s := section{title: "Scrape", how: "One scraper on a kept connection, one scrape after the other, in the text format. " +
-		"The goals are the original's 550 µs (the lower of what was measured, 550–750 µs) and half of that per series."}
+	s := section{title: "Scrape",
+		how: "One scraper on a kept connection, one scrape after the other, in the text format. " +
+			"The goals are the original's 550 µs (the lower of what was measured, 550–750 µs) and half of that per series."}
 	car, err := b.start(env{"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain, "POLLING_INTERVAL": "1"})
 	if err != nil {
 		return s, err
@@ -64,15 +66,18 @@ func measureMetrics(b *bench) (section, error) {
 		told("/metrics: series, bytes", fmt.Sprintf("%d, %d", series, size)),
 		atMost("/metrics: CPU per scrape", originalScrape, cost, 0, "µs"),
 		atMost("/metrics: CPU per series", 1.45, cost/float64(series), 2, "µs"),
-		told("/metrics: CPU per scrape, times a bare handler's that sends the same bytes", amount(medianRatio(own, floor), 1, "×")))
+		told("/metrics: CPU per scrape, times a bare handler's that sends the same bytes",
+			amount(medianRatio(own, floor), 1, "×")))
 	return s, nil
 }
 
 func measureSeries(b *bench) (section, error) {
-	s := section{title: "Growth: scrape against series", how: "The number of series grows with the kinds of events: a new sidecar, then requests of each kind, then each kind of failed probe. " +
-		"The number is bounded, because labels never come from outside.",
+	s := section{title: "Growth: scrape against series",
+		how: "The number of series grows with the kinds of events: a new sidecar, then requests of each kind, then each kind of failed probe. " +
+			"The number is bounded, because labels never come from outside.",
 		growth: [][]string{{"", "series", "CPU per scrape", "CPU per series"}}}
-	car, err := b.start(env{"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain, "POLLING_INTERVAL": "0.1", "PROBE_TIMEOUT": "0.05"})
+	car, err := b.start(env{"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain, "POLLING_INTERVAL": "0.1",
+		"PROBE_TIMEOUT": "0.05"})
 	if err != nil {
 		return s, err
 	}
@@ -89,25 +94,28 @@ func measureSeries(b *bench) (section, error) {
 			return s, err
 		}
 		cost := median(of(loads[0], load.cost))
-		s.growth = append(s.growth, []string{step.name, fmt.Sprint(series), amount(cost, 0, "µs"), amount(cost/float64(series), 2, "µs")})
+		s.growth = append(s.growth,
+			[]string{step.name, fmt.Sprint(series), amount(cost, 0, "µs"), amount(cost/float64(series), 2, "µs")})
 	}
 	return s, nil
 }
 
-// askAll asks for every path.
+// askAll requests every path.
 func (s *sidecar) askAll() error {
 	var failures []error
-	for _, path := range []string{"/health", "/signal/health", "/about/health", "/signal/report", "/signal/explain", "/signal/census", "/signal/history"} {
+	for _, path := range []string{"/health", "/signal/health", "/about/health", "/signal/report", "/signal/explain",
+		"/signal/census", "/signal/history"} {
 		_, err := fetch(s.http, path)
 		failures = append(failures, err)
 	}
 	return errors.Join(failures...)
 }
 
-// failAll has both services fail in each way for a few polls, and recover.
+// failAll makes both services fail in each way for a few polls, and recover.
 func (s *sidecar) failAll() error {
 	services := []*signalnode.Service{s.node.Jicofo, s.node.Prosody}
-	for _, failure := range []string{"code 503", "code 500", "code 404", "notjson", "redirect loop", "hang", "huge", "truncate", "reset", "garbage"} {
+	for _, failure := range []string{"code 503", "code 500", "code 404", "notjson", "redirect loop", "hang", "huge",
+		"truncate", "reset", "garbage"} {
 		for _, service := range services {
 			service.Set("", signalnode.MustParseBehavior(failure))
 		}

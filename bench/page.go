@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// outcome is whether a figure meets its goal.
+// outcome tells whether a figure meets its goal.
 type outcome string
 
 const (
@@ -21,7 +21,7 @@ type row struct {
 	ok                     outcome
 }
 
-// atMost is a row whose goal is an upper bound, in the unit, to so many digits.
+// atMost returns a row whose goal is an upper bound. Both values have the unit and this number of digits.
 func atMost(figure string, goal, measured float64, digits int, unit string) row {
 	ok := met
 	if measured > goal {
@@ -30,7 +30,7 @@ func atMost(figure string, goal, measured float64, digits int, unit string) row 
 	return row{figure, strings.TrimSpace(fmt.Sprintf("≤ %v %s", goal, unit)), amount(measured, digits, unit), ok}
 }
 
-// told is a row without a goal that this program could judge.
+// told returns a row without a goal that this program can check.
 func told(figure, measured string) row { return row{figure, "–", measured, noGoal} }
 
 func amount(value float64, digits int, unit string) string {
@@ -42,7 +42,7 @@ type section struct {
 	title string
 	how   string // how it was measured
 	rows  []row
-	// growth is a table of its own, its head first: how a cost grows.
+	// growth is a table of its own, with the head first. It shows how a cost grows.
 	growth [][]string
 	notes  []string
 }
@@ -88,7 +88,7 @@ func writePage(w io.Writer, m machine, sections []section) {
 	}
 }
 
-// writeMissed lists the goals that were missed, with what is known of why.
+// writeMissed lists the missed goals, with the known reasons.
 func writeMissed(w io.Writer, sections []section) {
 	fmt.Fprintf(w, "\n## Goals missed\n\n")
 	none := true

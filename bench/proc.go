@@ -11,21 +11,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mebi is a mebibyte in the kernel's kB.
+// mebi is a mebibyte in kB, the kernel's unit.
 const mebi = 1024
 
-// cpuTime returns the CPU time that a process has used, to the nanosecond: /proc/PID/stat counts in units of 10 ms.
-// It fails on systems other than Linux.
+// cpuTime returns the CPU time that a process has used, exact to the nanosecond: /proc/PID/stat counts in units of 10
+// ms. It fails on systems other than Linux.
 func cpuTime(pid int) (time.Duration, error) {
 	const wholeProcess = 2 // clock_getcpuclockid(3)
 	var spent unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|wholeProcess), &spent); err != nil { //nolint:gosec // a process id has 22 bits
+	if err := unix.ClockGettime(int32(^pid<<3|wholeProcess), &spent); err != nil { //nolint:gosec // 22-bit process id
 		return 0, fmt.Errorf("read the CPU clock of process %d: %w", pid, err)
 	}
 	return time.Duration(spent.Nano()), nil
 }
 
-// memory is what a process has in memory, in kB.
+// memory is the memory of a process, in kB.
 type memory struct{ anonymous, rss int }
 
 func readMemory(pid int) (memory, error) {
@@ -33,12 +33,12 @@ func readMemory(pid int) (memory, error) {
 	return memory{values["Anonymous"], values["Rss"]}, err
 }
 
-// forgetPeak has the kernel begin anew with the peak of a process's memory (proc(5), clear_refs).
+// forgetPeak resets the kernel's record of the peak memory of a process (proc(5), clear_refs).
 func forgetPeak(pid int) error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
 }
 
-// peakMemory is the most that a process had in memory since its start or forgetPeak, in kB.
+// peakMemory returns the peak memory of a process since its start or the last forgetPeak, in kB.
 func peakMemory(pid int) (int, error) {
 	values, err := readFields(fmt.Sprintf("/proc/%d/status", pid))
 	return values["VmHWM"], err
@@ -53,7 +53,7 @@ func readFields(path string) (map[string]int, error) {
 	return parseFields(f)
 }
 
-// parseFields reads lines such as "Rss:   1234 kB"; what is no such line is left out.
+// parseFields reads lines such as "Rss:   1234 kB" and skips all others.
 func parseFields(r io.Reader) (map[string]int, error) {
 	values := map[string]int{}
 	lines := bufio.NewScanner(r)

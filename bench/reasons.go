@@ -2,7 +2,8 @@ package main
 
 import "strings"
 
-// reasons is what is known of why a goal is missed, by the beginning of the figure's name. They show only where it is.
+// reasons lists the known reasons for missed goals, by the beginning of the figure's name. A reason is shown only for a
+// missed goal.
 var reasons = []struct{ figure, why string }{
 	{"start", "Not profiled; the client and the node that it probes run on the same cores, and wait for them as it does."},
 	{"status file", "A bare program that waits for fsnotify's event and reads the file needs 0.35 ms of it here, a thread in a blocking read of inotify 0.30: most of that is the kernel waking a sleeping core. The sidecar publishes 0.02 ms after it has read (telemetry comes later); the client that asks every 0.2 ms is the rest."},

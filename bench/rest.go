@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// bareArgument has this program serve one answer, for comparison.
+// bareArgument makes this program serve one fixed reply, for comparison.
 const bareArgument = "bare-handler"
 
-// answer is an HTTP answer.
+// answer is an HTTP reply.
 type answer struct {
 	Header http.Header
 	Body   []byte
 }
 
-// fetch gets an answer of a server.
+// fetch requests a path of a server.
 func fetch(address, path string) (answer, error) {
 	request, err := http.NewRequest(http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
@@ -39,7 +39,7 @@ func fetch(address, path string) (answer, error) {
 	return answer{got.Header, body}, err
 }
 
-// serveBare serves the answer that is read from in with a bare net/http handler, and prints the address to out.
+// serveBare reads a reply from in, serves it with a bare net/http handler, and prints the address to out.
 func serveBare(in io.Reader, out io.Writer) error {
 	var a answer
 	if err := json.NewDecoder(in).Decode(&a); err != nil {
@@ -64,8 +64,8 @@ func startBare(s *sidecar, path string) (*exec.Cmd, target, error) {
 	if err != nil {
 		return nil, target{}, err
 	}
-	same.Header.Del("Date")       // net/http's own
-	same.Header.Del("Connection") // of this one request
+	same.Header.Del("Date")       // net/http sets its own
+	same.Header.Del("Connection") // applies to one request only
 	input, err := json.Marshal(same)
 	if err != nil {
 		return nil, target{}, err
@@ -82,8 +82,9 @@ func startBare(s *sidecar, path string) (*exec.Cmd, target, error) {
 }
 
 func measureREST(b *bench) (section, error) {
-	s := section{title: "REST", how: "4 clients on kept connections, one request after the other, against the sidecar and against a bare net/http handler in a " +
-		"process of its own that answers with the same bytes, in turn. The ratio is the median of those of each round."}
+	s := section{title: "REST",
+		how: "4 clients on kept connections, one request after the other, against the sidecar and against a bare net/http handler in a " +
+			"process of its own that answers with the same bytes, in turn. The ratio is the median of those of each round."}
 	car, err := b.start(nil)
 	if err != nil {
 		return s, err
@@ -105,14 +106,17 @@ func (b *bench) compareREST(car *sidecar, path string) ([]row, error) {
 		return nil, err
 	}
 	defer endChild(bare)
-	rounds, err := inTurn(pick(b, 9, 3), 4, pick(b, 1200*time.Millisecond, 400*time.Millisecond), requests(car.pid(), car.http, path), same)
+	rounds, err := inTurn(pick(b, 9, 3), 4, pick(b, 1200*time.Millisecond, 400*time.Millisecond),
+		requests(car.pid(), car.http, path), same)
 	if err != nil {
 		return nil, err
 	}
 	own, floor := of(rounds[0], load.cost), of(rounds[1], load.cost)
 	return []row{
 		told(path+": requests a second", amount(median(of(rounds[0], load.perSecond)), 0, "")),
-		told(path+": latency p50, p99", fmt.Sprintf("%.0f µs, %.0f µs", microseconds(percentile(latencies(rounds[0]), .5)), microseconds(percentile(latencies(rounds[0]), .99)))),
+		told(path+": latency p50, p99",
+			fmt.Sprintf("%.0f µs, %.0f µs", microseconds(percentile(latencies(rounds[0]), .5)),
+				microseconds(percentile(latencies(rounds[0]), .99)))),
 		told(path+": CPU per request, sidecar and bare", fmt.Sprintf("%.1f µs, %.1f µs", median(own), median(floor))),
 		told(path+": CPU per request, times the bare handler's", amount(medianRatio(own, floor), 2, "×")),
 	}, nil

@@ -9,13 +9,13 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 )
 
-// polling is POLLING_INTERVAL in the sections where it matters, probing PROBE_TIMEOUT.
+// polling is the POLLING_INTERVAL in the sections where it matters; probing is the PROBE_TIMEOUT.
 const (
 	polling = 5 * time.Second
 	probing = 3 * time.Second
 )
 
-// events are how long each of several kinds of event took to be heard of.
+// events holds, for each kind of event, the times until it was visible.
 type events struct {
 	mu   sync.Mutex
 	took map[string][]time.Duration
@@ -30,7 +30,7 @@ func (e *events) add(kind string, d time.Duration) {
 	e.took[kind] = append(e.took[kind], d)
 }
 
-// lanes runs a story several times at once; all return before it does.
+// lanes runs a story n times at the same time, and returns when all have returned.
 func lanes(n int, story func(lane int) error) error {
 	failures := make([]error, n)
 	var running sync.WaitGroup
@@ -42,9 +42,10 @@ func lanes(n int, story func(lane int) error) error {
 }
 
 func measureServices(b *bench) (section, error) {
-	s := section{title: "Death, hang and return of a service", how: "A service's listener and connections are closed, as the kernel does when a process dies. Or it accepts connections and never replies. Or it is available again. " +
-		"Each at a random moment between two polls, on several sidecars and nodes at once; clients ask their agent every 3 ms. " +
-		"POLLING_INTERVAL=5, PROBE_TIMEOUT=3, neither dampening nor grace."}
+	s := section{title: "Death, hang and return of a service",
+		how: "A service's listener and connections are closed, as the kernel does when a process dies. Or it accepts connections and never replies. Or it is available again. " +
+			"Each at a random moment between two polls, on several sidecars and nodes at once; clients ask their agent every 3 ms. " +
+			"POLLING_INTERVAL=5, PROBE_TIMEOUT=3, neither dampening nor grace."}
 	var heard events
 	err := lanes(pick(b, 6, 4), func(lane int) error { return b.serviceEvents(lane, &heard) })
 	s.rows = serviceRows(&heard)
@@ -55,7 +56,8 @@ func serviceRows(heard *events) (rows []row) {
 	for _, f := range []struct {
 		kind string
 		goal float64
-	}{{"jicofo death", 80}, {"prosody death", 80}, {"jicofo hang", milliseconds(polling+probing) + 100}, {"jicofo back", 1000}} {
+	}{{"jicofo death", 80}, {"prosody death", 80}, {"jicofo hang", milliseconds(polling+probing) + 100},
+		{"jicofo back", 1000}} {
 		took := heard.took[f.kind]
 		name := fmt.Sprintf("%s → changed reply, p50 of %d", f.kind, len(took))
 		rows = append(rows, told(name, amount(milliseconds(percentile(took, .5)), 1, "ms")),
@@ -64,7 +66,7 @@ func serviceRows(heard *events) (rows []row) {
 	return rows
 }
 
-// serviceEvents is what happens on one lane; in quick mode each has either deaths or hangs.
+// serviceEvents runs the events of one lane. In quick mode a lane has either deaths or hangs.
 func (b *bench) serviceEvents(lane int, heard *events) error {
 	car, err := b.start(nil)
 	if err != nil {
@@ -91,7 +93,7 @@ func (b *bench) serviceEvents(lane int, heard *events) error {
 	return nil
 }
 
-// time takes how long it is from a failure to a changed reply, and from the end of the failure.
+// time measures the time from a failure to a changed reply, and from the end of the failure to the next change.
 func (s *sidecar) time(heard *events, failing, recovering string, fail, mend func() error) error {
 	const often = 3 * time.Millisecond
 	for _, step := range []struct {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// readView asks HAProxy for the status of its servers, by backend/server.
+// readView requests the status of HAProxy's servers, by backend/server.
 func readView(socket string) (map[string]string, error) {
 	conn, err := net.DialTimeout("unix", socket, bound)
 	if err != nil {
@@ -40,7 +40,8 @@ func parseView(text string) (map[string]string, error) {
 	if len(rows) == 0 {
 		return nil, errors.New("read HAProxy's statistics: there are none")
 	}
-	backend, server, status := slices.Index(rows[0], "pxname"), slices.Index(rows[0], "svname"), slices.Index(rows[0], "status")
+	backend, server, status := slices.Index(rows[0], "pxname"), slices.Index(rows[0], "svname"),
+		slices.Index(rows[0], "status")
 	if min(backend, server, status) < 0 {
 		return nil, fmt.Errorf("read HAProxy's statistics: the head is %q", rows[0])
 	}

@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	// bound is how long anything is waited for that ought to happen at once.
+	// bound limits the wait for anything that normally happens at once.
 	bound = 20 * time.Second
-	// upLine is what a healthy node's agent says.
+	// upLine is the agent's reply for a healthy node.
 	upLine = "up ready 100%\n"
 )
 
@@ -38,10 +38,11 @@ type sidecar struct {
 	log               string // file
 }
 
-// pid is the process's id.
+// pid returns the process's id.
 func (s *sidecar) pid() int { return s.process.Process.Pid }
 
-// start starts the binary with a healthy node, and returns once it says so. Who starts it must stop it.
+// start starts the binary with a healthy node, and returns when it replies that the node is up. The caller must stop
+// it.
 func (b *bench) start(more env) (*sidecar, error) {
 	s, err := b.launch(more)
 	if err != nil {
@@ -53,7 +54,7 @@ func (b *bench) start(more env) (*sidecar, error) {
 	return s, nil
 }
 
-// launch starts the binary, and does not wait for anything.
+// launch starts the binary and does not wait for anything.
 func (b *bench) launch(more env) (*sidecar, error) {
 	node, err := signalnode.Start()
 	if err != nil {
@@ -66,7 +67,7 @@ func (b *bench) launch(more env) (*sidecar, error) {
 	return s, nil
 }
 
-// prepare makes the files and starts the process.
+// prepare creates the files and starts the process.
 func (b *bench) prepare(s *sidecar, more env) (err error) {
 	if s.folder, err = os.MkdirTemp(b.folder, "sidecar-"); err != nil {
 		return err
@@ -88,8 +89,9 @@ func (b *bench) prepare(s *sidecar, more env) (err error) {
 	}
 	s.http, s.agent, s.held = "127.0.0.1:"+ports[0], "127.0.0.1:"+ports[1], "127.0.0.1:"+ports[2]
 	all := env{
-		"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": ports[0], "TCP_PORT": ports[1], "TCP_HOLD_PORT": ports[2],
-		"JICOFO_ORIG": s.node.Jicofo.Origin(), "PROSODY_ORIG": s.node.Prosody.Origin(), "STATUS_PATH": s.status,
+		"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": ports[0], "TCP_PORT": ports[1],
+		"TCP_HOLD_PORT": ports[2],
+		"JICOFO_ORIG":   s.node.Jicofo.Origin(), "PROSODY_ORIG": s.node.Prosody.Origin(), "STATUS_PATH": s.status,
 		"POLLING_INTERVAL": "5", "HEALTH_DAMPENING_INTERVAL": "0", "DRAIN_GRACE_INTERVAL": "0",
 	}
 	maps.Copy(all, more)
@@ -136,7 +138,7 @@ func (s *sidecar) write(word string) error {
 
 func (s *sidecar) rename() error { return os.Rename(s.status+".new", s.status) }
 
-// tail is the end of the log.
+// tail returns the end of the log.
 func (s *sidecar) tail() string {
 	text, _ := os.ReadFile(s.log)
 	return string(text[max(0, len(text)-1000):])
@@ -152,7 +154,7 @@ func (s *sidecar) holds() bool {
 	return true
 }
 
-// ask is one agent check.
+// ask performs one agent check.
 func ask(address string) (string, error) {
 	conn, err := net.DialTimeout("tcp", address, bound)
 	if err != nil {
@@ -174,7 +176,7 @@ func has(word string) func(string) bool {
 	return func(line string) bool { return strings.Contains(line, word) }
 }
 
-// await asks the agent every so often until its reply fits, and returns when that reply had come.
+// await checks the agent at the interval every until its reply fits. It returns the time of that reply.
 func (s *sidecar) await(every time.Duration, fits func(string) bool) (time.Time, error) {
 	line, err := "", error(nil)
 	for end := time.Now().Add(bound); time.Now().Before(end); nap(every) {
@@ -190,7 +192,7 @@ func (s *sidecar) await(every time.Duration, fits func(string) bool) (time.Time,
 	return time.Time{}, fmt.Errorf("no such reply within %v; the last was %q, %w", bound, line, err)
 }
 
-// upTo waits for a random part of d, so that no event keeps in step with a poll.
+// upTo waits for a random part of d, so that events are not in step with the polls.
 func upTo(d time.Duration) { nap(rand.N(d)) }
 
 var ports struct {
@@ -198,7 +200,7 @@ var ports struct {
 	given map[int]bool
 }
 
-// freePort returns a port of 127.0.0.1 below the ranges from which systems and package signalnode choose.
+// freePort returns a port of 127.0.0.1 below the ranges from which systems and package signalnode choose ports.
 func freePort() (string, error) {
 	ports.Lock()
 	defer ports.Unlock()

@@ -9,8 +9,9 @@ import (
 )
 
 func measureStart(b *bench) (section, error) {
-	s := section{title: "Start", how: "From fork and exec of the binary (its pages are in the kernel's cache) to the first reply `up ready 100%`. " +
-		"The client connects every 0.2 ms. A check that comes before the first verdict waits for it."}
+	s := section{title: "Start",
+		how: "From fork and exec of the binary (its pages are in the kernel's cache) to the first reply `up ready 100%`. " +
+			"The client connects every 0.2 ms. A check that comes before the first verdict waits for it."}
 	var took []time.Duration
 	for range pick(b, 25, 5) {
 		began := time.Now()
@@ -25,7 +26,8 @@ func measureStart(b *bench) (section, error) {
 		took = append(took, up.Sub(began))
 	}
 	s.rows = []row{
-		atMost(fmt.Sprintf("start → first `up` reply, p50 of %d", len(took)), 25, milliseconds(percentile(took, .5)), 1, "ms"),
+		atMost(fmt.Sprintf("start → first `up` reply, p50 of %d", len(took)), 25, milliseconds(percentile(took, .5)), 1,
+			"ms"),
 		told("start → first `up` reply, p99", amount(milliseconds(percentile(took, .99)), 1, "ms")),
 	}
 	return s, nil
@@ -41,7 +43,7 @@ func measureBinary(b *bench) (section, error) {
 	if err != nil {
 		return s, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close() //nolint:errcheck // only read
 	name := "binary: size, stripped"
 	if f.Section(".symtab") != nil || f.Section(".debug_info") != nil {
 		name = "binary: size (not stripped: the goal is for one that is)"

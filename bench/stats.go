@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// percentile is the smallest value that a part p (0 to 1) of all values does not exceed; 0 of none.
+// percentile returns the smallest value that is not below a part p (0 to 1) of all values, or 0 without values.
 func percentile(values []time.Duration, p float64) time.Duration {
 	if len(values) == 0 {
 		return 0
@@ -16,7 +16,7 @@ func percentile(values []time.Duration, p float64) time.Duration {
 	return sorted[min(max(rank, 1), len(sorted))-1]
 }
 
-// median is the middle value, or the mean of the two in the middle; 0 of none.
+// median returns the middle value, the mean of the two middle values, or 0 without values.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -29,7 +29,7 @@ func median(values []float64) float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
-// medianRatio is the median of the ratios of each round, a over b: a drift of the machine's speed falls on both.
+// medianRatio returns the median of the ratios of each round, a over b. A change in the machine's speed affects both.
 func medianRatio(a, b []float64) float64 {
 	var ratios []float64
 	for i := range min(len(a), len(b)) {

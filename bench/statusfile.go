@@ -6,8 +6,9 @@ import (
 )
 
 func measureStatusFile(b *bench) (section, error) {
-	s := section{title: "Status file", how: "A new status file is renamed into place at a random moment. A client asks the agent every 0.2 ms until the reply has changed. " +
-		"POLLING_INTERVAL=5, so no poll finds the change first."}
+	s := section{title: "Status file",
+		how: "A new status file is renamed into place at a random moment. A client asks the agent every 0.2 ms until the reply has changed. " +
+			"POLLING_INTERVAL=5, so no poll finds the change first."}
 	car, err := b.start(nil)
 	if err != nil {
 		return s, err
@@ -32,7 +33,8 @@ func measureStatusFile(b *bench) (section, error) {
 		took = append(took, changed.Sub(began))
 	}
 	s.rows = []row{
-		atMost(fmt.Sprintf("status file renamed → changed reply, p50 of %d", len(took)), .6, milliseconds(percentile(took, .5)), 2, "ms"),
+		atMost(fmt.Sprintf("status file renamed → changed reply, p50 of %d", len(took)), .6,
+			milliseconds(percentile(took, .5)), 2, "ms"),
 		atMost("status file renamed → changed reply, p99", 3, milliseconds(percentile(took, .99)), 2, "ms"),
 	}
 	return s, nil

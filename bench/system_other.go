@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// endWithParent does nothing: only Linux ends a process with its parent.
+// endWithParent does nothing: only Linux can end a process together with its parent.
 func endWithParent(*exec.Cmd) {}
 
-// nap waits for d, to the accuracy of the runtime's timers.
+// nap waits for d, with the accuracy of the runtime's timers.
 func nap(d time.Duration) { time.Sleep(d) } //nolint:forbidigo // a measurement waits for an exact time

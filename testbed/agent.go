@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Ask is one agent check: what the agent says until it closes.
+// Ask performs one agent check. It returns the whole reply, up to the end of the connection.
 func Ask(address string) (string, error) {
 	deadline := time.Now().Add(Bound)
 	conn, err := (&net.Dialer{Deadline: deadline}).DialContext(context.Background(), "tcp", address)

@@ -17,10 +17,10 @@ import (
 
 const module = "github.com/signal-sidecar/signal-sidecar"
 
-// folder holds the binary, "" before it is built.
+// folder is the folder with the binary, "" before it is built.
 var folder string
 
-// Main is for the TestMain of a package that uses Binary: it removes the binary in the end, and fails the package when a
+// Main is for the TestMain of a package that uses Binary. It removes the binary at the end, and fails the package if a
 // goroutine outlives its test.
 func Main(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
@@ -31,8 +31,8 @@ func Main(m *testing.M) {
 	}))
 }
 
-// Binary returns the path of the sidecar's binary: static and stripped, as make build makes it. The first test of a
-// package that needs it has go build bring it up to date.
+// Binary returns the path of the sidecar's binary, which is static and stripped, as make build makes it. The first test
+// of a package that calls Binary runs go build.
 func Binary(t testing.TB) string {
 	t.Helper()
 	path, err := build()
@@ -64,8 +64,8 @@ var build = sync.OnceValues(func() (string, error) {
 	return path, linkOrCopy(shared, path)
 })
 
-// sharedPath returns where the tests of all packages keep the binary of a module's folder: go build links it anew only
-// when something has changed. It is "" without a folder for caches.
+// sharedPath returns the path of the binary that the tests of all packages share, for the module's folder. With it, go
+// build links only if something has changed. The path is "" if there is no cache folder.
 func sharedPath(root string) string {
 	caches, err := os.UserCacheDir()
 	if err != nil {
@@ -75,7 +75,7 @@ func sharedPath(root string) string {
 	return filepath.Join(caches, "signal-sidecar", "test-binary-"+key, "signal-sidecar")
 }
 
-// lock makes a folder, and waits until no other process has it locked.
+// lock creates a folder and waits until no other process holds its lock.
 func lock(folder string) (unlock func(), err error) {
 	if err := os.MkdirAll(folder, 0o750); err != nil {
 		return nil, err
@@ -101,7 +101,8 @@ func compile(root, path string) error {
 	return nil
 }
 
-// linkOrCopy gives a package's tests a name of their own for the binary: another package's may replace the shared one.
+// linkOrCopy gives the tests of a package their own name for the binary, because another package's tests may replace
+// the shared one.
 func linkOrCopy(from, to string) error {
 	if os.Link(from, to) == nil {
 		return nil
@@ -113,7 +114,7 @@ func linkOrCopy(from, to string) error {
 	return os.WriteFile(to, content, 0o755) //nolint:gosec // a program
 }
 
-// moduleRoot is the folder of the product's module, also for the tests of another module.
+// moduleRoot returns the folder of the product's module, also for the tests of another module.
 func moduleRoot() (string, error) {
 	out, err := exec.CommandContext(context.Background(), "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {

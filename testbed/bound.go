@@ -2,5 +2,5 @@ package testbed
 
 import "time"
 
-// Bound is how long the testbed itself waits for what must happen; nothing takes as long unless it fails.
+// Bound limits every wait of the testbed. A wait takes this long only if it fails.
 const Bound = 30 * time.Second

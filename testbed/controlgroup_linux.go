@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// newControlGroup makes a control group, which is removed when all that was in it has ended.
+// newControlGroup creates a control group. It is removed when all processes in it have ended.
 func newControlGroup(t testing.TB, bound time.Duration) (path string) {
 	t.Helper()
 	path, err := os.MkdirTemp(controlGroups(t), "signal-sidecar-test-")
@@ -38,7 +38,7 @@ func newControlGroup(t testing.TB, bound time.Duration) (path string) {
 	return path
 }
 
-// controlGroups is where the file system of control groups is mounted.
+// controlGroups returns the path at which the cgroup2 file system is mounted.
 func controlGroups(t testing.TB) string {
 	t.Helper()
 	for line := range strings.Lines(Contents("/proc/mounts")) {

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// EnvironmentCase is what systemd makes of a file that a unit names with EnvironmentFile=.
+// EnvironmentCase is a file for EnvironmentFile= in a unit, and how systemd reads it.
 type EnvironmentCase struct {
 	File    string
 	Refused bool     // systemd ignores the whole file
 	Want    []string // NAME=value, in the order of the table
-	Notices int      // number of lines that are worth a notice
-	Since   int      // first version of systemd that does so, 0 for every version
+	Notices int      // number of lines that deserve a notice
+	Since   int      // first version of systemd that reads it so; 0 means every version
 }
 
 // EnvironmentCases reads the table of cases. A row is a file as a Go string, " -> ", and then the result: NAME="value"

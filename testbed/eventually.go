@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// pause is the shortest time between two looks at a condition.
+// pause is the shortest time between two checks of a condition.
 const pause = 2 * time.Millisecond
 
-// Eventually waits until the condition holds, and fails the test when it does not within the bound. A condition that is
-// costly, such as one that starts a process, gets at most half of the time.
+// Eventually waits until the condition holds. It fails the test if that takes longer than the bound. A costly
+// condition, such as one that starts a process, takes at most half of the time: the pause after it is as long as the
+// check was.
 func Eventually(t testing.TB, what string, bound time.Duration, condition func() bool) {
 	t.Helper()
 	limit := time.NewTimer(bound)

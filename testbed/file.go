@@ -5,13 +5,13 @@ import (
 	"testing"
 )
 
-// Contents is what is in a file, "" where there is none.
+// Contents returns the contents of a file, or "" if it cannot be read.
 func Contents(path string) string {
-	content, _ := os.ReadFile(path) // not there is empty
+	content, _ := os.ReadFile(path) // a missing file counts as empty
 	return string(content)
 }
 
-// ReplaceFile puts a file in the place of another, by rename.
+// ReplaceFile replaces a file by rename.
 func ReplaceFile(t testing.TB, path, content string) {
 	t.Helper()
 	Must(t, os.WriteFile(path+".new", []byte(content), 0o600))

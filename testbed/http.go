@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// Client uses each connection once, and asks directly whatever the environment says of proxies.
+// Client uses each connection once, and ignores the proxies that the environment names.
 var Client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: Bound}
 
-// Get returns an answer's code and body; 0 and the error's text without one.
+// Get returns the status code and the body of a reply, or 0 and the text of the error.
 func Get(url string) (code int, body string) { return ask(http.MethodGet, url, "") }
 
-// Post sends what curl -d sends, which must be accepted.
+// Post sends a request like curl -d. It fails the test if the server does not accept it.
 func Post(t testing.TB, url, text string) {
 	t.Helper()
 	if code, body := ask(http.MethodPost, url, text); code != http.StatusOK {

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// LogBuffer keeps what is written to it; it can be read meanwhile.
+// LogBuffer keeps what is written to it. It can be read at the same time.
 type LogBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -24,7 +24,7 @@ func (b *LogBuffer) String() string {
 	return b.text.String()
 }
 
-// Lines returns the lines so far, without their ends.
+// Lines returns the lines written so far, without their line ends.
 func (b *LogBuffer) Lines() []string {
 	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
 }

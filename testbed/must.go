@@ -2,7 +2,7 @@ package testbed
 
 import "testing"
 
-// Must fails the test with the error, if there is one.
+// Must fails the test if err is not nil.
 func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// lasting are the ports that LastingPort has given.
+// lasting holds the ports that LastingPort has returned.
 var lasting = struct {
 	sync.Mutex
 	ports map[int]bool
 }{ports: map[int]bool{}}
 
-// LastingPort returns a free port of 127.0.0.1 that stays free while nobody listens: it lies below the ranges from which
-// systems choose ports for connections, and from which package signalnode does.
+// LastingPort returns a free port of 127.0.0.1 that stays free while no process listens on it. It lies below the ranges
+// from which systems and package signalnode choose ports.
 func LastingPort(t testing.TB) string {
 	t.Helper()
 	lasting.Lock()

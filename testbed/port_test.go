@@ -7,7 +7,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestLastingPort: each is free, and given once.
+// TestLastingPort checks that each port is free, and returned only once.
 func TestLastingPort(t *testing.T) {
 	given := map[string]bool{}
 	for range 50 {

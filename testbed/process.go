@@ -11,12 +11,12 @@ import (
 // Process is a program that a test runs.
 type Process struct {
 	Cmd            *exec.Cmd
-	stdout, stderr string // files, which outlive whoever else has them open
+	stdout, stderr string // files, because other processes may keep them open longer
 	ended          chan struct{}
 }
 
-// Start starts a program, and kills it at the end of the test at the latest; the end of its output is shown if the test
-// failed. Standard output goes to a file, unless the command says where.
+// Start starts a program and kills it at the end of the test at the latest. If the test failed, the end of the
+// program's output is logged. Standard output goes to a file, unless the command sets another destination.
 func Start(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
 	p, err := start(t, cmd)
@@ -39,7 +39,7 @@ func start(t testing.TB, cmd *exec.Cmd) (*Process, error) {
 		cmd.Stdout = stdout
 	}
 	cmd.Stderr = stderr
-	endWithParent(cmd) // should the tests panic
+	endWithParent(cmd) // in case the tests panic
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -58,19 +58,19 @@ func start(t testing.TB, cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// tail is the end of a text, for the log of a failed test.
+// tail returns the end of a text, for the log of a failed test.
 func tail(text string) string {
 	const most = 4000
 	return text[max(0, len(text)-most):]
 }
 
-// Stdout is what the process wrote to standard output so far.
+// Stdout returns what the process has written to standard output so far.
 func (p *Process) Stdout() string { return Contents(p.stdout) }
 
-// Stderr is what the process wrote to standard error so far.
+// Stderr returns what the process has written to standard error so far.
 func (p *Process) Stderr() string { return Contents(p.stderr) }
 
-// Ended reports whether the process is gone.
+// Ended reports whether the process has ended.
 func (p *Process) Ended() bool {
 	select {
 	case <-p.ended:
@@ -88,14 +88,14 @@ func (p *Process) Signal(t testing.TB, s os.Signal) {
 	}
 }
 
-// Exit waits for the end and returns the exit code, -1 after a signal.
+// Exit waits for the end of the process and returns its exit code, or -1 if a signal ended it.
 func (p *Process) Exit(t testing.TB) int {
 	t.Helper()
 	Eventually(t, p.Cmd.Path+" to end", Bound, p.Ended)
 	return p.Cmd.ProcessState.ExitCode()
 }
 
-// Stop ends the process by a signal and returns the exit code and how long it took.
+// Stop sends the process a signal and waits for its end. It returns the exit code and the time that this took.
 func (p *Process) Stop(t testing.TB, s os.Signal) (code int, took time.Duration) {
 	t.Helper()
 	began := time.Now()

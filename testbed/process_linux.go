@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// endWithParent has the kernel kill the process of a command when this one ends, however it ends.
+// endWithParent makes the kernel kill the command's process when this process ends for any reason.
 func endWithParent(cmd *exec.Cmd) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = new(syscall.SysProcAttr)
@@ -18,7 +18,7 @@ func endWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 }
 
-// PeakMemory returns the largest resident size that the process has had, in bytes.
+// PeakMemory returns the largest resident size that the process has had so far, in bytes.
 func (p *Process) PeakMemory(t testing.TB) int {
 	t.Helper()
 	var kib int

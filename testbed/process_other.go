@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// endWithParent does nothing: only Linux ends a process with its parent.
+// endWithParent does nothing: only Linux can end a process together with its parent.
 func endWithParent(*exec.Cmd) {}
 
-// PeakMemory returns 0: only Linux gives the peak memory of a process that runs.
+// PeakMemory returns 0: only Linux reports the peak memory of a running process.
 func (p *Process) PeakMemory(t testing.TB) int {
 	t.Log("the memory of a process is measured on Linux only")
 	return 0

@@ -15,7 +15,9 @@ func TestProcess(t *testing.T) {
 	in, err := cmd.StdinPipe()
 	testbed.Must(t, err)
 	p := testbed.Start(t, cmd)
-	testbed.Eventually(t, "its output", testbed.Bound, func() bool { return p.Stdout() == "said\n" && p.Stderr() == "complained\n" })
+	testbed.Eventually(t, "its output", testbed.Bound, func() bool {
+		return p.Stdout() == "said\n" && p.Stderr() == "complained\n"
+	})
 	if p.Ended() {
 		t.Error("the program has ended although its standard input is open")
 	}
@@ -25,7 +27,7 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// TestProcessIsStopped by a signal, and writes where its command says.
+// TestProcessIsStopped stops a process by a signal. Its output goes where its command sets it.
 func TestProcessIsStopped(t *testing.T) {
 	cmd := exec.Command("cat")
 	_, err := cmd.StdinPipe()

@@ -12,7 +12,8 @@ import (
 
 var prometheusListens = regexp.MustCompile(`msg="Listening on" (?:component=web )?address=(\S+)`)
 
-// StartPrometheus runs Prometheus with a configuration and further arguments, and returns its address once it is ready.
+// StartPrometheus runs Prometheus with a configuration and further arguments. It returns the address when Prometheus is
+// ready.
 func StartPrometheus(t testing.TB, config string, arguments ...string) (address string) {
 	t.Helper()
 	path, folder := Component(t, "prometheus"), t.TempDir()

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Background runs a long-running part. Stop ends its context, waits for its end, and returns what it returned, as often as it
-// is asked; what does not end within the bound is an error.
+// Background runs a long-running function. Stop ends its context, waits for its end and returns its error. It can be
+// called several times. It returns an error if the function does not end within the bound.
 func Background(run func(context.Context) error, bound time.Duration) (stop func() error, ended <-chan struct{}) {
 	ctx, cancel := context.WithCancel(context.Background())
 	end := make(chan struct{})

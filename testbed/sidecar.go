@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// Loopback has the sidecar listen on free ports of loopback.
+// Loopback makes the sidecar listen on free ports of loopback.
 var Loopback = Vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": "0", "TCP_PORT": "0"}
 
-// Quick makes the sidecar fast, and its verdicts those of the moment.
+// Quick makes the sidecar poll often, without dampening and without a grace interval.
 var Quick = Vars{
 	"POLLING_INTERVAL": "0.1", "PROBE_TIMEOUT": "10", "HEALTH_DAMPENING_INTERVAL": "0", "DRAIN_GRACE_INTERVAL": "0",
 }
@@ -24,14 +24,14 @@ type Sidecar struct {
 	Held        string // address of the held agent port, "" without it
 }
 
-// StartSidecar runs the binary on free ports of loopback, unless the variables say otherwise, and returns once its ports
-// are open.
+// StartSidecar runs the binary and returns when its ports are open. They are free ports of loopback, unless the
+// variables set others.
 func StartSidecar(t testing.TB, v Vars) *Sidecar {
 	t.Helper()
 	return StartSidecarBy(t, v, Binary(t))
 }
 
-// StartSidecarBy does so by a program that becomes the binary.
+// StartSidecarBy is like StartSidecar, but starts a program that becomes the binary.
 func StartSidecarBy(t testing.TB, v Vars, program string, args ...string) *Sidecar {
 	t.Helper()
 	cmd := exec.CommandContext(context.Background(), program, args...)
@@ -41,7 +41,7 @@ func StartSidecarBy(t testing.TB, v Vars, program string, args ...string) *Sidec
 	return s
 }
 
-// started waits until the ports are open, and learns where they are.
+// started waits until the ports are open, and takes their addresses from the log.
 func (s *Sidecar) started(t testing.TB) {
 	t.Helper()
 	Eventually(t, "the sidecar to open its ports", Bound, func() bool {
@@ -61,7 +61,7 @@ func (s *Sidecar) started(t testing.TB) {
 // Entry is a line of the log.
 type Entry map[string]any
 
-// Log is what was logged so far.
+// Log returns all lines that were logged so far.
 func (s *Sidecar) Log() (all []Entry) {
 	for line := range strings.Lines(s.Stdout()) {
 		var e Entry
@@ -72,7 +72,7 @@ func (s *Sidecar) Log() (all []Entry) {
 	return all
 }
 
-// Logged returns the lines with the message and the attributes, given as names and values.
+// Logged returns the lines with the message and the attributes, which are given as names and values.
 func (s *Sidecar) Logged(message string, attributes ...string) (found []Entry) {
 	for _, e := range s.Log() {
 		fits := e["message"] == message
@@ -86,7 +86,8 @@ func (s *Sidecar) Logged(message string, attributes ...string) (found []Entry) {
 	return found
 }
 
-// Metric is the value of a series in /metrics, such as signal_probe_success{probe="prosody"}; "" without it.
+// Metric returns the value of a series in /metrics, such as signal_probe_success{probe="prosody"}, or "" if it is
+// missing.
 func (s *Sidecar) Metric(series string) string {
 	_, text := Get("http://" + s.HTTP + "/metrics")
 	for line := range strings.Lines(text) {
@@ -97,7 +98,7 @@ func (s *Sidecar) Metric(series string) string {
 	return ""
 }
 
-// Becomes waits until the agent says the line, given without its end.
+// Becomes waits until the agent replies with the line, which is given without its line end.
 func (s *Sidecar) Becomes(t testing.TB, line string) {
 	t.Helper()
 	last := ""

@@ -13,13 +13,13 @@ import (
 
 // Systemd is a systemd that was booted for a test, in namespaces of its own.
 type Systemd struct {
-	PID    string   // as seen from here
-	spaces []string // as unshare and nsenter have them
+	PID    string   // its process id outside of its namespaces
+	spaces []string // as options of unshare and nsenter
 }
 
-// BootSystemd starts a program that becomes systemd, in a control group and in namespaces of its own besides those that
-// are named as unshare has them, such as --net. It returns once systemd has reached its basic target, and fails the test
-// when that, or the end of all that ran there, takes longer than the bound.
+// BootSystemd starts a program that becomes systemd, in a control group and namespaces of its own. The parameter spaces
+// adds namespaces, as options of unshare, such as --net. BootSystemd returns when systemd has reached its basic target.
+// It fails the test if that, or the end of all processes that ran there, takes longer than the bound.
 func BootSystemd(t testing.TB, bound time.Duration, spaces []string, program ...string) *Systemd {
 	t.Helper()
 	unshare := Component(t, "unshare")
@@ -28,7 +28,8 @@ func BootSystemd(t testing.TB, bound time.Duration, spaces []string, program ...
 	Must(t, err)
 	defer group.Close()
 	s := &Systemd{spaces: append([]string{"--mount", "--pid", "--cgroup", "--uts", "--ipc"}, spaces...)}
-	cmd := exec.CommandContext(context.Background(), unshare, append(append([]string{"--fork", "--kill-child"}, s.spaces...), program...)...)
+	cmd := exec.CommandContext(context.Background(), unshare,
+		append(append([]string{"--fork", "--kill-child"}, s.spaces...), program...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(group.Fd())}
 	p, err := start(t, cmd)
 	if err != nil {
@@ -45,7 +46,7 @@ func BootSystemd(t testing.TB, bound time.Duration, spaces []string, program ...
 	return s
 }
 
-// isUp asks systemd whether it has reached its basic target.
+// isUp reports whether systemd has reached its basic target.
 func (s *Systemd) isUp(bound time.Duration) bool {
 	line := append(s.Enter(), "timeout", fmt.Sprint(int(bound.Seconds())), "systemctl", "is-active", "basic.target")
 	cmd := exec.CommandContext(context.Background(), line[0], line[1:]...)
@@ -54,7 +55,7 @@ func (s *Systemd) isUp(bound time.Duration) bool {
 	return err == nil && string(out) == "active\n"
 }
 
-// Enter is the beginning of a command line, which runs what follows as root in systemd's namespaces.
+// Enter returns the beginning of a command line: what follows it runs as root in systemd's namespaces.
 func (s *Systemd) Enter() []string {
 	return append([]string{"nsenter", "--target", s.PID}, s.spaces...)
 }

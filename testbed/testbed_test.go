@@ -15,7 +15,8 @@ import (
 
 func TestMain(m *testing.M) { testbed.Main(m) }
 
-// TestOnlyForTests: no package of the product, its simulator or its benchmark imports the testbed, however indirectly.
+// TestOnlyForTests checks that no package of the product, its simulator or its benchmark imports the testbed, directly
+// or indirectly.
 func TestOnlyForTests(t *testing.T) {
 	const list, testbeds = `{{.ImportPath}} imports {{range .Deps}}{{.}} {{end}}`, "/signal-sidecar/testbed"
 	out, err := exec.Command("go", "list", "-f", list, "../...").Output()
@@ -40,7 +41,7 @@ func TestOnlyForTests(t *testing.T) {
 	}
 }
 
-// witness is a test that may end without ending this one: it notes how.
+// witness is a testing.TB that records how a part of a test ended, without ending the test.
 type witness struct {
 	testing.TB
 	ended string
@@ -56,7 +57,7 @@ func (w *witness) end(how string) {
 	runtime.Goexit() // as the methods of a real test do
 }
 
-// outcome runs part of a test and returns how it ended: "skipped", "failed" or, when it came to its end, "".
+// outcome runs a part of a test. It returns "skipped" or "failed", or "" if the part ran to its end.
 func outcome(t *testing.T, part func(testing.TB)) string {
 	w := &witness{TB: t}
 	var run sync.WaitGroup
@@ -68,7 +69,8 @@ func outcome(t *testing.T, part func(testing.TB)) string {
 func TestEventually(t *testing.T) {
 	looks := 0
 	third := func() bool { looks++; return looks == 3 }
-	if failed := outcome(t, func(t testing.TB) { testbed.Eventually(t, "the third look", time.Minute, third) }); failed != "" || looks != 3 {
+	if failed := outcome(t,
+		func(t testing.TB) { testbed.Eventually(t, "the third look", time.Minute, third) }); failed != "" || looks != 3 {
 		t.Errorf("%q after %d looks", failed, looks)
 	}
 	if failed := outcome(t, func(t testing.TB) {
@@ -78,7 +80,7 @@ func TestEventually(t *testing.T) {
 	}
 }
 
-// TestLogBuffer is read while it is written.
+// TestLogBuffer reads the buffer while it is written.
 func TestLogBuffer(t *testing.T) {
 	var b testbed.LogBuffer
 	var writing sync.WaitGroup
@@ -98,7 +100,8 @@ func TestLogBuffer(t *testing.T) {
 	}
 }
 
-// TestBackground ends what runs by its context, and says what does not end.
+// TestBackground checks that the end of the context ends the function, and that Stop reports a function that does not
+// end.
 func TestBackground(t *testing.T) {
 	failed := errors.New("failed")
 	stop, ended := testbed.Background(func(ctx context.Context) error { <-ctx.Done(); return failed }, time.Minute)
@@ -117,7 +120,7 @@ func TestBackground(t *testing.T) {
 	<-ended
 }
 
-// TestMissing: what is missing skips a test, and fails it in CI.
+// TestMissing checks that a missing thing skips a test, and fails it in CI.
 func TestMissing(t *testing.T) {
 	for ci, want := range map[string]string{"": "skipped", "true": "failed"} {
 		t.Setenv("CI", ci)
@@ -130,13 +133,14 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestBinary is built once, and runs.
+// TestBinary checks that the binary is built once, and runs.
 func TestBinary(t *testing.T) {
 	path := testbed.Binary(t)
 	if again := testbed.Binary(t); again != path {
 		t.Errorf("%s, then %s", path, again)
 	}
-	if out, err := exec.Command(path, "version").CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "signal-sidecar ") {
+	if out, err := exec.Command(path, "version").CombinedOutput(); err != nil ||
+		!strings.HasPrefix(string(out), "signal-sidecar ") {
 		t.Errorf("version: %v, %s", err, out)
 	}
 }

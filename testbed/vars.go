@@ -8,7 +8,7 @@ import (
 // Vars are environment variables.
 type Vars map[string]string
 
-// With returns the variables with others on top.
+// With returns a copy of the variables, with others added. A value in others replaces one in v.
 func (v Vars) With(others Vars) Vars {
 	all := Vars{}
 	maps.Copy(all, v)
@@ -16,7 +16,7 @@ func (v Vars) With(others Vars) Vars {
 	return all
 }
 
-// Environ is the whole environment of a process: what the system needs, and the variables.
+// Environ returns the whole environment of a process: PATH and HOME, and the variables.
 func (v Vars) Environ() []string {
 	all := append(make([]string, 0, len(v)+2), "PATH="+os.Getenv("PATH"), "HOME=/nonexistent")
 	for name, value := range v {

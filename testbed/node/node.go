@@ -1,5 +1,5 @@
-// Package node gives tests a simulated signal node with a status file. It is not in package testbed because the tests of
-// signalnode import that. Only tests import it.
+// Package node gives tests a simulated signal node with a status file. It is not part of package testbed, because the
+// tests of signalnode import testbed. Only tests import it.
 package node
 
 import (
@@ -16,13 +16,13 @@ type Node struct {
 	StatusPath string
 }
 
-// Start returns a healthy node whose status file says ready; it ends with the test.
+// Start returns a healthy node whose status file contains ready. The node ends with the test.
 func Start(t testing.TB) *Node {
 	t.Helper()
 	return StartAt(t, "")
 }
 
-// StartAt does so with prosody at an address, host:port.
+// StartAt is like Start, with prosody at an address (host:port).
 func StartAt(t testing.TB, prosody string) *Node {
 	t.Helper()
 	simulated, err := signalnode.StartAt("", prosody)
@@ -33,12 +33,12 @@ func StartAt(t testing.TB, prosody string) *Node {
 	return n
 }
 
-// Settings has a sidecar look after the node.
+// Settings returns the settings of a sidecar that probes the node.
 func (n *Node) Settings() testbed.Vars {
 	return testbed.Vars{"JICOFO_ORIG": n.Jicofo.Origin(), "PROSODY_ORIG": n.Prosody.Origin(), "STATUS_PATH": n.StatusPath}
 }
 
-// Say puts a word into the status file, by rename.
+// Say writes a word to the status file, by rename.
 func (n *Node) Say(t testing.TB, word string) {
 	t.Helper()
 	testbed.ReplaceFile(t, n.StatusPath, word+"\n")

@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { testbed.Main(m) }
 
-// TestSidecar runs one beside a node, and asks it in each way.
+// TestSidecar runs a sidecar beside a node, and requests its verdict in each way.
 func TestSidecar(t *testing.T) {
 	n := node.Start(t)
 	s := testbed.StartSidecar(t, testbed.Quick.With(n.Settings()))
