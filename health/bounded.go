@@ -8,7 +8,7 @@ const (
 	maxKeptDetail   = 1024
 )
 
-// bounded returns a copy of the machine that keeps nothing large alive.
+// bounded returns a copy of the machine without large texts and without the rooms of the census.
 func (m *Machine) bounded() Machine {
 	short := *m
 	short.latest = m.latest.Bounded()
@@ -58,7 +58,7 @@ func (c *Census) bounded() *Census {
 	return &short
 }
 
-// cut returns the beginning of a text; a copy, because a part of a string keeps all of it alive.
+// cut returns at most the first limit bytes of a text. It copies them: a substring would keep the whole text in memory.
 func cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text

@@ -5,28 +5,29 @@ import (
 	"time"
 )
 
-// Change is a change of the verdict: see Verdict.Same.
+// Change is a change of the verdict. Verdict.Same defines what counts as one.
 type Change struct {
-	// At is when it was due: when what caused it was observed, or the exact moment of a deadline, however late the timer
-	// fired.
+	// At is the time when its cause was observed, or the exact time of the deadline that caused it, even if the timer
+	// fired late.
 	At       time.Time
 	From, To Verdict
 }
 
-// Incident is the one that the change belongs to, "" for none; a recovery belongs to the one that it ends.
+// Incident returns the id of the incident that the change belongs to, "" if there is none. A recovery belongs to the
+// incident that it ends.
 func (c Change) Incident() string { return cmp.Or(c.To.Incident, c.From.Incident) }
 
-// Step is everything that one call of Machine.Observe or Machine.Advance did. It shares nothing large with the Machine, so
-// that it can be kept.
+// Step is everything that one call of Machine.Observe or Machine.Advance did. It does not share large data with the
+// Machine, so callers may keep it.
 type Step struct {
-	// At is when the observation was taken in, or the moment of the last deadline that was passed. It never runs backwards
-	// from step to step.
+	// At is the time when the observation was taken in, or the time of the last deadline that passed. It never runs
+	// backwards from step to step.
 	At time.Time
-	// Observation is what was observed, as Observation.Bounded has it; zero when only deadlines were passed.
+	// Observation is what was observed, bounded by Observation.Bounded. It is zero when only deadlines passed.
 	Observation Observation
-	// Changes are those of each deadline that was passed, and last that of the observation. There may be none.
+	// Changes are the changes at the deadlines that passed, then the change from the observation. It may be empty.
 	Changes []Change
-	// Verdict is the one after the step.
+	// Verdict is the verdict after the step.
 	Verdict Verdict
 
 	before Machine // bounded

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// checkpoint is the state of a Machine as JSON, without its config.
+// checkpoint is the state of a Machine in JSON, without its config.
 type checkpoint struct {
 	Now         time.Time `json:"now,omitzero"`
-	Observation           // the latest of each part, without a time
+	Observation           // the latest value of each part, without a time
 
 	Observed      time.Time          `json:"observed,omitzero"`
 	LastUnhealthy time.Time          `json:"last_unhealthy,omitzero"`
@@ -47,9 +47,9 @@ type checkpointEpisode struct {
 	ReportedDown bool      `json:"reported_down,omitempty"`
 }
 
-// MarshalJSON writes the machine's whole state but its config. Only monotonic time counts (spec section 3), and JSON has
-// none: every moment is written by its distance from the machine's present, so that a jump of the wall clock in
-// between does not matter.
+// MarshalJSON returns the state of the machine without its config. Only monotonic time counts (spec section 3), and
+// JSON cannot hold it. MarshalJSON therefore writes each time by its distance from the machine's present, so a jump of
+// the wall clock does not change the distances.
 func (m *Machine) MarshalJSON() ([]byte, error) {
 	c := checkpoint{
 		Now: wall(m.now), Observation: m.latest, Observed: m.rebase(m.latest.At), LastUnhealthy: m.rebase(m.lastUnhealthy),
@@ -67,7 +67,7 @@ func (m *Machine) MarshalJSON() ([]byte, error) {
 	return json.Marshal(c)
 }
 
-// UnmarshalJSON puts the machine into a state that MarshalJSON wrote, and leaves its config as it is.
+// UnmarshalJSON restores a state that MarshalJSON wrote. It does not change the config.
 func (m *Machine) UnmarshalJSON(text []byte) error {
 	var c checkpoint
 	if err := json.Unmarshal(text, &c); err != nil {
@@ -82,14 +82,14 @@ func (m *Machine) UnmarshalJSON(text []byte) error {
 		m.episode = episode{open: true, began: e.Began, rawUnhealthy: e.RawUnhealthy, reportedDown: e.ReportedDown}
 	}
 	m.latest.At = c.Observed
-	m.verdict.Reasons = c.Reasons // for the moments since when they hold
+	m.verdict.Reasons = c.Reasons // derive takes Since of each reason from here
 	if m.derive(); !m.verdict.Known {
 		m.verdict = Verdict{}
 	}
 	return nil
 }
 
-// rebase returns a moment on the wall clock of the machine's present.
+// rebase returns a time as the wall clock time that has the same distance from the machine's present.
 func (m *Machine) rebase(t time.Time) time.Time {
 	if t.IsZero() {
 		return t
@@ -97,5 +97,5 @@ func (m *Machine) rebase(t time.Time) time.Time {
 	return wall(m.now).Add(t.Sub(m.now))
 }
 
-// wall returns a moment without its monotonic reading, in UTC.
+// wall returns the time in UTC without its monotonic reading.
 func wall(t time.Time) time.Time { return t.Round(0).UTC() }

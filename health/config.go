@@ -1,5 +1,6 @@
-// Package health knows what a signal node's health is: what was observed, what follows from it, why, and until when.
-// It is the only place that knows the rules (spec section 3); everything else observes for it or renders its verdict.
+// Package health decides the health of a signal node: what was observed, which verdict follows from it, why, and until
+// when. It is the only package that contains the rules (spec section 3). Other packages make the observations or show
+// the verdict.
 package health
 
 import (
@@ -7,42 +8,44 @@ import (
 	"time"
 )
 
-// GraceScope says which failures the drain grace covers.
+// GraceScope selects the failures that the drain grace covers.
 type GraceScope string
 
-// The scopes of DRAIN_GRACE_SCOPE.
+// The values of DRAIN_GRACE_SCOPE.
 const (
-	// ScopeJicofo covers whatever is wrong with jicofo while prosody works, and a prosody that times out.
+	// ScopeJicofo covers every failure of jicofo while prosody works, and a timeout of prosody.
 	ScopeJicofo GraceScope = "jicofo"
-	// ScopeSoft covers soft failures only: jicofo's own 503 and a prosody that times out.
+	// ScopeSoft covers only soft failures: a 503 from jicofo and a timeout of prosody.
 	ScopeSoft GraceScope = "soft"
 )
 
 // Config holds the settings that the rules depend on.
 type Config struct {
-	// ParticipantMax is the number of participants above which ready turns into drain; > 0.
+	// ParticipantMax is the number of participants above which ready turns into drain. It must be > 0.
 	ParticipantMax float64
 	// WeightParticipants derives the weight from the participants.
 	WeightParticipants bool
-	// HealthDampening is how long after the last unhealthy observation the node is still reported unhealthy; 0 disables.
+	// HealthDampening is how long the node is still reported unhealthy after the last unhealthy observation; 0 disables
+	// it.
 	HealthDampening time.Duration
-	// DrainGrace is for how long a qualifying failure shows as drain instead of down; 0 disables.
+	// DrainGrace is how long a failure that qualifies is reported as drain instead of down; 0 disables it.
 	DrainGrace time.Duration
-	// DrainGraceScope says what qualifies.
+	// DrainGraceScope selects the failures that qualify.
 	DrainGraceScope GraceScope
-	// UnreachableTolerance is for how long a service that was healthy may refuse or reset connections; 0 disables.
+	// UnreachableTolerance is how long a service that was healthy may refuse or reset connections; 0 disables it.
 	UnreachableTolerance time.Duration
 	// AgentDescription adds the root reason to the agent reply.
 	AgentDescription bool
-	// Instance tells incidents of one sidecar from those of another that began at the same moment: their ids end in its
-	// first 8 characters.
+	// Instance identifies the sidecar. Incident ids end in its first 8 characters, because incidents of two sidecars can
+	// begin at the same time.
 	Instance string
-	// Census says that the census is polled: its sums are then part of the report.
+	// Census enables the sums over the census in the report. It is set when the census is polled.
 	Census bool
 }
 
-// Normalize returns the config that is in force, and a warning for each setting that had to be changed: a drain grace
-// that is not above the dampening interval, while both are on, is forced to dampening + 1 s (spec section 1).
+// Normalize returns the config to use, and a warning for each setting that it changed. If dampening and drain grace are
+// both enabled, the grace must be longer than the dampening interval; otherwise Normalize sets it to dampening + 1 s
+// (spec section 1).
 func (c Config) Normalize() (Config, []string) {
 	if c.HealthDampening <= 0 || c.DrainGrace <= 0 || c.DrainGrace > c.HealthDampening {
 		return c, nil

@@ -1,6 +1,6 @@
 package health
 
-// Explanation says why the verdict is what it is, and what becomes of it: the answer of /signal/explain.
+// Explanation is the response of /signal/explain: why the verdict is what it is, and how it will change.
 type Explanation struct {
 	Time         *Time  `json:"time"`
 	State        string `json:"state"` // down, or the drain state of a node that is up; none before the first verdict
@@ -9,13 +9,14 @@ type Explanation struct {
 	Incident     string `json:"incident,omitempty"`
 	// Reasons are the causes, root causes first.
 	Reasons []ExplainedReason `json:"reasons"`
-	// Next is what the verdict turns into by itself if nothing new is observed; nil when it stays.
+	// Next is the change of the verdict if nothing new is observed; nil if it will not change by itself.
 	Next *ExplainedChange `json:"next"`
-	// Tolerated are the services that refuse connections and whose last observation counts (UNREACHABLE_TOLERANCE).
+	// Tolerated are the services that refuse or reset connections but whose last good observation still counts
+	// (UNREACHABLE_TOLERANCE).
 	Tolerated []ExplainedTolerance `json:"tolerated,omitempty"`
 }
 
-// ExplainedTolerance is a Tolerated with its moments as reports spell them.
+// ExplainedTolerance is a Tolerated with times in the format of reports.
 type ExplainedTolerance struct {
 	Service string `json:"service"`
 	Text    string `json:"text"`
@@ -23,21 +24,21 @@ type ExplainedTolerance struct {
 	Until   Time   `json:"until"`
 }
 
-// ExplainedReason is a reason with its moment as reports spell it.
+// ExplainedReason is a Reason with its time in the format of reports.
 type ExplainedReason struct {
 	Code  Code   `json:"code"`
 	Text  string `json:"text"`
 	Since Time   `json:"since"`
 }
 
-// ExplainedChange is a change of the verdict that will come.
+// ExplainedChange is a future change of the verdict.
 type ExplainedChange struct {
 	At           Time   `json:"at"`
 	State        string `json:"state"`
 	AgentMessage string `json:"agentmessage"`
 }
 
-// Explain renders the snapshot's reasons.
+// Explain returns the explanation of the snapshot's verdict.
 func (s *Snapshot) Explain() Explanation {
 	v := s.Verdict
 	e := Explanation{
@@ -51,7 +52,8 @@ func (s *Snapshot) Explain() Explanation {
 		e.Reasons[i] = ExplainedReason{r.Code, r.Text, Time(r.Since)}
 	}
 	for _, t := range v.Tolerated {
-		e.Tolerated = append(e.Tolerated, ExplainedTolerance{t.Service, t.Text, Time(t.Since), Time(s.machine.rebase(t.Until))})
+		e.Tolerated = append(e.Tolerated,
+			ExplainedTolerance{t.Service, t.Text, Time(t.Since), Time(s.machine.rebase(t.Until))})
 	}
 	if next, ok := s.Next(); ok {
 		e.Next = &ExplainedChange{Time(s.machine.rebase(v.Until)), next.State(), s.machine.reply(next)}

@@ -2,11 +2,11 @@ package health
 
 import "time"
 
-// Machine derives the verdict from observations and time (spec section 3). It is deterministic, reads no clock and
-// starts nothing; it is not safe for concurrent use. A copy of a Machine is an independent Machine.
+// Machine derives the verdict from observations and time (spec section 3). It is deterministic: it reads no clock and
+// starts no goroutine or timer. It is not safe for concurrent use. A copy of a Machine is independent of the original.
 //
-// Time never runs backwards in a Machine: an earlier instant than the latest it has seen counts as that latest one.
-// A deadline comes before an observation of the same instant.
+// Time never runs backwards in a Machine: a time before the latest one that it has seen counts as the latest one. A
+// deadline comes before an observation at the same time.
 type Machine struct {
 	cfg     Config
 	now     time.Time
@@ -16,35 +16,35 @@ type Machine struct {
 	jicofoRefusal  refusal[Jicofo]
 	prosodyRefusal refusal[Prosody]
 
-	lastUnhealthy time.Time // when a part was last seen unhealthy
-	beenHealthy   bool      // whether the node was ever healthy
-	unhealthyRuns int       // how often the node turned unhealthy
+	lastUnhealthy time.Time // when a part was last observed unhealthy
+	beenHealthy   bool      // whether the node has ever been healthy
+	unhealthyRuns int       // how often the node has turned unhealthy
 	episode       episode
 }
 
-// An episode begins when the node turns unhealthy and ends when it is reported healthy without mitigation again. A node
-// that relapses while its return is dampened is therefore still in the same episode. An episode that was reported unhealthy
-// gets no grace any more: else a node that is down would come up because something else fails.
+// An episode begins when the node turns unhealthy, and ends when it is reported healthy without mitigation again. If
+// the node fails again while its recovery is dampened, the episode continues. An episode that was reported unhealthy
+// gets no grace any more. Otherwise another failure could bring up a node that is down.
 type episode struct {
 	open         bool
-	rawUnhealthy bool // the node is unhealthy at this moment of the episode
+	rawUnhealthy bool // the node is unhealthy now
 	began        time.Time
-	reportedDown bool // it was reported unhealthy at some moment of the episode
+	reportedDown bool // the node was reported unhealthy during the episode
 }
 
-// NewMachine returns a Machine that has seen nothing. The config is taken as it is: see Config.Normalize.
+// NewMachine returns a Machine without observations. It uses the config as it is: see Config.Normalize.
 func NewMachine(cfg Config) *Machine { return &Machine{cfg: cfg} }
 
 // Config returns the config in force.
 func (m *Machine) Config() Config { return m.cfg }
 
-// Now returns the latest instant that the Machine has seen, zero before the first.
+// Now returns the latest time that the Machine has seen, zero before the first.
 func (m *Machine) Now() time.Time { return m.now }
 
 // Verdict returns the verdict at Now.
 func (m *Machine) Verdict() Verdict { return m.verdict }
 
-// WithConfig returns a copy with another config, and the verdict that follows from it at Now.
+// WithConfig returns a copy with another config. Its verdict is the one that follows from that config at Now.
 func (m *Machine) WithConfig(cfg Config) *Machine {
 	changed := *m
 	changed.cfg = cfg
@@ -53,7 +53,7 @@ func (m *Machine) WithConfig(cfg Config) *Machine {
 	return &changed
 }
 
-// Observe passes the deadlines up to o.At, each at its moment, and then takes in the observation.
+// Observe passes the deadlines up to o.At, each at its own time, and then takes in the observation.
 func (m *Machine) Observe(o Observation) Step {
 	step := Step{Observation: o.Bounded(), before: m.bounded()}
 	_, step.Changes = m.passDeadlines(o.At)
@@ -65,8 +65,8 @@ func (m *Machine) Observe(o Observation) Step {
 	return step
 }
 
-// Advance lets time pass to now, with every deadline on the way, each at its moment. It returns false when no deadline was
-// passed: nothing happened then.
+// Advance moves the time forward to now and passes each deadline on the way at its own time. It returns false when no
+// deadline passed; then nothing changed.
 func (m *Machine) Advance(now time.Time) (Step, bool) {
 	if at := m.deadline(); at.IsZero() || at.After(now) {
 		m.moveTo(now)
@@ -78,8 +78,8 @@ func (m *Machine) Advance(now time.Time) (Step, bool) {
 	return step, true
 }
 
-// Next returns the verdict from Verdict.Until on if nothing is observed before. It is false when the verdict does not
-// change by itself.
+// Next returns the verdict that holds from Verdict.Until on if nothing is observed before. It returns false when the
+// verdict will not change by itself.
 func (m *Machine) Next() (Verdict, bool) {
 	if m.verdict.Until.IsZero() {
 		return Verdict{}, false
@@ -89,7 +89,7 @@ func (m *Machine) Next() (Verdict, bool) {
 	return future.verdict, true
 }
 
-// take replaces what was known of a part by what was observed, unless that is tolerated.
+// take stores the observed part as the latest, unless the tolerance applies to it.
 func (m *Machine) take(o Observation) {
 	unhealthy := false
 	switch {
@@ -117,12 +117,12 @@ func (m *Machine) take(o Observation) {
 	}
 }
 
-// deadline returns when something changes by itself, zero for never.
+// deadline returns the time of the next change without an observation, zero if there is none.
 func (m *Machine) deadline() time.Time {
 	return earlier(m.verdict.Until, m.toleranceEnd())
 }
 
-// earlier returns the earlier of two moments, of which a zero one means never.
+// earlier returns the earlier of two times. A zero time means never.
 func earlier(t, u time.Time) time.Time {
 	if t.IsZero() || !u.IsZero() && u.Before(t) {
 		return u
@@ -130,8 +130,8 @@ func earlier(t, u time.Time) time.Time {
 	return t
 }
 
-// passDeadlines lets time pass to a moment, with every deadline on the way, each at its moment. It returns the moment of
-// the last one and the changes. A deadline that lies in the past, as a change of the config can bring it, counts as now.
+// passDeadlines moves the time forward and passes each deadline on the way at its own time. It returns the time of the
+// last one and the changes. A deadline in the past, which a changed config can cause, counts as now.
 func (m *Machine) passDeadlines(to time.Time) (last time.Time, changes []Change) {
 	for {
 		at := m.deadline()
@@ -144,14 +144,14 @@ func (m *Machine) passDeadlines(to time.Time) (last time.Time, changes []Change)
 		m.endTolerance()
 		last, changes = m.now, appendChange(changes, m.now, from, m.verdict)
 		if next := m.deadline(); !next.IsZero() && !next.After(m.now) {
-			break // in a state that no Machine comes to, but a recording may hold any
+			break // no Machine reaches this state, but a recording may contain it
 		}
 	}
 	m.moveTo(to)
 	return last, changes
 }
 
-// moveTo moves the present forward.
+// moveTo moves the present forward. It never moves it back.
 func (m *Machine) moveTo(at time.Time) {
 	if at.After(m.now) {
 		m.now = at
@@ -166,7 +166,7 @@ func (m *Machine) statusAllows() bool {
 	return m.latest.StatusFile.Found && m.latest.StatusFile.Word() != WordUnhealthy
 }
 
-// derive brings the episode up to the present and derives the verdict from it and the latest observations.
+// derive updates the episode, and derives the verdict from it and from the latest observations.
 func (m *Machine) derive() {
 	j, p, f := m.latest.Jicofo, m.latest.Prosody, m.latest.StatusFile
 	if j == nil || p == nil || f == nil {
@@ -218,7 +218,7 @@ func (m *Machine) grace(v *Verdict) {
 	}
 }
 
-// incident names the current episode after the moment it began and the instance that saw it.
+// incident returns the id of the current episode: the time when it began, and the instance.
 func (m *Machine) incident() string {
 	if !m.episode.open {
 		return ""
@@ -226,7 +226,7 @@ func (m *Machine) incident() string {
 	return m.episode.began.UTC().Format("20060102T150405.000Z") + "-" + m.cfg.Instance[:min(len(m.cfg.Instance), 8)]
 }
 
-// graceQualifies reports whether what is wrong is covered by the drain grace.
+// graceQualifies reports whether the drain grace covers the present failures.
 func (m *Machine) graceQualifies() bool {
 	if !m.statusAllows() {
 		return false
@@ -238,7 +238,8 @@ func (m *Machine) graceQualifies() bool {
 	return !m.jicofoWorks() && p.Healthy() || p.SoftDown() && (j.Healthy() || j.SoftDown())
 }
 
-// status is the drain state before mitigation: the file's word, and drain when a ready node is overloaded.
+// status returns the drain state before mitigation: the word in the status file, or drain if a ready node is
+// overloaded.
 func (m *Machine) status() Status {
 	status := m.latest.StatusFile.Word().status()
 	if status == StatusReady && m.overParticipantMax() {

@@ -8,15 +8,16 @@ import (
 	"time"
 )
 
-// slack is how much later than it should a verdict may change: machines are busy.
+// slack is how late a change of the verdict may be. A busy machine delays the timer.
 const slack = 5 * time.Second
 
-// Listener is called with each step and the snapshot after it, in order, on the goroutine that caused the step (ctx is the
-// observation's), when the snapshot is current already. It must return quickly: the next observation waits for it.
+// Listener is called with each step and the snapshot after it. Calls come in order, on the goroutine that caused the
+// step, with the context of the observation, after the snapshot became current. A Listener must return quickly, because
+// the next observation waits for it.
 type Listener func(ctx context.Context, step Step, after *Snapshot)
 
-// Monitor owns the Machine: it takes in observations from any goroutine, publishes a Snapshot for each, and publishes
-// anew when a deadline of the verdict comes.
+// Monitor owns the Machine. It takes in observations from any goroutine, and publishes a Snapshot after each
+// observation and at each deadline of the verdict.
 type Monitor struct {
 	listeners []Listener
 	current   atomic.Pointer[Snapshot]
@@ -26,24 +27,24 @@ type Monitor struct {
 	machine *Machine
 }
 
-// NewMonitor returns a Monitor whose current snapshot holds no verdict yet. Its deadlines are kept only while Run runs.
+// NewMonitor returns a Monitor whose current snapshot has no verdict yet. Deadlines take effect only while Run runs.
 func NewMonitor(cfg Config, listeners ...Listener) *Monitor {
 	m := &Monitor{machine: NewMachine(cfg), listeners: listeners, replan: make(chan struct{}, 1)}
 	m.current.Store(m.machine.snapshot())
 	return m
 }
 
-// Current returns the latest snapshot; never nil, and without locks.
+// Current returns the latest snapshot, never nil. It takes no lock.
 func (m *Monitor) Current() *Snapshot { return m.current.Load() }
 
-// Observe derives and publishes what follows from an observation. When it returns, every reader sees the result.
+// Observe takes in an observation and publishes the result. When it returns, every reader sees the new snapshot.
 func (m *Monitor) Observe(ctx context.Context, o Observation) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.publish(ctx, m.machine.Observe(o))
 }
 
-// Overdue says that the verdict should have changed by itself and has not: that Run is stuck, or a listener is.
+// Overdue returns an error if the verdict should have changed by itself but did not. Then Run or a listener hangs.
 func (m *Monitor) Overdue(now time.Time) error {
 	until := m.Current().Verdict.Until
 	if until.IsZero() || !now.After(until.Add(slack)) {
@@ -72,7 +73,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 	}
 }
 
-// passDeadlines publishes the deadlines that have passed, if an observation has not passed them already.
+// passDeadlines publishes the deadlines that have passed, unless an observation has already passed them.
 func (m *Monitor) passDeadlines(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Observation is what one collector saw at one moment. Exactly one of its four parts is set, and a part
-// never changes once it has been handed on.
+// Observation is what one collector observed at one time. Exactly one of its four parts is set. A part must not be
+// changed after the observation was passed on.
 type Observation struct {
-	// At is the moment at which the answer (or its absence) was known.
+	// At is the time when the answer, or its absence, was known.
 	At time.Time `json:"at,omitzero"`
-	// Trigger is what made the collector look.
+	// Trigger is the reason why the collector probed.
 	Trigger Trigger `json:"trigger,omitempty"`
 
 	Jicofo     *Jicofo     `json:"jicofo,omitempty"`
@@ -19,10 +19,10 @@ type Observation struct {
 	Census     *Census     `json:"census,omitempty"`
 }
 
-// Probe names a probe. Names are metric labels and keys of /signal/history.
+// Probe names a probe. The names are metric labels and keys of /signal/history.
 type Probe string
 
-// Every probe there is.
+// The probes.
 const (
 	ProbeJicofoHealth Probe = "jicofo_health"
 	ProbeJicofoStats  Probe = "jicofo_stats"
@@ -31,10 +31,10 @@ const (
 	ProbeStatusFile   Probe = "status_file"
 )
 
-// Probes lists every probe, in the order in which they are shown.
+// Probes lists every probe, in display order.
 var Probes = [...]Probe{ProbeJicofoHealth, ProbeJicofoStats, ProbeProsody, ProbeCensus, ProbeStatusFile}
 
-// Parts returns how many of the four parts are set.
+// Parts returns the number of parts that are set.
 func (o Observation) Parts() int {
 	n := 0
 	for _, set := range []bool{o.Jicofo != nil, o.Prosody != nil, o.StatusFile != nil, o.Census != nil} {
@@ -45,7 +45,7 @@ func (o Observation) Parts() int {
 	return n
 }
 
-// Results returns what each probe found whose part is set, in the order of Probes.
+// Results returns the result of each probe whose part is set, in the order of Probes.
 func (o Observation) Results() []Result {
 	var results []Result
 	if j := o.Jicofo; j != nil {
@@ -74,49 +74,49 @@ func (o Observation) Failed() bool {
 }
 
 // Bounded returns the observation as it is kept and recorded: without the rooms of the census (up to 32 MiB) and with
-// long texts cut. Nothing that a verdict depends on is left out.
+// long texts cut. It keeps everything that a verdict depends on.
 func (o Observation) Bounded() Observation {
 	o.Jicofo, o.Prosody = o.Jicofo.bounded(), o.Prosody.bounded()
 	o.StatusFile, o.Census = o.StatusFile.bounded(), o.Census.bounded()
 	return o
 }
 
-// Trigger is what made a collector look.
+// Trigger is the reason why a collector probed.
 type Trigger string
 
-// The triggers.
 const (
 	TriggerTick       Trigger = "tick"       // the polling interval
 	TriggerStatusFile Trigger = "statusfile" // an event of the status file
-	TriggerHangup     Trigger = "hangup"     // the service closed a connection that was kept for the next poll
-	TriggerRecovery   Trigger = "recovery"   // the shorter interval while the service is unhealthy, or tolerated
+	TriggerHangup     Trigger = "hangup"     // the service closed a connection kept for the next poll
+	TriggerRecovery   Trigger = "recovery"   // the shorter interval while the service is unhealthy or tolerated
 )
 
-// Failure names why a probe got no complete HTTP answer. The values are few and fixed: they are metric labels
-// and the error.type of spans.
+// Failure names why a probe got no complete HTTP answer. The set of values is small and fixed, because they are metric
+// labels and the error.type of spans.
 type Failure string
 
-// The failures of a probe. The zero value, NoFailure, says that a complete answer came.
+// The failures of a probe. The zero value, NoFailure, means that a complete answer came.
 const (
 	NoFailure         Failure = ""
-	FailureTimeout    Failure = "timeout"              // nothing complete within PROBE_TIMEOUT
-	FailureRefused    Failure = "connection_refused"   // nobody listens
-	FailureReset      Failure = "connection_reset"     // the peer, or the network, broke the connection
+	FailureTimeout    Failure = "timeout"              // no complete answer within PROBE_TIMEOUT
+	FailureRefused    Failure = "connection_refused"   // no listener on the port
+	FailureReset      Failure = "connection_reset"     // the peer or the network broke the connection
 	FailureResolve    Failure = "name_resolution"      // the host name has no address
 	FailureTLS        Failure = "tls"                  // handshake or certificate
 	FailureProtocol   Failure = "malformed_response"   // not HTTP
-	FailureBodySize   Failure = "body_too_large"       // over the bound of spec section 2
+	FailureBodySize   Failure = "body_too_large"       // over the limit of spec section 2
 	FailureRedirects  Failure = "too_many_redirects"   // more than 5
-	FailureRedirected Failure = "redirected_elsewhere" // to another host, which is not asked
+	FailureRedirected Failure = "redirected_elsewhere" // to another host, which is not probed
 	FailureUnexpected Failure = "transport"            // any other transport error
-	// FailureLocal says that the sidecar itself could not ask, for want of file descriptors, memory or ports. That is no
-	// finding about the node, and no observation is made of it.
+	// FailureLocal means that the sidecar could not probe, because it lacked file descriptors, memory or ports. This says
+	// nothing about the node, so no observation is made of it.
 	FailureLocal Failure = "local_resources"
 )
 
-// Failures lists every Failure but NoFailure, for metrics that show all of them from the start.
+// Failures lists every Failure except NoFailure, for metrics that export all of them from the start.
 var Failures = []Failure{
-	FailureTimeout, FailureRefused, FailureReset, FailureResolve, FailureTLS, FailureProtocol, FailureBodySize, FailureRedirects,
+	FailureTimeout, FailureRefused, FailureReset, FailureResolve, FailureTLS, FailureProtocol, FailureBodySize,
+	FailureRedirects,
 	FailureRedirected, FailureUnexpected, FailureLocal,
 }
 
@@ -126,18 +126,18 @@ type Answer struct {
 	Code int `json:"code"`
 	// Failure is set exactly when Code is 0.
 	Failure Failure `json:"failure,omitempty"`
-	// Detail says in words what failed; for people.
+	// Detail describes the failure, for people.
 	Detail string `json:"detail,omitempty"`
-	// Took is how long the probe took, its retries included, in seconds, to the microsecond.
+	// Took is the duration of the probe with its retries, in seconds, to the microsecond.
 	Took float64 `json:"took,omitempty"`
-	// Exchange is what was sent and what came, of a probe that did not find what it should; nil otherwise.
+	// Exchange is what the probe sent and received. It is nil if the probe found what it should.
 	Exchange *Exchange `json:"exchange,omitempty"`
 }
 
-// Exchange is what a failed probe sent and what came back.
+// Exchange is what a failed probe sent and received.
 type Exchange struct {
 	URL  string `json:"url"`
-	Host string `json:"host,omitempty"` // Host header, when it was not the URL's
+	Host string `json:"host,omitempty"` // the Host header, if it differs from the URL's
 	// TraceID is the trace of the poll.
 	TraceID  string    `json:"trace_id,omitempty"`
 	Attempts []Attempt `json:"attempts"`
@@ -145,10 +145,10 @@ type Exchange struct {
 	Body string `json:"body,omitempty"`
 }
 
-// Attempt is one try of a probe. The times are from its start, in seconds, 0 for what did not happen.
+// Attempt is one attempt of a probe. The times are in seconds from its start, 0 for a phase that did not happen.
 type Attempt struct {
 	Start time.Time `json:"start"`
-	// Reused says that a connection that was open already was used.
+	// Reused reports whether the attempt used an open connection.
 	Reused      bool    `json:"reused,omitempty"`
 	DNSDone     float64 `json:"dns_done,omitempty"`
 	ConnectDone float64 `json:"connect_done,omitempty"`
@@ -166,21 +166,20 @@ func (a Answer) Reachable() bool { return a.Code != 0 }
 // OK reports whether the answer was 200.
 func (a Answer) OK() bool { return a.Code == 200 }
 
-// TimedOut reports whether the time allowed for the probe ran out.
+// TimedOut reports whether the probe exceeded its timeout.
 func (a Answer) TimedOut() bool { return a.Failure == FailureTimeout }
 
-// Jicofo is what a poll of jicofo found: GET /about/health and GET /stats, together.
+// Jicofo is the result of one poll of jicofo: GET /about/health and GET /stats.
 type Jicofo struct {
 	Health Answer `json:"health"`
 	// Contents is the body of /about/health.
 	Contents string `json:"contents,omitempty"`
 
 	Stats Answer `json:"stats"`
-	// Participants and Conferences are those of /stats; they mean something only when StatsProblem is empty and
-	// Stats is OK.
+	// Participants and Conferences come from /stats. They are valid only when StatsProblem is empty and Stats is OK.
 	Participants float64 `json:"participants"`
 	Conferences  float64 `json:"conferences"`
-	// StatsProblem says why the body of a 200 from /stats could not be used, "" if it could.
+	// StatsProblem is the reason why the body of a 200 from /stats could not be used, "" if it could.
 	StatsProblem string `json:"stats_problem,omitempty"`
 }
 
@@ -190,10 +189,10 @@ func (j *Jicofo) Healthy() bool { return j != nil && j.Health.OK() && j.Stats.OK
 // StatsParsed reports whether /stats answered 200 with usable numbers.
 func (j *Jicofo) StatsParsed() bool { return j != nil && j.Stats.OK() && j.StatsProblem == "" }
 
-// SoftDown reports whether jicofo said of itself, with a 503, that it is unwell for the moment.
+// SoftDown reports whether jicofo answered 503, which means a temporary failure.
 func (j *Jicofo) SoftDown() bool { return j != nil && j.Health.Code == 503 }
 
-// Load returns participants and conferences; ok is false unless both answers were 200 and parsed.
+// Load returns participants and conferences. ok is false unless both answers were 200 and parsed.
 func (j *Jicofo) Load() (participants, conferences float64, ok bool) {
 	if !j.Healthy() || !j.StatsParsed() {
 		return 0, 0, false
@@ -201,7 +200,7 @@ func (j *Jicofo) Load() (participants, conferences float64, ok bool) {
 	return j.Participants, j.Conferences, true
 }
 
-// Prosody is what a poll of prosody found: GET /http-bind.
+// Prosody is the result of one poll of prosody: GET /http-bind.
 type Prosody struct {
 	Health Answer `json:"health"`
 }
@@ -212,17 +211,17 @@ func (p *Prosody) Healthy() bool { return p != nil && p.Health.OK() }
 // SoftDown reports whether prosody did not answer in time.
 func (p *Prosody) SoftDown() bool { return p != nil && p.Health.TimedOut() }
 
-// StatusFile is what the drain status file held.
+// StatusFile is the content of the drain status file.
 type StatusFile struct {
 	// Found reports whether the file could be read.
 	Found bool `json:"found"`
 	// Contents is the trimmed text, at most 4 KiB.
 	Contents string `json:"contents,omitempty"`
-	// Problem says why the file could not be read, "" if it could.
+	// Problem is the reason why the file could not be read, "" if it could.
 	Problem string `json:"problem,omitempty"`
 }
 
-// Word returns what the contents mean; WordUnknown when the file could not be read.
+// Word returns the meaning of the contents; WordUnknown if the file could not be read.
 func (s *StatusFile) Word() Word {
 	if s == nil || !s.Found {
 		return WordUnknown
@@ -230,21 +229,21 @@ func (s *StatusFile) Word() Word {
 	return ParseWord(s.Contents)
 }
 
-// Census is what a poll of prosody's room census found.
+// Census is the result of one poll of prosody's room census.
 type Census struct {
 	Answer Answer `json:"answer"`
-	// Problem says why the body of a 200 could not be used, "" if it could.
+	// Problem is the reason why the body of a 200 could not be used, "" if it could.
 	Problem string `json:"problem,omitempty"`
-	// Rooms is the JSON array of rooms as prosody sent it, every field included.
+	// Rooms is the JSON array of rooms as prosody sent it, with every field.
 	Rooms json.RawMessage `json:"rooms,omitempty"`
-	// Participants is the sum over the rooms, SumSquared the sum of each room's participants squared.
+	// Participants is the sum over the rooms. SumSquared is the sum of the squares of each room's participants.
 	Participants float64 `json:"participants"`
 	SumSquared   float64 `json:"sum_squared"`
-	// Leaked is the number of rooms marked as leaked: their occupants have no connection any more.
+	// Leaked is the number of rooms marked as leaked: their occupants no longer have a connection.
 	Leaked int `json:"leaked,omitempty"`
 	// Odd is the number of rows without a usable number of participants. They count as 0 in the sums.
 	Odd int `json:"odd,omitempty"`
 }
 
-// OK reports whether the census was answered and understood.
+// OK reports whether the census was answered with 200 and a usable body.
 func (c *Census) OK() bool { return c != nil && c.Answer.OK() && c.Problem == "" }

@@ -2,11 +2,11 @@ package health
 
 import "fmt"
 
-// Outcome is how a probe ended: one of the constants below, or a Failure. The values are few and fixed: they are metric
-// labels and the error.type of spans.
+// Outcome is how a probe ended: one of the constants below, or a Failure. The set of values is small and fixed, because
+// they are metric labels and the error.type of spans.
 type Outcome string
 
-// The outcomes that are no Failure.
+// The outcomes that are not a Failure.
 const (
 	OutcomeOK          Outcome = "ok"
 	OutcomeHTTPError   Outcome = "http_error"   // an answer other than 200
@@ -15,7 +15,7 @@ const (
 	OutcomeUnreadable  Outcome = "unreadable"   // a status file that is missing or cannot be read
 )
 
-// Outcomes lists those that the probe can have, for metrics that show all of them from the start.
+// Outcomes lists the outcomes that the probe can have, for metrics that export all of them from the start.
 func (p Probe) Outcomes() []Outcome {
 	if p == ProbeStatusFile {
 		return []Outcome{OutcomeOK, OutcomeUnknownWord, OutcomeUnreadable, Outcome(FailureLocal)}
@@ -27,24 +27,24 @@ func (p Probe) Outcomes() []Outcome {
 	return outcomes
 }
 
-// Result is what one probe found.
+// Result is the result of one probe.
 type Result struct {
 	Probe   Probe
 	Outcome Outcome
-	// Detail says in words what the probe found, "" when that is what it should find.
+	// Detail describes what the probe found, "" if it found what it should.
 	Detail string
-	// Took is how long the probe took, in seconds; 0 where that is not measured.
+	// Took is the duration of the probe in seconds, 0 if it is not measured.
 	Took float64
-	// Answer is what a probe over HTTP got, nil for other probes.
+	// Answer is the answer to a probe over HTTP, nil for other probes.
 	Answer *Answer
-	// Problem says why the body of a 200 could not be used, "" if it could.
+	// Problem is the reason why the body of a 200 could not be used, "" if it could.
 	Problem string
 }
 
-// Failed reports whether the probe did not find what it should. This is the only place that judges it.
+// Failed reports whether the probe did not find what it should. No other code decides this.
 func (r Result) Failed() bool { return r.Outcome != OutcomeOK }
 
-// result is the result of a probe over HTTP; problem says why the body of a 200 could not be used.
+// result returns the result of a probe over HTTP. problem is the reason why the body of a 200 could not be used.
 func (a Answer) result(probe Probe, problem string) Result {
 	r := Result{Probe: probe, Outcome: OutcomeOK, Took: a.Took, Answer: &a, Problem: problem}
 	switch {

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Code identifies a reason. The set is closed: codes are metric labels.
+// Code identifies a reason. The set is closed, because codes are metric labels.
 type Code string
 
-// ReasonNone stands for no reason at all; no verdict carries it.
+// ReasonNone means that there is no reason. No verdict contains it.
 const ReasonNone Code = "none"
 
-// Every reason there is, root causes first: the order in which a verdict lists those in force.
+// The reasons, root causes first. A verdict lists its reasons in this order.
 const (
 	ReasonStatusFileMissing Code = "status_file_unreadable" // the file is missing or cannot be read
 	ReasonStatusUnhealthy   Code = "status_unhealthy"       // the operator declared the node unhealthy
@@ -23,17 +23,17 @@ const (
 	ReasonJicofoTimeout     Code = "jicofo_timeout"         // jicofo did not answer in time
 	ReasonJicofoNoAnswer    Code = "jicofo_unreachable"     // jicofo gave no HTTP answer
 	ReasonJicofoUnhealthy   Code = "jicofo_unhealthy"       // jicofo answered, but neither 200, 404 nor 503
-	ReasonJicofoHealthOff   Code = "jicofo_health_off"      // jicofo answered 404: it never ends by itself
+	ReasonJicofoHealthOff   Code = "jicofo_health_off"      // jicofo answered 404: this does not recover by itself
 	ReasonStatsNoAnswer     Code = "jicofo_stats_failed"    // /stats gave no answer, or not 200
-	ReasonStatsInvalid      Code = "jicofo_stats_invalid"   // /stats answered 200 with something unusable
+	ReasonStatsInvalid      Code = "jicofo_stats_invalid"   // /stats answered 200 with an unusable body
 	ReasonDampening         Code = "dampening"              // healthy again, but not yet for long enough
-	ReasonStatusMaint       Code = "status_maint"           // the operator asked for maintenance
-	ReasonStatusDrain       Code = "status_drain"           // the operator asked for drain
+	ReasonStatusMaint       Code = "status_maint"           // the operator set maintenance
+	ReasonStatusDrain       Code = "status_drain"           // the operator set drain
 	ReasonStatusUnknown     Code = "status_unknown"         // the status file holds no known word
 	ReasonParticipantsMax   Code = "participants_max"       // more participants than PARTICIPANT_MAX
 )
 
-// Codes lists every declared reason, in order.
+// Codes lists every reason, in order.
 var Codes = []Code{
 	ReasonStatusFileMissing, ReasonStatusUnhealthy,
 	ReasonProsodyTimeout, ReasonProsodyNoAnswer, ReasonProsodyUnhealthy,
@@ -43,19 +43,19 @@ var Codes = []Code{
 	ReasonStatusMaint, ReasonStatusDrain, ReasonStatusUnknown, ReasonParticipantsMax,
 }
 
-// Reason is one cause of a verdict that is not plainly "up ready".
+// Reason is one cause of a verdict other than plain "up ready".
 type Reason struct {
 	Code Code `json:"code"`
-	// Text says it in words, with what was seen: one line, printable.
+	// Text describes the reason and what was observed, in one printable line.
 	Text string `json:"text"`
-	// Since is when the reason came into force.
+	// Since is the time when the reason began to hold.
 	Since time.Time `json:"since"`
 }
 
-// String says the reason with its code.
+// String returns the code and the text.
 func (r Reason) String() string { return string(r.Code) + ": " + r.Text }
 
-// explain lists the causes of a verdict, in the order of Codes, each with the moment since when it holds.
+// explain lists the causes of a verdict in the order of Codes, each with the time since which it holds.
 func (m *Machine) explain(v Verdict) []Reason {
 	var reasons []Reason
 	add := func(r Reason, holds bool) {
@@ -78,16 +78,18 @@ func (m *Machine) explain(v Verdict) []Reason {
 	add(reason, holds)
 	add(statusFileReason(m.latest.StatusFile))
 	add(m.participantsReason())
-	add(Reason{Code: ReasonDampening, Text: "healthy again, but not yet for " + m.cfg.HealthDampening.String()}, v.Damped && !v.Healthy)
+	add(Reason{Code: ReasonDampening, Text: "healthy again, but not yet for " + m.cfg.HealthDampening.String()},
+		v.Damped && !v.Healthy)
 	slices.SortFunc(reasons, func(a, b Reason) int { return slices.Index(Codes, a.Code) - slices.Index(Codes, b.Code) })
 	return reasons
 }
 
-// participantsReason explains a drain for load; it shows only where it decides, on a node that would be ready.
+// participantsReason explains a drain because of load. It holds only on a node that would otherwise be ready.
 func (m *Machine) participantsReason() (Reason, bool) {
 	participants, _, _ := m.latest.Jicofo.Load()
 	text := fmt.Sprintf("%.0f participants, more than %.0f", participants, m.cfg.ParticipantMax)
-	return Reason{Code: ReasonParticipantsMax, Text: text}, m.latest.StatusFile.Word() == WordReady && m.overParticipantMax()
+	return Reason{Code: ReasonParticipantsMax, Text: text},
+		m.latest.StatusFile.Word() == WordReady && m.overParticipantMax()
 }
 
 // statusFileReason explains a status file that makes the node unhealthy or keeps users away.
@@ -103,7 +105,9 @@ func statusFileReason(s *StatusFile) (Reason, bool) {
 	case WordDrain:
 		return Reason{Code: ReasonStatusDrain, Text: "the status file says drain"}, true
 	case WordUnknown:
-		return Reason{Code: ReasonStatusUnknown, Text: fmt.Sprintf("the status file says %.40q, which is no known word", s.Contents)}, true
+		return Reason{
+			Code: ReasonStatusUnknown, Text: fmt.Sprintf("the status file says %.40q, which is no known word", s.Contents),
+		}, true
 	default:
 		return Reason{}, false
 	}
@@ -123,7 +127,8 @@ func prosodyReason(p *Prosody) (Reason, bool) {
 	}
 }
 
-// jicofoReason explains an unhealthy jicofo: its health first, which hides what follows from it for the statistics.
+// jicofoReason explains an unhealthy jicofo. A failed health check hides the failures of the statistics that follow
+// from it.
 func jicofoReason(j *Jicofo) (Reason, bool) {
 	if j == nil {
 		return Reason{}, false
@@ -136,7 +141,9 @@ func jicofoReason(j *Jicofo) (Reason, bool) {
 	case !h.Reachable():
 		return Reason{Code: ReasonJicofoNoAnswer, Text: "jicofo: " + h.Detail}, true
 	case h.Code == 404:
-		return Reason{Code: ReasonJicofoHealthOff, Text: "jicofo answered 404: health checks or REST are switched off there"}, true
+		return Reason{
+			Code: ReasonJicofoHealthOff, Text: "jicofo answered 404: health checks or REST are switched off there",
+		}, true
 	case !h.OK():
 		return Reason{Code: ReasonJicofoUnhealthy, Text: "jicofo " + h.Describe()}, true
 	case !s.Reachable():

@@ -2,8 +2,8 @@ package health
 
 import "time"
 
-// Report is the answer of /signal/report (spec section 5). Deployment scripts and dashboards read these keys: none is
-// renamed, none changes its meaning, later additions get keys of their own.
+// Report is the response of /signal/report (spec section 5). Deployment scripts and dashboards read these keys, so no
+// key may be renamed or change its meaning; new values get new keys.
 type Report struct {
 	Time         *Time          `json:"time"`
 	Healthy      bool           `json:"healthy"`
@@ -16,7 +16,7 @@ type Report struct {
 	Stats        ReportStats    `json:"stats"`
 }
 
-// ReportServices is what the probes found. A status code is 0 without an HTTP answer.
+// ReportServices holds the results of the probes. A status code is 0 without an HTTP answer.
 type ReportServices struct {
 	JicofoHealthy        bool   `json:"jicofoHealthy"`
 	JicofoReachable      bool   `json:"jicofoReachable"`
@@ -33,26 +33,26 @@ type ReportServices struct {
 	ProsodyStatusCode      int  `json:"prosodyStatusCode"`
 }
 
-// ReportStatuses is what the status file held.
+// ReportStatuses is the content of the status file.
 type ReportStatuses struct {
 	StatusFileFound    bool   `json:"statusFileFound"`
 	StatusFileContents string `json:"statusFileContents"`
 }
 
-// ReportStats holds the numbers; null where one is not known.
+// ReportStats holds the numbers; null for a number that is not known.
 type ReportStats struct {
 	JicofoParticipants *float64 `json:"jicofoParticipants"`
 	JicofoConferences  *float64 `json:"jicofoConferences"`
 	*ReportCensusStats          // only when the census is polled
 }
 
-// ReportCensusStats holds the sums over the census; null while the last poll of it failed.
+// ReportCensusStats holds the sums over the census; null if the last poll of the census failed.
 type ReportCensusStats struct {
 	ProsodyParticipants           *float64 `json:"prosodyParticipants"`
 	ProsodySumSquaredParticipants *float64 `json:"prosodySumSquaredParticipants"`
 }
 
-// Time is a moment that is written in UTC with milliseconds (RFC 3339).
+// Time is a time that is encoded in UTC with milliseconds (RFC 3339).
 type Time time.Time
 
 // MarshalText implements encoding.TextMarshaler.
@@ -63,7 +63,8 @@ func (t Time) MarshalText() ([]byte, error) {
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (t *Time) UnmarshalText(text []byte) error { return (*time.Time)(t).UnmarshalText(text) }
 
-// Report renders the snapshot. Before the first verdict it claims nothing: unhealthy, unknown, and no agent message.
+// Report returns the report of the snapshot. Before the first verdict it is unhealthy, unknown, and has no agent
+// message.
 func (s *Snapshot) Report() Report {
 	v := s.Verdict
 	r := Report{

@@ -1,28 +1,28 @@
 package health
 
-// Snapshot is all that is known about the node at one moment. It never changes; readers share it.
+// Snapshot is everything known about the node at one time. It never changes, so readers may share it.
 type Snapshot struct {
-	// Observation holds every part as it was observed last, nil where that has not happened yet. Its At is when the latest
-	// observation was made, zero before the first.
+	// Observation holds the latest value of each part, nil for a part that was not observed yet. Its At is the time of the
+	// latest observation, zero before the first.
 	Observation
 	Verdict Verdict
-	// AgentLine is the agent-check reply, line end included; nil while there is no verdict.
+	// AgentLine is the agent-check reply with its line end; nil while there is no verdict.
 	AgentLine []byte
 	// UnhealthyRuns counts how often the node turned (raw) unhealthy.
 	UnhealthyRuns int
 
-	machine    Machine // a copy, as it was
+	machine    Machine // a copy from the time of the snapshot
 	superseded chan struct{}
 }
 
-// Next returns the verdict from Verdict.Until on if nothing is observed before; ok is false when the verdict does not
-// change by itself.
+// Next returns the verdict that holds from Verdict.Until on if nothing is observed before. ok is false when the verdict
+// will not change by itself.
 func (s *Snapshot) Next() (v Verdict, ok bool) { return s.machine.Next() }
 
 // Superseded returns a channel that is closed once a newer snapshot has been published.
 func (s *Snapshot) Superseded() <-chan struct{} { return s.superseded }
 
-// snapshot returns what the machine knows now.
+// snapshot returns a snapshot of the machine's present state.
 func (m *Machine) snapshot() *Snapshot {
 	s := &Snapshot{
 		Observation: m.latest, Verdict: m.verdict, UnhealthyRuns: m.unhealthyRuns,
@@ -34,7 +34,7 @@ func (m *Machine) snapshot() *Snapshot {
 	return s
 }
 
-// reply is the agent-check reply that goes with a verdict, without its line end.
+// reply returns the agent-check reply for a verdict, without its line end.
 func (m *Machine) reply(v Verdict) string {
 	if m.cfg.AgentDescription {
 		return v.DescribedLine()

@@ -2,16 +2,17 @@ package health
 
 import "slices"
 
-// StateReason is what a verdict comes down to in a metric: its State and its RootReason.
+// StateReason identifies a verdict in a metric: its State and its RootReason.
 type StateReason struct {
 	State  string
 	Reason Code
 }
 
-// StateReasons lists every StateReason that a known verdict can have, for metrics that show all of them from the start.
+// StateReasons lists every StateReason that a known verdict can have, for metrics that export all of them from the
+// start.
 func StateReasons() []StateReason {
-	down := Codes[:slices.Index(Codes, ReasonDampening)+1] // the reasons after it only keep users away
-	// The drain grace covers whatever is wrong with jicofo, and a prosody that times out.
+	down := Codes[:slices.Index(Codes, ReasonDampening)+1] // the later reasons do not make the node unhealthy
+	// The drain grace covers every failure of jicofo, and a timeout of prosody.
 	graced := append([]Code{ReasonProsodyTimeout}, Codes[slices.Index(Codes, ReasonJicofoOverloaded):len(down)-1]...)
 
 	all := []StateReason{{string(StatusReady), ReasonNone}, {string(StatusUnknown), ReasonStatusUnknown}}

@@ -2,10 +2,10 @@ package health
 
 import "strings"
 
-// Word is what an operator wrote into the status file.
+// Word is the word that an operator wrote into the status file.
 type Word string
 
-// The words of the status file; anything else is WordUnknown.
+// The words of the status file. Anything else is WordUnknown.
 const (
 	WordUnknown   Word = "unknown"
 	WordReady     Word = "ready"
@@ -14,13 +14,13 @@ const (
 	WordUnhealthy Word = "unhealthy"
 )
 
-// TrimStatus removes from both ends of a status file's contents what JavaScript's trim removes: the WhiteSpace and
-// LineTerminator of ECMAScript. Unlike strings.TrimSpace it removes a byte order mark, and keeps U+0085.
+// TrimStatus removes the characters from both ends of a status file's contents that JavaScript's trim removes:
+// WhiteSpace and LineTerminator of ECMAScript. Unlike strings.TrimSpace it removes a byte order mark and keeps U+0085.
 func TrimStatus(contents string) string {
 	return strings.TrimFunc(contents, isSpace)
 }
 
-// ParseWord reads the contents of a status file: trimmed as TrimStatus does, case-insensitive (spec section 2).
+// ParseWord parses the contents of a status file. It trims them with TrimStatus and ignores case (spec section 2).
 func ParseWord(contents string) Word {
 	switch w := Word(strings.ToLower(TrimStatus(contents))); w {
 	case WordReady, WordDrain, WordMaint, WordUnhealthy:
@@ -30,10 +30,10 @@ func ParseWord(contents string) Word {
 	}
 }
 
-// Known reports whether the word is one of the four that an operator can mean.
+// Known reports whether the word is one of the four known words.
 func (w Word) Known() bool { return w != WordUnknown && w != "" }
 
-// Status is the drain state of the node as it is reported.
+// Status is the reported drain state of the node.
 type Status string
 
 // The drain states (spec section 3).
@@ -44,10 +44,10 @@ const (
 	StatusMaint   Status = "maint"
 )
 
-// Statuses lists every Status, for metrics that show all of them.
+// Statuses lists every Status, for metrics that export all of them.
 var Statuses = []Status{StatusReady, StatusDrain, StatusMaint, StatusUnknown}
 
-// status is what the word alone says about the node.
+// status returns the drain state for the word alone.
 func (w Word) status() Status {
 	switch w {
 	case WordReady:
@@ -61,7 +61,7 @@ func (w Word) status() Status {
 	}
 }
 
-// agentWord is the administrative word of an agent reply; HAProxy has none for unknown, and the safe one is drain.
+// agentWord returns the administrative word of an agent reply. HAProxy has no word for unknown; drain is the safe one.
 func (s Status) agentWord() Status {
 	if s == StatusUnknown {
 		return StatusDrain

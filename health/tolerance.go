@@ -5,33 +5,34 @@ import (
 	"time"
 )
 
-// Tolerated is a service that was healthy and refuses or resets connections, for less than UNREACHABLE_TOLERANCE: its last
-// observation before that still counts.
+// Tolerated is a service that was healthy and has refused or reset connections for less than UNREACHABLE_TOLERANCE. Its
+// last observation before that still counts.
 type Tolerated struct {
 	// Service is jicofo or prosody.
 	Service string
-	// Text says what was seen.
+	// Text describes what was observed.
 	Text string
-	// Since is when it was first seen, Until when it counts.
+	// Since is the time of the first refused connection. Until is the time from which the failure counts.
 	Since, Until time.Time
 }
 
-// Services are those that UNREACHABLE_TOLERANCE is for.
+// Services lists the services that UNREACHABLE_TOLERANCE applies to.
 var Services = []string{serviceJicofo, serviceProsody}
 
-// The names of services, which are those of their collectors too.
+// The names of the services. Their collectors have the same names.
 const (
 	serviceJicofo  = "jicofo"
 	serviceProsody = "prosody"
 )
 
-// refusal is a service that was healthy and refuses or resets connections. The zero value is one that does not.
+// refusal is the state of a service that was healthy and refuses or resets connections. The zero value means that it
+// does not.
 type refusal[T any] struct {
 	since time.Time // the first failure, zero without one
-	seen  *T        // the latest observation, which does not count yet; nil once it does
+	seen  *T        // the latest observation, which does not count yet; nil once it counts
 }
 
-// take decides about an observation. It reports whether it counts now; if not, it is kept until the tolerance ends.
+// take reports whether the observation counts now. If it does not, take keeps it until the tolerance ends.
 func (r *refusal[T]) take(seen *T, refused, tolerable bool, now time.Time) (counts bool) {
 	switch {
 	case !refused:
@@ -48,10 +49,10 @@ func (r *refusal[T]) take(seen *T, refused, tolerable bool, now time.Time) (coun
 	}
 }
 
-// pending reports whether there is an observation that does not count yet.
+// pending reports whether an observation does not count yet.
 func (r *refusal[T]) pending() bool { return r.seen != nil }
 
-// first adds the time of the first failure to a reason's text, once the tolerance is over.
+// first adds the time of the first failure to a reason's text once the tolerance has ended.
 func (r *refusal[T]) first(text string) string {
 	if r.since.IsZero() || r.seen != nil {
 		return text
@@ -62,20 +63,20 @@ func (r *refusal[T]) first(text string) string {
 // breaks reports whether the service refused or reset the connection.
 func (a Answer) breaks() bool { return a.Failure == FailureRefused || a.Failure == FailureReset }
 
-// refused reports whether nothing is wrong with jicofo but that it refuses or resets connections.
+// refused reports whether refused or reset connections are the only failure of jicofo.
 func (j *Jicofo) refused() bool {
 	health, stats := j.Health.breaks(), j.Stats.breaks()
 	return (health || stats) && (health || j.Health.OK()) && (stats || j.StatsParsed())
 }
 
-// end lets the pending observation count.
+// end returns the pending observation, which counts from now on.
 func (r *refusal[T]) end() *T {
 	seen := r.seen
 	r.seen = nil
 	return seen
 }
 
-// toleranceEnd returns when the first tolerance ends, zero when nothing is tolerated.
+// toleranceEnd returns the time when the first tolerance ends, zero if nothing is tolerated.
 func (m *Machine) toleranceEnd() time.Time {
 	var end time.Time
 	if m.jicofoRefusal.pending() {
@@ -87,8 +88,8 @@ func (m *Machine) toleranceEnd() time.Time {
 	return end
 }
 
-// endTolerance lets the observations count whose tolerance ends now: the episode begins now. Of two that end together,
-// jicofo's is the first. What else ends now has ended before.
+// endTolerance makes the observations count whose tolerance ends now: the episode begins now. If both tolerances end
+// now, jicofo's ends first. Other deadlines of this time have already passed.
 func (m *Machine) endTolerance() {
 	ends := func(since time.Time) bool { return !since.Add(m.cfg.UnreachableTolerance).After(m.now) }
 	if m.jicofoRefusal.pending() && ends(m.jicofoRefusal.since) {
@@ -101,7 +102,7 @@ func (m *Machine) endTolerance() {
 	}
 }
 
-// tolerate lists what is tolerated, in the verdict, and lets the verdict change when that ends.
+// tolerate adds what is tolerated to the verdict, and limits Until to the end of the first tolerance.
 func (m *Machine) tolerate(v *Verdict) {
 	add := func(service, text string, since time.Time) {
 		v.Tolerated = append(v.Tolerated, Tolerated{service, OneLine(text), since, since.Add(m.cfg.UnreachableTolerance)})

@@ -8,35 +8,35 @@ import (
 	"time"
 )
 
-// Verdict is what is said about the node at one moment.
+// Verdict is the judgement about the node at one time.
 type Verdict struct {
-	// Known is false until jicofo, prosody and the status file have each been observed once; nothing else means
-	// anything before.
+	// Known is false until jicofo, prosody and the status file have each been observed once. Until then the other fields
+	// mean nothing.
 	Known bool
-	// Healthy is the health as reported, after flap mitigation; RawHealthy is the health as observed.
+	// Healthy is the reported health, after flap mitigation. RawHealthy is the observed health.
 	Healthy, RawHealthy bool
-	// Damped says that flap mitigation made Healthy differ from RawHealthy.
+	// Damped reports whether flap mitigation made Healthy differ from RawHealthy.
 	Damped bool
 	Status Status
-	// Weight is the share of the configured weight that HAProxy should use, 0 to 100 percent.
+	// Weight is the share of the configured weight that HAProxy should use, from 0 to 100 percent.
 	Weight int
-	// Reasons are the causes, root causes first; empty when the node is plainly up and ready.
+	// Reasons are the causes, root causes first. It is empty when the node is up and ready.
 	Reasons []Reason
-	// Until is when the verdict, or its reasons, change by themselves, zero when they do not.
+	// Until is the time when the verdict or its reasons will change by themselves, zero if they will not.
 	Until time.Time
-	// Tolerated are the services whose last observation counts although they refuse connections now.
+	// Tolerated are the services that refuse or reset connections now, but whose last good observation still counts.
 	Tolerated []Tolerated
-	// Incident identifies the episode that the verdict belongs to, "" when the node is healthy without mitigation.
+	// Incident identifies the episode that the verdict belongs to. It is "" when the node is healthy without mitigation.
 	Incident string
 }
 
-// The states of a verdict that are no Status.
+// The states of a verdict that are not a Status.
 const (
 	StateNone = "none" // there is no verdict yet
 	StateDown = "down"
 )
 
-// State is the verdict in one word: down, or the drain state of a node that is up.
+// State returns the verdict in one word: down, or the drain state of a node that is up.
 func (v Verdict) State() string {
 	switch {
 	case !v.Known:
@@ -65,19 +65,19 @@ func (v Verdict) Codes() []Code {
 	return codes
 }
 
-// Has reports whether a reason is in force.
+// Has reports whether the verdict has a reason with this code.
 func (v Verdict) Has(code Code) bool {
 	return slices.ContainsFunc(v.Reasons, func(r Reason) bool { return r.Code == code })
 }
 
-// Same reports whether two verdicts say the same about the node: whether a change of the verdict lies between them.
-// Weights follow the load and reasons may change their wording; neither is a change.
+// Same reports whether two verdicts are equal as far as a change of the verdict is concerned. A new weight or a new
+// text of a reason is not a change: weights follow the load.
 func (v Verdict) Same(w Verdict) bool {
 	return v.Known == w.Known && v.Healthy == w.Healthy && v.Damped == w.Damped && v.Status == w.Status
 }
 
-// AgentLine is the agent-check reply without its line end: "<up|down> <ready|drain|maint> <weight>" (spec section 4;
-// HAProxy Configuration Manual, agent-check). It is empty while there is no verdict.
+// AgentLine returns the agent-check reply without its line end: "<up|down> <ready|drain|maint> <weight>" (spec section
+// 4; HAProxy Configuration Manual, agent-check). It is empty while there is no verdict.
 func (v Verdict) AgentLine() string {
 	if !v.Known {
 		return ""
@@ -89,14 +89,15 @@ func (v Verdict) AgentLine() string {
 	return word + string(v.Status.agentWord()) + " " + v.WeightText()
 }
 
-// DescribedLine is the agent-check reply with the root reason, if there is one, as HAProxy takes it after the words and
-// shows it in its log and statistics: one line of printable ASCII, without its line end.
+// DescribedLine returns the agent-check reply with the root reason, if there is one. HAProxy accepts a description
+// after the words and shows it in its log and statistics. The reply is one line of printable ASCII, without its line
+// end.
 func (v Verdict) DescribedLine() string { return v.AgentLine() + v.description() }
 
-// maxDescription bounds the description in an agent reply, in bytes.
+// maxDescription limits the description in an agent reply, in bytes.
 const maxDescription = 120
 
-// description is " #" and the root reason, empty without one.
+// description returns " #" and the root reason, "" if there is none.
 func (v Verdict) description() string {
 	if len(v.Reasons) == 0 {
 		return ""
@@ -111,10 +112,10 @@ func (v Verdict) description() string {
 	return " #" + text[:min(len(text), maxDescription)]
 }
 
-// WeightText is the weight as HAProxy and the report spell it, for example "85%".
+// WeightText returns the weight in the notation of HAProxy and the report, such as "85%".
 func (v Verdict) WeightText() string { return strconv.Itoa(v.Weight) + "%" }
 
-// weight derives the weight in percent (spec section 3).
+// weight returns the weight in percent (spec section 3).
 func (c Config) weight(status Status, j *Jicofo) int {
 	if status == StatusDrain || status == StatusMaint {
 		return 0

@@ -6,12 +6,12 @@ import (
 	"unicode"
 )
 
-// maxWords bounds, in characters, what is quoted of an answer's body.
+// maxWords limits the quoted part of an answer's body, in characters.
 const maxWords = 200
 
-// Describe returns what a complete answer was, for reasons and logs: "answered CODE", and of one that did not find what it
-// should, the words of its body: "answered 500: No operational bridges available". It is one line, printable, and quotes at
-// most 200 characters. A body that begins with "<" is a page or XML and is not quoted.
+// Describe describes a complete answer for reasons and logs: "answered CODE". If the probe did not find what it should,
+// the text quotes the body: "answered 500: No operational bridges available". The text is one printable line and quotes
+// at most 200 characters. A body that begins with "<" is HTML or XML and is not quoted.
 func (a Answer) Describe() string {
 	text := fmt.Sprintf("answered %d", a.Code)
 	if a.Exchange == nil {
@@ -27,8 +27,8 @@ func (a Answer) Describe() string {
 	return text + ": " + string(words)
 }
 
-// OneLine makes a text from outside fit for a terminal and a log: white space becomes a single space, and what else is not
-// printable (control characters, escape sequences, marks that reorder text) becomes a question mark.
+// OneLine makes an external text safe for a terminal and a log. White space becomes a single space. Other characters
+// that are not printable (control characters, escape sequences, marks that reorder text) become question marks.
 func OneLine(text string) string {
 	printable := func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// maxFiles is how many files of a recording are kept, the current one included.
+// maxFiles is the number of files of a recording that are kept, the current one included.
 const maxFiles = 5
 
 // file is the current file of a recording.
@@ -17,13 +17,13 @@ type file struct {
 	path    string
 	maxSize int64 // bytes
 
-	open *os.File // nil when it has to be opened
+	open *os.File // nil when it must be opened
 	info fs.FileInfo
 	size int64
 }
 
-// prepare makes the file ready for the next step; opened says that it is another one than for the previous step. It is
-// rotated when it is full, and opened anew when somebody has moved or removed it.
+// prepare makes the file ready for the next step. It rotates a full file, and opens a new one if the current file was
+// moved or removed. opened reports whether the file differs from that of the previous step.
 func (f *file) prepare() (opened bool, err error) {
 	if f.open != nil {
 		now, err := os.Stat(f.path)
@@ -40,7 +40,7 @@ func (f *file) prepare() (opened bool, err error) {
 	return true, f.append()
 }
 
-// rotate moves a full file away, and those that were moved before by one further.
+// rotate renames a full file to number 1. It first renames each older file to the next number.
 func (f *file) rotate() error {
 	info, err := os.Stat(f.path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && (info.Size() < f.maxSize || !info.Mode().IsRegular()) {
@@ -57,7 +57,7 @@ func (f *file) rotate() error {
 	return nil
 }
 
-// numbered is the name of the n-th full file, the newest of which is 1; 0 is the current one.
+// numbered returns the name of the n-th full file. The newest full file is number 1; 0 is the current file.
 func (f *file) numbered(n int) string {
 	if n == 0 {
 		return f.path
@@ -65,10 +65,11 @@ func (f *file) numbered(n int) string {
 	return f.path + "." + strconv.Itoa(n)
 }
 
-// append opens the file to go on at its end.
+// append opens the file for writes at its end.
 func (f *file) append() error {
-	// Without O_NONBLOCK, opening a pipe would wait for its reader.
-	open, err := os.OpenFile(f.path, os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o640) //nolint:gosec // for the group that reads logs
+	// Without O_NONBLOCK, the open of a pipe would wait for its reader.
+	open, err := os.OpenFile(f.path, //nolint:gosec // for the group that reads logs
+		os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o640)
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func (f *file) append() error {
 	return f.endLine()
 }
 
-// endLine ends a line that a crash or a full disk cut off, so that no more than that line is lost.
+// endLine ends a line that a crash or a full disk cut off, so that only that line is lost.
 func (f *file) endLine() error {
 	if f.size == 0 {
 		return nil
@@ -107,7 +108,7 @@ func (f *file) write(text []byte) error {
 
 func (f *file) sync() error { return f.open.Sync() }
 
-// close forces to the disk what was written. Closing a closed file does nothing.
+// close writes the file to disk and closes it. It does nothing if the file is closed.
 func (f *file) close() error {
 	if f.open == nil {
 		return nil

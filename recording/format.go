@@ -1,5 +1,5 @@
-// Package recording writes everything that is observed, and every change of the verdict, to a file, reads it back, and runs
-// it through the rules again.
+// Package recording writes every observation and every change of the verdict to a file. It reads such files and replays
+// them through the rules.
 package recording
 
 import (
@@ -11,12 +11,12 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// A recording is JSON Lines. A run begins with a header: the format, the wall clock of its moment 0, the config, and the
-// machine as it was, unless nothing had been seen. Each further line holds a moment t, in nanoseconds of monotonic time
-// since the start, and an observation, or what the verdict changed to. A file may hold several runs.
+// A recording is JSON Lines. A run begins with a header: the format, the wall clock time of its start, the config, and
+// the state of the machine unless it had no observations. Each later line holds t, the monotonic time since the start
+// in nanoseconds, and an observation or a new verdict. A file may hold several runs.
 const format = "signal-sidecar/1"
 
-// MaxLine is the longest line of a recording in bytes, its line end included.
+// MaxLine is the longest line of a recording in bytes, with its line end.
 const MaxLine = 1 << 20
 
 // line is any line of a recording.
@@ -30,7 +30,7 @@ type line struct {
 	Verdict   *recordedVerdict    `json:"verdict,omitempty"`
 }
 
-// recordedVerdict is a verdict as it stands in a recording; Until counts as t does.
+// recordedVerdict is a verdict in a recording. Until is a time since the start, as t is.
 type recordedVerdict struct {
 	Agent    string        `json:"agent"`
 	Status   health.Status `json:"status"`
@@ -40,7 +40,7 @@ type recordedVerdict struct {
 	Until    time.Duration `json:"until,omitempty"`
 }
 
-// recordedConfig is a Config under the names of the settings.
+// recordedConfig is a Config whose keys are the names of the settings.
 type recordedConfig struct {
 	ParticipantMax     float64           `json:"PARTICIPANT_MAX"`
 	WeightParticipants bool              `json:"WEIGHT_PARTICIPANTS"`
@@ -52,7 +52,7 @@ type recordedConfig struct {
 	Instance           string            `json:"instance,omitempty"`
 }
 
-// recordedInterval is written as a Go duration, such as 2m0s.
+// recordedInterval is encoded as a Go duration, such as 2m0s.
 type recordedInterval time.Duration
 
 func (d recordedInterval) MarshalText() ([]byte, error) {
@@ -75,7 +75,7 @@ func recordConfig(c health.Config) *recordedConfig {
 	}
 }
 
-// config returns the config that was recorded, if it is one that could have been in force.
+// config returns the recorded config, or an error if no sidecar accepts such a config.
 func (r recordedConfig) config() (health.Config, error) {
 	if r.ParticipantMax <= 0 {
 		return health.Config{}, fmt.Errorf("PARTICIPANT_MAX is %v", r.ParticipantMax)
@@ -84,16 +84,18 @@ func (r recordedConfig) config() (health.Config, error) {
 		return health.Config{}, fmt.Errorf("DRAIN_GRACE_SCOPE is %.40q", r.DrainGraceScope)
 	}
 	return health.Config{
-		ParticipantMax: r.ParticipantMax, WeightParticipants: r.WeightParticipants, HealthDampening: time.Duration(r.HealthDampening),
-		DrainGrace: time.Duration(r.DrainGrace), DrainGraceScope: r.DrainGraceScope, UnreachableTolerance: time.Duration(r.Tolerance),
+		ParticipantMax: r.ParticipantMax, WeightParticipants: r.WeightParticipants,
+		HealthDampening: time.Duration(r.HealthDampening), DrainGrace: time.Duration(r.DrainGrace),
+		DrainGraceScope: r.DrainGraceScope, UnreachableTolerance: time.Duration(r.Tolerance),
 		Census: r.Census, Instance: r.Instance,
 	}, nil
 }
 
-// Encoder turns steps into the lines of a recording. It is not safe for concurrent use.
+// Encoder encodes steps as lines of a recording. It is not safe for concurrent use.
 type Encoder struct{ start time.Time }
 
-// Header begins a run with the line that it returns: the step, and those that follow it without a gap, belong to it.
+// Header returns the header line of a new run. The run consists of this step and the steps that follow it without a
+// gap.
 func (e *Encoder) Header(s health.Step) ([]byte, error) {
 	before := s.Before()
 	header := line{Recording: format, Config: recordConfig(before.Config())}
@@ -111,8 +113,8 @@ func (e *Encoder) Header(s health.Step) ([]byte, error) {
 	return encode(header)
 }
 
-// Lines returns the lines of a step: the observation, if there was one, and each change. A deadline that the observation
-// overtook stands before it.
+// Lines returns the lines of a step: the observation, if there is one, and each change. A deadline that passed before
+// the observation comes before it.
 func (e *Encoder) Lines(s health.Step) ([]byte, error) {
 	var lines []line
 	for _, c := range s.Changes {
@@ -143,7 +145,9 @@ func (e *Encoder) since(at time.Time) *time.Duration {
 }
 
 func (e *Encoder) verdict(v health.Verdict) *recordedVerdict {
-	r := &recordedVerdict{Agent: v.AgentLine(), Status: v.Status, Damped: v.Damped, Incident: v.Incident, Reasons: v.Codes()}
+	r := &recordedVerdict{
+		Agent: v.AgentLine(), Status: v.Status, Damped: v.Damped, Incident: v.Incident, Reasons: v.Codes(),
+	}
 	if !v.Until.IsZero() {
 		r.Until = v.Until.Sub(e.start)
 	}
@@ -161,5 +165,5 @@ func encode(l line) ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// wall returns a moment without its monotonic reading, in UTC.
+// wall returns the time in UTC without its monotonic reading.
 func wall(t time.Time) time.Time { return t.Round(0).UTC() }

@@ -25,7 +25,7 @@ func PrintJSON(w io.Writer, runs []*Replayed, r *Recording) error {
 	}{runs, r.Problems, r.Unread})
 }
 
-// Print prints a line for each verdict, and what would have been different below each run.
+// Print prints a line for each verdict, and below each run what would have been different.
 func Print(w io.Writer, runs []*Replayed) error {
 	for i, run := range runs {
 		if i > 0 {
@@ -51,7 +51,7 @@ func Print(w io.Writer, runs []*Replayed) error {
 	return nil
 }
 
-// printBeside prints two timelines, each moment of either in a line.
+// printBeside prints two timelines side by side, one line for each time of either.
 func printBeside(w io.Writer, run *Replayed) {
 	fmt.Fprintf(w, "\tas recorded\twith %s\n", run.set())
 	a, b := run.Timeline, run.Changed
@@ -70,7 +70,7 @@ func printBeside(w io.Writer, run *Replayed) {
 	}
 }
 
-// String returns the agent line, the root reason, and until when the verdict is damped.
+// String returns the agent reply, the root reason, and the time until which the verdict is damped.
 func (m moment) String() string {
 	text := m.Agent
 	if m.Reason != health.ReasonNone {
@@ -82,7 +82,7 @@ func (m moment) String() string {
 	return text
 }
 
-// stamp is a moment as the report writes it.
+// stamp returns a time in the format of the report.
 func stamp(at health.Time) string {
 	text, _ := at.MarshalText() // it never fails
 	return string(text)

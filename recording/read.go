@@ -11,25 +11,25 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// maxProblems is how many problems of a recording are listed.
+// maxProblems limits the problems that are listed for a recording.
 const maxProblems = 100
 
-// Recording is what could be read of a file.
+// Recording is the readable content of a file.
 type Recording struct {
 	Runs []*Run
-	// Problems are the lines that could not be read, at most 100 of them; Unread counts all.
+	// Problems are the lines that could not be read, at most 100. Unread counts all of them.
 	Problems []Problem
 	Unread   int
 }
 
-// Problem says why a line could not be read.
+// Problem is the reason why a line could not be read.
 type Problem struct {
 	Line   int    `json:"line"` // from 1
 	Reason string `json:"reason"`
 }
 
-// Read reads to the end. Nothing in the file makes it fail: what cannot be read is listed in Problems, and the rest
-// is returned. A reader that fails ends the recording with a problem.
+// Read reads to the end. It never fails: it lists unreadable lines in Problems and returns the rest. A reader that
+// fails ends the recording with a problem.
 func Read(r io.Reader) *Recording {
 	p := parser{lines: bufio.NewReaderSize(r, 64<<10), recording: new(Recording)}
 	for p.next() {
@@ -46,8 +46,8 @@ type parser struct {
 
 	number int
 	text   []byte
-	run    *Run // nil before a header that could be read
-	lost   bool // the lines that belong to no run have been reported
+	run    *Run // nil until a readable header
+	lost   bool // the lines that belong to no run were reported
 }
 
 var (
@@ -55,7 +55,7 @@ var (
 	errNoHeader = errors.New("not replayed, with what follows: there is no header before it that could be read")
 )
 
-// next reads a line into p.text, of which no more than MaxLine bytes are kept. It is false at the end.
+// next reads a line into p.text and keeps at most MaxLine+1 bytes of it. It returns false at the end.
 func (p *parser) next() bool {
 	p.text = p.text[:0]
 	p.number++
@@ -96,7 +96,7 @@ func (p *parser) parse(text []byte) error {
 	}
 	switch {
 	case err != nil:
-		if bytes.HasPrefix(text, []byte(`{"recording"`)) { // what follows belongs to no run that could be read
+		if bytes.HasPrefix(text, []byte(`{"recording"`)) { // the lines below belong to no readable run
 			p.endRun()
 		}
 		return describe(err, text)
@@ -115,7 +115,7 @@ func (p *parser) parse(text []byte) error {
 	}
 }
 
-// describe says what is wrong with a line that is no JSON of ours.
+// describe returns the error for a line that is not JSON of this format.
 func describe(err error, text []byte) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError

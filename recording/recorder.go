@@ -12,52 +12,52 @@ import (
 )
 
 const (
-	// maxQueued bounds the steps that wait for a slow disk; at four probes every 5 s they are 10 minutes.
+	// maxQueued limits the steps that wait for a slow disk. With four probes every 5 s they cover 10 minutes.
 	maxQueued = 512
 
-	// The time between two attempts to write, while writing fails.
+	// The time between two attempts to write, while writes fail.
 	minBackOff = time.Second
 	maxBackOff = time.Minute
 )
 
 // Options is what a Recorder needs.
 type Options struct {
-	// Path is the file to record to. Full files are renamed to Path.1 … Path.4, the oldest last.
+	// Path is the file to record to. Full files are renamed to Path.1 … Path.4, where Path.4 is the oldest.
 	Path string
-	// MaxSize is the size in bytes from which on a file is full; the lines of one step may exceed it.
+	// MaxSize is the size in bytes from which a file counts as full. The lines of one step may exceed it.
 	MaxSize int64
 
 	MeterProvider metric.MeterProvider
 	Logger        *slog.Logger
 }
 
-// Recorder writes everything that is observed, and every change of the verdict, to a file that can be replayed. A disk that
-// is slow, full or gone costs lines of the recording, never an observation: what is missing is logged, and
-// the recording goes on with a new header, so that each run in it still replays exactly.
+// Recorder writes every observation and every change of the verdict to a file that can be replayed. A disk that is
+// slow, full or gone loses lines of the recording, but never an observation. The Recorder logs the loss and then
+// continues with a new header, so that each run in the file still replays exactly.
 type Recorder struct {
 	queue   chan queued
-	missing atomic.Int64 // steps that found no room in the queue, since the last one that did
+	missing atomic.Int64 // steps dropped because the queue was full, since the last one queued
 
 	log     *slog.Logger
 	counts  instruments
 	file    file
 	encoder Encoder
-	gap     bool // the next step does not follow from what is in the file: it begins a run
+	gap     bool // the next step does not continue the run in the file: it begins a run
 
-	// While writing fails:
+	// While writes fail:
 	failing bool
 	lost    int64 // steps
 	backOff time.Duration
-	retry   time.Time // not to be tried before
+	retry   time.Time // no attempt before this time
 }
 
-// queued is a step on its way to the disk, and how many did not find room before it.
+// queued is a step in the queue, and the number of steps that were dropped before it.
 type queued struct {
 	health.Step
 	missing int64
 }
 
-// NewRecorder returns a Recorder that writes once it runs, or an error if its instruments cannot be made.
+// NewRecorder returns a Recorder that writes while Run runs. It returns an error if its instruments cannot be created.
 func NewRecorder(o Options) (*Recorder, error) {
 	r := &Recorder{
 		queue: make(chan queued, maxQueued), file: file{path: o.Path, maxSize: o.MaxSize},
@@ -66,7 +66,7 @@ func NewRecorder(o Options) (*Recorder, error) {
 	return r, r.counts.register(o.MeterProvider)
 }
 
-// Listen hands a step on to Run, and never waits; it is a health.Listener.
+// Listen queues a step for Run and never waits. It is a health.Listener.
 func (r *Recorder) Listen(_ context.Context, step health.Step, _ *health.Snapshot) {
 	q := queued{step, r.missing.Load()}
 	if !q.Observed() && len(q.Changes) == 0 {
@@ -81,7 +81,8 @@ func (r *Recorder) Listen(_ context.Context, step health.Step, _ *health.Snapsho
 	}
 }
 
-// Run writes until ctx ends, and then what is left. It returns nil: whatever happens to the recording, the sidecar goes on.
+// Run writes until ctx ends, and then writes the rest of the queue. It returns nil, because a failed recording must not
+// stop the sidecar.
 func (r *Recorder) Run(ctx context.Context) error {
 	for {
 		select {
@@ -108,7 +109,7 @@ func (r *Recorder) finish(ctx context.Context) {
 	}
 }
 
-// record writes a step, unless writing failed a moment ago.
+// record writes a step, unless it must still back off.
 func (r *Recorder) record(ctx context.Context, q queued) {
 	if q.missing > 0 {
 		r.gap = true
@@ -130,9 +131,10 @@ func (r *Recorder) record(ctx context.Context, q queued) {
 	}
 }
 
-// fail notes that a step could not be written; the next one that can be begins a run.
+// fail handles a failed write: it counts the step as lost and sets the time of the next attempt. The next step that can
+// be written begins a run.
 func (r *Recorder) fail(ctx context.Context, now time.Time, err error) {
-	_ = r.file.close() // it is opened anew; the error that matters is known
+	_ = r.file.close() // prepare opens it again; err is the error that matters
 	if !r.failing {
 		r.failing, r.backOff = true, minBackOff
 		r.log.ErrorContext(ctx, "recording fails", "error", err)
@@ -143,13 +145,13 @@ func (r *Recorder) fail(ctx context.Context, now time.Time, err error) {
 	r.lose()
 }
 
-// lose counts a step that is not written.
+// lose counts a step as lost.
 func (r *Recorder) lose() {
 	r.lost++
 	r.counts.lost.Add(1)
 }
 
-// write appends the lines of a step, with a header before them where a run begins, and forces changes to the disk.
+// write appends the lines of a step, after a header if a run begins. It syncs changes to the disk.
 func (r *Recorder) write(s health.Step) error {
 	opened, err := r.file.prepare()
 	if err != nil {

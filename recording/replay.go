@@ -9,26 +9,26 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// Run is one uninterrupted stretch of a recording. Its times are the start plus monotonic time: a jump of the wall clock
-// while it was recorded does not show.
+// Run is one part of a recording without a gap. Its times are the start plus monotonic time, so a jump of the wall
+// clock during the recording does not change them.
 type Run struct {
-	// Line is where it begins in the file, from 1.
+	// Line is the line of the header in the file, from 1.
 	Line int
-	// Start is its moment 0, End that of its last line.
+	// Start is the time of the header, End that of the last line.
 	Start, End time.Time
-	// Config is what was in force.
+	// Config is the config that was in use.
 	Config health.Config
 	// Observations are in the order in which they were taken in.
 	Observations []health.Observation
-	// Recorded are the changes of the verdict as they were recorded.
+	// Recorded are the recorded changes of the verdict.
 	Recorded []Change
-	// Complete says that every line of it could be read.
+	// Complete reports whether every line of the run could be read.
 	Complete bool
 
-	machine *health.Machine // as it was at the start; nil when nothing had been seen
+	machine *health.Machine // at the start; nil if it had no observations
 }
 
-// Change is a change of the verdict as it stands in a recording.
+// Change is a change of the verdict in a recording.
 type Change struct {
 	Line    int // in the file, from 1
 	At      time.Time
@@ -37,11 +37,11 @@ type Change struct {
 	Damped  bool
 	Reasons []health.Code
 	Until   time.Time
-	// Incident was named after the wall clock: in a replay the name differs if that clock was set in between.
+	// Incident is named after the wall clock. A replay gives another name if the clock was set during the recording.
 	Incident string
 }
 
-// changeOf returns a replayed change as it would stand in a recording.
+// changeOf returns a replayed change in the form of a recorded one.
 func changeOf(c health.Change) Change {
 	return Change{
 		At: c.At, Agent: c.To.AgentLine(), Status: c.To.Status, Damped: c.To.Damped, Reasons: c.To.Codes(), Until: c.To.Until,
@@ -49,13 +49,14 @@ func changeOf(c health.Change) Change {
 	}
 }
 
-// same reports whether two changes are the same one. The name of the incident is not compared.
+// same reports whether two changes are the same. It does not compare the names of the incidents.
 func (c Change) same(d Change) bool {
-	return c.At.Equal(d.At) && c.Agent == d.Agent && c.Status == d.Status && c.Damped == d.Damped && c.Until.Equal(d.Until) &&
+	return c.At.Equal(d.At) && c.Agent == d.Agent && c.Status == d.Status && c.Damped == d.Damped &&
+		c.Until.Equal(d.Until) &&
 		slices.Equal(c.Reasons, d.Reasons)
 }
 
-// String returns the change in a line.
+// String returns the change as one line.
 func (c Change) String() string {
 	text := fmt.Sprintf("%s %s (status %s)", c.At.UTC().Format(time.RFC3339Nano), c.Agent, c.Status)
 	if c.Damped {
@@ -67,7 +68,7 @@ func (c Change) String() string {
 	return fmt.Sprint(text, " ", c.Reasons)
 }
 
-// Machine returns the Machine that the run begins with, under a config that need not be the recorded one.
+// Machine returns the Machine at the start of the run, with the given config instead of the recorded one.
 func (r *Run) Machine(cfg health.Config) *health.Machine {
 	m := health.NewMachine(cfg)
 	if r.machine != nil {
@@ -77,8 +78,8 @@ func (r *Run) Machine(cfg health.Config) *health.Machine {
 	return m
 }
 
-// Steps runs Machine over what was recorded and yields each step. What came before the run came under the recorded config.
-// What would have come after its last line was not recorded, and is not made up.
+// Steps replays the run with the given config and yields each step. The state at the start comes from the recorded
+// config. Steps stops at the last line, because nothing was recorded after it.
 func (r *Run) Steps(cfg health.Config) iter.Seq[health.Step] {
 	return func(yield func(health.Step) bool) {
 		m := r.Machine(cfg)
@@ -105,7 +106,7 @@ func (r *Run) Replay(cfg health.Config) []health.Change {
 	return changes
 }
 
-// Compare replays under the recorded config and returns the first disagreement with what was recorded, or nil.
+// Compare replays the run with the recorded config. It returns the first difference from the recorded changes, or nil.
 func (r *Run) Compare() *Problem {
 	replayed := r.Replay(r.Config)
 	for i, c := range replayed {

@@ -8,21 +8,21 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// Replayed is one run of a recording, replayed.
+// Replayed is the replay of one run.
 type Replayed struct {
 	Start        health.Time `json:"start"`
 	End          health.Time `json:"end"`
 	Observations int         `json:"observations"`
 	// Timeline holds the verdicts under the recorded settings.
 	Timeline []moment `json:"timeline"`
-	// Set, Changed and Difference are there with other settings: which, the verdicts under them, and a sentence about what
-	// would have been different.
+	// Set, Changed and Difference describe a replay with other settings: the settings, the verdicts under them, and a
+	// sentence about the difference. They are empty without other settings.
 	Set        []string `json:"set,omitempty"`
 	Changed    []moment `json:"changed,omitempty"`
 	Difference string   `json:"difference,omitempty"`
 }
 
-// moment is a verdict, from a moment on.
+// moment is a verdict and the time from which it holds.
 type moment struct {
 	At       health.Time   `json:"at"`
 	Agent    string        `json:"agent"`
@@ -34,7 +34,7 @@ type moment struct {
 	Reasons  []health.Code `json:"reasons"`
 }
 
-// NewReplayed replays a run under the recorded config.
+// NewReplayed replays a run with the recorded config.
 func NewReplayed(run *Run) *Replayed {
 	return &Replayed{
 		Start: health.Time(run.Start), End: health.Time(run.End), Observations: len(run.Observations),
@@ -42,14 +42,14 @@ func NewReplayed(run *Run) *Replayed {
 	}
 }
 
-// Compare replays the run once more, under the config that the settings, NAME=VALUE each, make of the recorded one.
+// Compare replays the run again with cfg, which is the recorded config with the given settings, each NAME=VALUE.
 func (r *Replayed) Compare(run *Run, settings []string, cfg health.Config) {
 	r.Set, r.Changed = settings, timelineOf(run, cfg)
 	r.Difference = r.difference()
 }
 
-// timelineOf replays a run and returns each verdict that differs from the one before, also by its weight alone. A run
-// that goes on from another begins with the verdict that it found.
+// timelineOf replays a run and returns each verdict that differs from the previous one. A new weight alone counts as a
+// difference. A run that continues another one begins with the verdict at its start.
 func timelineOf(run *Run, cfg health.Config) []moment {
 	timeline := []moment{}
 	before := health.Verdict{}
@@ -71,8 +71,8 @@ func timelineOf(run *Run, cfg health.Config) []moment {
 
 func newMoment(at time.Time, v health.Verdict) moment {
 	m := moment{
-		At: health.Time(at), Agent: v.AgentLine(), State: v.State(), Damped: v.Damped, Incident: v.Incident, Reason: v.RootReason(),
-		Reasons: v.Codes(),
+		At: health.Time(at), Agent: v.AgentLine(), State: v.State(), Damped: v.Damped, Incident: v.Incident,
+		Reason: v.RootReason(), Reasons: v.Codes(),
 	}
 	if !v.Until.IsZero() {
 		m.Until = new(health.Time(v.Until))
@@ -80,8 +80,8 @@ func newMoment(at time.Time, v health.Verdict) moment {
 	return m
 }
 
-// difference is a sentence about what would have been different with other settings: whether and when the shard would have
-// gone down, if that is not the same, else been drained, else been up and ready, else which agent lines differ.
+// difference returns a sentence about the difference with other settings. It reports the first of these that differs:
+// when the shard would have gone down, been drained, or been up and ready; otherwise which agent replies differ.
 func (r *Replayed) difference() string {
 	for _, aspect := range []struct {
 		participle string
@@ -101,7 +101,7 @@ func (r *Replayed) difference() string {
 	return r.otherwise()
 }
 
-// arrivals returns when a timeline came to one of the states.
+// arrivals returns the times at which a timeline entered one of the states.
 func arrivals(timeline []moment, states []string) []time.Time {
 	var all []time.Time
 	was := false
@@ -118,7 +118,7 @@ func arrivals(timeline []moment, states []string) []time.Time {
 	return all
 }
 
-// differenceAt is the sentence about the i-th moment of each, the first that is not the same.
+// differenceAt returns the sentence about the i-th time, the first that differs.
 func (r *Replayed) differenceAt(participle string, i int, recorded, changed []time.Time) string {
 	if i > 0 {
 		participle += " again"
@@ -133,10 +133,11 @@ func (r *Replayed) differenceAt(participle string, i int, recorded, changed []ti
 	if i == len(changed) {
 		return fmt.Sprintf("with %s this shard would not have %s (as recorded: %s)", r.set(), participle, then)
 	}
-	return fmt.Sprintf("with %s this shard would have %s at %s (as recorded: %s)", r.set(), participle, r.clock(changed[i]), then)
+	return fmt.Sprintf("with %s this shard would have %s at %s (as recorded: %s)",
+		r.set(), participle, r.clock(changed[i]), then)
 }
 
-// otherwise is the sentence about timelines that come to the same states at the same moments.
+// otherwise returns the sentence about timelines that enter the same states at the same times.
 func (r *Replayed) otherwise() string {
 	for i := range max(len(r.Timeline), len(r.Changed)) {
 		recorded, changed := r.lineAt(r.Timeline, i), r.lineAt(r.Changed, i)
@@ -156,7 +157,7 @@ func (r *Replayed) lineAt(timeline []moment, i int) string {
 
 func (r *Replayed) set() string { return strings.Join(r.Set, " ") }
 
-// clock is the time of day, UTC, with the date only where it is not the run's first.
+// clock returns the time of day in UTC, with the date if it is not the first day of the run.
 func (r *Replayed) clock(at time.Time) string {
 	if first := time.Time(r.Start).UTC(); at.UTC().Truncate(24*time.Hour) != first.Truncate(24*time.Hour) {
 		return stamp(health.Time(at))
