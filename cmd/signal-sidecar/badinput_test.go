@@ -7,10 +7,10 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 )
 
-// badInput is one way for a service to misbehave on one path ("" for all), and what must come of it.
+// badInput is a bad behavior of a service on one path ("" for all paths), and the outcomes of the probes.
 type badInput struct {
 	path, behavior string
-	outcomes       map[string]string // by probe; the others go on being ok
+	outcomes       map[string]string // by probe; the other probes stay ok
 }
 
 var (
@@ -65,7 +65,7 @@ var prosodyInputs = []badInput{
 	{"", "code 503", prosodyOnly("http_error")},
 }
 
-// maxMemory bounds what the sidecar takes, whatever it is fed.
+// maxMemory is the limit of the sidecar's memory for all bad inputs.
 const maxMemory = 100 << 20 // bytes
 
 func TestBadInputFromJicofo(t *testing.T) {
@@ -80,7 +80,7 @@ func TestBadInputFromProsody(t *testing.T) {
 	s.suffer(t, s.Prosody, prosodyInputs, "jicofo_health")
 }
 
-// suffer goes through the inputs, while the probe of the other service goes on.
+// suffer applies each bad input in turn and checks that the probe of the other service stays ok.
 func (s *shard) suffer(t *testing.T, service *signalnode.Service, inputs []badInput, other string) {
 	t.Helper()
 	for i, in := range inputs {
@@ -101,8 +101,8 @@ func (s *shard) suffer(t *testing.T, service *signalnode.Service, inputs []badIn
 	}
 }
 
-// expectReasons checks what was logged since: once for each failing probe why it fails, and the change of the verdict,
-// with a reason.
+// expectReasons checks the log from index since on: one record with the cause for each failing probe, and one change of
+// the verdict with a reason.
 func (s *shard) expectReasons(t *testing.T, name string, since int, outcomes map[string]string) {
 	t.Helper()
 	told := map[string]int{}
@@ -120,8 +120,8 @@ func (s *shard) expectReasons(t *testing.T, name string, since int, outcomes map
 			if reasons, _ := e["reasons"].([]any); len(reasons) != 1 {
 				t.Errorf("%s: %v", name, e)
 			}
-		case "probe works again": // of the input before
-		case "this process did not run during a probe": // as on a loaded machine
+		case "probe works again": // of the previous input
+		case "this process did not run during a probe": // possible on a loaded machine
 		default:
 			t.Errorf("%s: %v", name, e)
 		}
@@ -139,7 +139,7 @@ func (s *shard) expectReasons(t *testing.T, name string, since int, outcomes map
 	}
 }
 
-// TestRedirectsAreFollowed has jicofo behind so many redirects as are allowed.
+// TestRedirectsAreFollowed puts jicofo behind the largest number of redirects that is allowed.
 func TestRedirectsAreFollowed(t *testing.T) {
 	t.Parallel()
 	s := newShard(t, nil)
@@ -148,7 +148,7 @@ func TestRedirectsAreFollowed(t *testing.T) {
 	s.becomes(t, "up ready 100%")
 }
 
-// TestRetries has each probe's connection reset twice.
+// TestRetries resets the connection of the first two attempts of a probe.
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	s := newShard(t, vars{"POLLING_INTERVAL": "60"})

@@ -13,26 +13,32 @@ import (
 var (
 	badBooleans = []string{"maybe", "2", "truee", "yes!", "-1"}
 	badPorts    = []string{"x", "-1", "65536", "1.5", "0x50", "80 80", "999999999999999999999", "http"}
-	badSeconds  = []string{"x", "-1", "-1s", "1 s", "5 seconds", "NaN", "Inf", "-Inf", "1e300", "367d", "9000h", "31536001", "1,5"}
+	badSeconds  = []string{
+		"x", "-1", "-1s", "1 s", "5 seconds", "NaN", "Inf", "-Inf", "1e300", "367d", "9000h", "31536001", "1,5",
+	}
 	badPositive = append([]string{"0", "0s", "0.0", "-0"}, badSeconds...)
 	badOrigins  = []string{
-		"localhost:8888", "localhost", "http://", "http:///x", "//localhost:8888", "ftp://localhost", "http://localhost:99999",
+		"localhost:8888", "localhost", "http://", "http:///x",
+		"//localhost:8888", "ftp://localhost", "http://localhost:99999",
 		"http://localhost:0", "http://localhost:x", "http://localhost?a", "http://localhost/#b", "http://a b",
 		"http://localhost\nHTTP_PORT=1", "http://[::1", "unix:///run/jicofo",
 	}
 	badHosts = []string{"a b", "http://consul", "consul:8500x", "a/b", "a?b", "user@host", "[::1", "a\tb"}
 )
 
-// badValues are values that must not be accepted, by variable: for each setting whose value can be bad.
+// badValues are values that must be rejected, by variable. Each setting that can have a bad value is in it.
 var badValues = map[string][]string{
-	"HTTP_PORT": badPorts, "TCP_PORT": badPorts, "CONSUL_PORT": badPorts, "TCP_HOLD_PORT": append([]string{"on", "no"}, badPorts...),
-	"PAGE_PORT": append([]string{"on", "no"}, badPorts...),
-	"HTTP_ADDR": badHosts, "TCP_ADDR": badHosts, "CONSUL_HOST": badHosts,
+	"HTTP_PORT": badPorts, "TCP_PORT": badPorts, "CONSUL_PORT": badPorts,
+	"TCP_HOLD_PORT": append([]string{"on", "no"}, badPorts...),
+	"PAGE_PORT":     append([]string{"on", "no"}, badPorts...),
+	"HTTP_ADDR":     badHosts, "TCP_ADDR": badHosts, "CONSUL_HOST": badHosts,
 	"CENSUS_HOST": {"a b", "http://a", "a:b", "a:99999", "a/b"},
-	"METRICS":     badBooleans, "CENSUS_POLL": badBooleans, "WEIGHT_PARTICIPANTS": badBooleans, "CONSUL_SECURE": badBooleans,
+	"METRICS":     badBooleans, "CENSUS_POLL": badBooleans,
+	"WEIGHT_PARTICIPANTS": badBooleans, "CONSUL_SECURE": badBooleans,
 	"CONSUL_STATUS": badBooleans, "CONSUL_REPORTS": badBooleans, "CENSUS_REPORTS": badBooleans,
 	"JICOFO_ORIG": badOrigins, "PROSODY_ORIG": badOrigins,
-	"AGENT_HOLD": badPositive, "POLLING_INTERVAL": badPositive, "RECOVERY_POLLING_INTERVAL": badPositive, "PROBE_TIMEOUT": badPositive, "CONSUL_REPORTS_INTERVAL": badPositive,
+	"AGENT_HOLD": badPositive, "POLLING_INTERVAL": badPositive, "RECOVERY_POLLING_INTERVAL": badPositive,
+	"PROBE_TIMEOUT": badPositive, "CONSUL_REPORTS_INTERVAL": badPositive,
 	"HEALTH_DAMPENING_INTERVAL": badSeconds, "DRAIN_GRACE_INTERVAL": badSeconds,
 	"PROBE_RETRIES":   {"x", "-1", "101", "1.5", "1e1"},
 	"PARTICIPANT_MAX": {"x", "0", "-1", "1.5", "1e3", "1000000001", "99999999999999999999999"},
@@ -40,16 +46,19 @@ var badValues = map[string][]string{
 	"STATUS_PATH":     {" "}, "CONSUL_STATUS_KEY": {" "}, "CONSUL_REPORT_KEY": {"\t"},
 	"DRAIN_GRACE_SCOPE": {"hard", "jicofo,soft", "all"},
 	"TRACE_URL_TEMPLATE": {
-		"http://localhost:16686/trace/", "localhost:16686/trace/{trace_id}", "ftp://jaeger/{trace_id}", "javascript:alert({trace_id})", "http:///{trace_id}",
-		"http://{trace_id}/", "http://jaeger{trace_id}/", "http://jaeger:99999/{trace_id}", "/trace/{trace_id}", "http://a b/{trace_id}",
+		"http://localhost:16686/trace/", "localhost:16686/trace/{trace_id}",
+		"ftp://jaeger/{trace_id}", "javascript:alert({trace_id})",
+		"http:///{trace_id}",
+		"http://{trace_id}/", "http://jaeger{trace_id}/", "http://jaeger:99999/{trace_id}",
+		"/trace/{trace_id}", "http://a b/{trace_id}",
 		"http://jaeger/{traceid}", "http://jaeger/\n{trace_id}",
 	},
 	"LOG_LEVEL":  {"trace", "warning", "0", "info+1"},
 	"LOG_FORMAT": {"xml", "logfmt"},
 }
 
-// TestBadValues gives each bad value, from each place in turn. The ports are taken: whoever opened one before the
-// settings are checked would fail otherwise.
+// TestBadValues gives each bad value by the environment, a flag or a file, in turn. The ports are in use, so a program
+// that opens a port before it checks the settings fails with another error.
 func TestBadValues(t *testing.T) {
 	t.Parallel()
 	taken := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": occupy(t), "TCP_PORT": occupy(t)}
@@ -76,12 +85,14 @@ func TestBadValues(t *testing.T) {
 	}
 }
 
-// expectProblems checks that there is one line for each problem, which begins like that and goes on, and nothing else.
+// expectProblems checks that standard error has one line for each beginning, each with more text after it, and no other
+// line.
 func expectProblems(t *testing.T, r result, beginnings ...string) {
 	t.Helper()
 	lines := r.problems()
 	if r.code != 2 || r.stdout != "" || len(lines) != len(beginnings) {
-		t.Errorf("exit %d, %d problems instead of %d, standard output %q, standard error:\n%s", r.code, len(lines), len(beginnings), r.stdout, r.stderr)
+		t.Errorf("exit %d, %d problems instead of %d, standard output %q, standard error:\n%s",
+			r.code, len(lines), len(beginnings), r.stdout, r.stderr)
 		return
 	}
 	for _, beginning := range beginnings {
@@ -97,13 +108,13 @@ func expectProblems(t *testing.T, r result, beginnings ...string) {
 	}
 }
 
-// TestAllBadAtOnce gives every setting a bad value: each is told, by the commands that read settings.
+// TestAllBadAtOnce gives every setting a bad value. Each command that reads settings reports all of them.
 func TestAllBadAtOnce(t *testing.T) {
 	t.Parallel()
 	all, want := vars{}, make([]string, 0, len(badValues))
 	for name, values := range badValues {
 		if name == "CONSUL_STATUS" {
-			all[name] = "true" // else the others of Consul's are not checked
+			all[name] = "true" // else the other settings of Consul are not checked
 			continue
 		}
 		all[name] = values[0]
@@ -114,14 +125,16 @@ func TestAllBadAtOnce(t *testing.T) {
 	}
 }
 
-// TestProblemsBeforePorts looks at the system calls of a start with a bad value, and of one that gets as far as to ask for
-// a port that is taken.
+// TestProblemsBeforePorts compares the system calls of a start with a bad value and of a start that fails at a port in
+// use.
 func TestProblemsBeforePorts(t *testing.T) {
 	t.Parallel()
 	strace := testbed.Component(t, "strace")
 	for value, binds := range map[string]bool{"json": true, "xml": false} {
 		trace := filepath.Join(t.TempDir(), "trace")
-		v := vars{"HTTP_PORT": occupy(t), "HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "TCP_PORT": "0", "LOG_FORMAT": value}
+		v := vars{
+			"HTTP_PORT": occupy(t), "HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "TCP_PORT": "0", "LOG_FORMAT": value,
+		}
 		runCommand(t, t.TempDir(), v, strace, "-f", "-e", "trace=bind,listen", "-o", trace, testbed.Binary(t))
 		calls, err := os.ReadFile(trace)
 		testbed.Must(t, err)
@@ -131,7 +144,7 @@ func TestProblemsBeforePorts(t *testing.T) {
 	}
 }
 
-// TestPasswordsInURLs gives URLs with a user and a password: neither is shown, whether the value is good or bad.
+// TestPasswordsInURLs gives URLs with a user and a password. The sidecar shows neither, for good and for bad values.
 func TestPasswordsInURLs(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2hunter2"
@@ -159,15 +172,16 @@ func TestPasswordsInURLs(t *testing.T) {
 	} {
 		for _, command := range []string{"check-config", "serve"} {
 			r := run(t, v, command)
-			if r.code != 2 || len(r.problems()) != 1 || strings.Contains(r.stdout+r.stderr, "hunter2") || strings.Contains(r.stderr, "admin") {
+			if r.code != 2 || len(r.problems()) != 1 ||
+				strings.Contains(r.stdout+r.stderr, "hunter2") || strings.Contains(r.stderr, "admin") {
 				t.Errorf("%v, %s: exit %d, %s%s", v, command, r.code, r.stdout, r.stderr)
 			}
 		}
 	}
 }
 
-// TestConsulSettingsOfKubernetes: what Kubernetes gives every pod beside a Service with the name consul is in nobody's way
-// as long as Consul is not used.
+// TestConsulSettingsOfKubernetes checks that CONSUL_PORT is not validated while Consul is not used. Kubernetes sets it
+// in every pod next to a Service with the name consul.
 func TestConsulSettingsOfKubernetes(t *testing.T) {
 	t.Parallel()
 	const given = "tcp://10.96.0.10:8500"
@@ -177,6 +191,7 @@ func TestConsulSettingsOfKubernetes(t *testing.T) {
 	}
 	startSidecar(t, vars{"CONSUL_PORT": given})
 	for _, feature := range []string{"CONSUL_STATUS", "CONSUL_REPORTS"} {
-		expectProblems(t, run(t, vars{"CONSUL_PORT": given, feature: "true"}), `CONSUL_PORT="`+given+`" (environment): must be a port`)
+		expectProblems(t, run(t, vars{"CONSUL_PORT": given, feature: "true"}),
+			`CONSUL_PORT="`+given+`" (environment): must be a port`)
 	}
 }

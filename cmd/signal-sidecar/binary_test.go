@@ -18,24 +18,24 @@ func TestMain(m *testing.M) { testbed.Main(m) }
 // vars are environment variables.
 type vars = testbed.Vars
 
-// result is how a command ended.
+// result is the result of a command that ended.
 type result struct {
 	code           int
 	stdout, stderr string
 }
 
-// problems are the lines on standard error.
+// problems returns the lines of standard error.
 func (r result) problems() []string {
 	return strings.Split(strings.TrimSuffix(r.stderr, "\n"), "\n")
 }
 
-// runIn runs the binary in a folder until it ends by itself.
+// runIn runs the binary in a folder until it ends.
 func runIn(t *testing.T, folder string, v vars, args ...string) result {
 	t.Helper()
 	return runCommand(t, folder, v, testbed.Binary(t), args...)
 }
 
-// run runs the binary in an empty folder until it ends by itself.
+// run runs the binary in an empty folder until it ends.
 func run(t *testing.T, v vars, args ...string) result {
 	t.Helper()
 	return runIn(t, t.TempDir(), v, args...)

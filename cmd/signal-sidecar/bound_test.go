@@ -2,5 +2,5 @@ package main_test
 
 import "time"
 
-// bound is how long a test waits for what must happen; none takes as long unless it fails.
+// bound is how long a test waits for an event. No event takes that long unless the test fails.
 const bound = 20 * time.Second

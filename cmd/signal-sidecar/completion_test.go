@@ -11,12 +11,12 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// commands are what --help lists.
+// commands are subcommands that --help lists.
 var commands = []string{"serve", "demo", "status", "replay", "check-config", "version", "completion", "man"}
 
-// completion is a line up to the cursor, and words that are offered there, or not.
+// completion is a line up to the cursor, words that the shell must offer there, and words that it must not offer.
 type completion struct {
-	line           string // after signal-sidecar, words parted by spaces
+	line           string // after signal-sidecar; words are separated by spaces
 	offered, wrong []string
 }
 
@@ -43,7 +43,8 @@ var completionCases = []completion{
 	{"man --", []string{"--help", "--version"}, []string{"--http-port"}},
 }
 
-// completionScript is the script for a shell, printed while the settings are bad, in a folder of its own.
+// completionScript writes the script for a shell to a file in a new folder. It prints the script while the settings are
+// bad.
 func completionScript(t *testing.T, shell, name string) (path string) {
 	t.Helper()
 	folder, v := brokenSettings(t)
@@ -54,7 +55,7 @@ func completionScript(t *testing.T, shell, name string) (path string) {
 	return write(t, folder, name, r.stdout)
 }
 
-// completionFolder is where the shells complete.
+// completionFolder makes the folder in which the shells complete.
 func completionFolder(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -64,8 +65,7 @@ func completionFolder(t *testing.T) string {
 	return folder
 }
 
-// check compares what a shell offers. What stands before = may come with the
-// word or not, and so may the / of a folder.
+// check compares what a shell offers. An offered word may begin with --name=, and a folder may end in /.
 func (c completion) check(t *testing.T, offered []string) {
 	t.Helper()
 	for i, word := range offered {
@@ -89,10 +89,11 @@ func (c completion) check(t *testing.T, offered []string) {
 	}
 }
 
-// TestBashCompletion calls the function as bash does, with words parted at = too.
+// TestBashCompletion calls the function as bash does, which also splits words at =.
 func TestBashCompletion(t *testing.T) {
 	t.Parallel()
-	bash, script, folder := testbed.Component(t, "bash"), completionScript(t, "bash", "signal-sidecar"), completionFolder(t)
+	bash, script, folder := testbed.Component(t, "bash"),
+		completionScript(t, "bash", "signal-sidecar"), completionFolder(t)
 	const driver = `source "$1" || exit; shift
 		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
 		f=$(complete -p signal-sidecar | sed 's/.*-F \([^ ]*\) .*/\1/')
@@ -100,9 +101,10 @@ func TestBashCompletion(t *testing.T) {
 	for _, c := range completionCases {
 		words := strings.Split(strings.ReplaceAll(c.line, "=", " = "), " ")
 		if len(words) > 2 && words[len(words)-2] == "=" && words[len(words)-1] == "" {
-			words = words[:len(words)-1] // the word is = itself
+			words = words[:len(words)-1] // the word at the cursor is = itself
 		}
-		r := runCommand(t, folder, nil, bash, append([]string{"-c", driver, "bash", script, "signal-sidecar"}, words...)...)
+		r := runCommand(t, folder, nil, bash,
+			append([]string{"-c", driver, "bash", script, "signal-sidecar"}, words...)...)
 		if r.code != 0 || r.stderr != "" {
 			t.Fatalf("%q: exit %d, %s", c.line, r.code, r.stderr)
 		}
@@ -110,13 +112,15 @@ func TestBashCompletion(t *testing.T) {
 	}
 }
 
-// TestFishCompletion asks fish, which tells what it would offer.
+// TestFishCompletion uses complete -C, with which fish prints what it would offer.
 func TestFishCompletion(t *testing.T) {
 	t.Parallel()
-	fish, script, folder := testbed.Component(t, "fish"), completionScript(t, "fish", "signal-sidecar.fish"), completionFolder(t)
+	fish, script, folder := testbed.Component(t, "fish"),
+		completionScript(t, "fish", "signal-sidecar.fish"), completionFolder(t)
 	v := vars{"HOME": folder, "XDG_CONFIG_HOME": t.TempDir(), "XDG_DATA_HOME": t.TempDir(), "LC_ALL": "C.UTF-8"}
 	for _, c := range completionCases {
-		r := runCommand(t, folder, v, fish, "--no-config", "-c", "source $argv[1]; complete -C $argv[2]", script, "signal-sidecar "+c.line)
+		r := runCommand(t, folder, v, fish, "--no-config", "-c", "source $argv[1]; complete -C $argv[2]",
+			script, "signal-sidecar "+c.line)
 		if r.code != 0 || r.stderr != "" {
 			t.Fatalf("%q: exit %d, %s", c.line, r.code, r.stderr)
 		}
@@ -129,7 +133,7 @@ func TestFishCompletion(t *testing.T) {
 	}
 }
 
-// zshDriver types lines into an interactive zsh, with a tab that lists what is offered, or completes the one that is.
+// zshDriver types lines into an interactive zsh, each with a tab that lists the candidates, or completes the only one.
 const zshDriver = `
 zmodload zsh/zpty
 zpty shell zsh -f -i
@@ -144,8 +148,8 @@ done
 zpty -d shell
 `
 
-// TestZshCompletion completes in an interactive zsh what has one way to go on: with the script where zsh finds it by
-// itself, and with the script sourced.
+// TestZshCompletion completes the cases with only one candidate in an interactive zsh. zsh loads the script from its
+// function path in one run, and sources it in the other.
 func TestZshCompletion(t *testing.T) {
 	t.Parallel()
 	zsh, script := testbed.Component(t, "zsh"), completionScript(t, "zsh", "_signal-sidecar")
@@ -161,7 +165,7 @@ func TestZshCompletion(t *testing.T) {
 					continue
 				}
 				args = append(args, c.line)
-				// Up to the last space or =, then the word.
+				// The line up to the last space or =, then the offered word.
 				typed := regexp.MustCompile(`[^ =]*$`).ReplaceAllLiteralString(c.line, "")
 				want = append(want, "signal-sidecar "+typed+c.offered[0])
 			}

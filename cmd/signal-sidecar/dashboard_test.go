@@ -18,7 +18,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// fleetConfig is a configuration of Prometheus with the rules of deploy/prometheus, and targets as there.
+// fleetConfig is a configuration of Prometheus with the rules of deploy/prometheus, and targets with the same labels as
+// there.
 const fleetConfig = `
 global: {scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}
 rule_files: [%q]
@@ -32,8 +33,8 @@ scrape_configs:
       - {targets: [%q], labels: {environment: test, region: here}}
 `
 
-// fleet is two shards with everything on, HAProxy in front of them, and Prometheus that scrapes all. Their jicofo
-// failed and came back; the second shard's fails again.
+// fleet is two shards with all features on, HAProxy in front of them, and a Prometheus that scrapes all of them. The
+// jicofo of each shard failed and recovered; the second shard's jicofo then failed again.
 type fleet struct {
 	first, second *shard
 	prometheus    string // address
@@ -43,13 +44,16 @@ func startObservedFleet(t *testing.T) *fleet {
 	t.Helper()
 	testbed.Component(t, "prometheus")
 	testbed.Component(t, "haproxy")
-	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
 	t.Cleanup(sink.Close)
 	f := new(fleet)
 	var agents []agentOf
 	for name, s := range map[string]**shard{"first": &f.first, "second": &f.second} {
 		*s = startShard(t, vars{
-			"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain, "TCP_HOLD_PORT": "0", "RECORD_PATH": filepath.Join(t.TempDir(), "recording"),
+			"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain,
+			"TCP_HOLD_PORT": "0", "RECORD_PATH": filepath.Join(t.TempDir(), "recording"),
 			"OTEL_EXPORTER_OTLP_ENDPOINT": sink.URL, "OTEL_METRIC_EXPORT_INTERVAL": "200", "OTEL_BSP_SCHEDULE_DELAY": "100",
 		})
 		service := strings.TrimPrefix((*s).Prosody.Origin(), "http://")
@@ -60,22 +64,26 @@ func startObservedFleet(t *testing.T) *fleet {
 	rules, err := filepath.Abs("../../deploy/prometheus/rules")
 	testbed.Must(t, err)
 	config := fmt.Sprintf(fleetConfig, rules+"/*.yml", f.first.HTTP, f.second.HTTP, metrics)
-	// With native-histograms Prometheus asks for protobuf; rules and panels need the classic buckets there too.
+	// With native-histograms Prometheus scrapes protobuf; rules and panels need the classic buckets there too.
 	f.prometheus = testbed.StartPrometheus(t, config, "--enable-feature=exemplar-storage,native-histograms")
 	f.fail(t)
 	return f
 }
 
-// fail has each jicofo fail and come back while Prometheus looks on, and the second one fail again.
+// fail makes each jicofo fail and recover while Prometheus scrapes, and then the second one fail again.
 func (f *fleet) fail(t *testing.T) {
 	t.Helper()
 	for _, s := range []*shard{f.first, f.second} {
 		s.SetLoad(10, 3)
 		s.becomes(t, "up ready 100%")
-		testbed.Eventually(t, "a scrape", bound, func() bool { return len(query(f.prometheus, `shard:signal_haproxy_state:bool{state="UP"} == 1`)) == 2 })
+		testbed.Eventually(t, "a scrape", bound, func() bool {
+			return len(query(f.prometheus, `shard:signal_haproxy_state:bool{state="UP"} == 1`)) == 2
+		})
 		s.jicofo("code 503")
 		s.becomes(t, "down ready 100%")
-		testbed.Eventually(t, "a scrape of it", bound, func() bool { return len(query(f.prometheus, `signal_health == 0`)) == 1 })
+		testbed.Eventually(t, "a scrape of it", bound, func() bool {
+			return len(query(f.prometheus, `signal_health == 0`)) == 1
+		})
 		s.jicofo("healthy")
 		s.becomes(t, "up ready 100%")
 	}
@@ -83,8 +91,8 @@ func (f *fleet) fail(t *testing.T) {
 	f.second.becomes(t, "down ready 100%")
 }
 
-// TestDashboardHasData asks a Prometheus that scrapes real sidecars and HAProxy what Grafana would, of every panel,
-// annotation and variable.
+// TestDashboardHasData runs Grafana's queries of every panel, annotation and variable on a Prometheus that scrapes real
+// sidecars and HAProxy.
 func TestDashboardHasData(t *testing.T) {
 	t.Parallel()
 	f := startObservedFleet(t)
@@ -100,7 +108,8 @@ func TestDashboardHasData(t *testing.T) {
 			})
 			if target.Exemplar {
 				testbed.Eventually(t, fmt.Sprintf("an exemplar in panel %q: %s", p.Title, expression), bound, func() bool {
-					_, body := testbed.Get("http://" + f.prometheus + "/api/v1/query_exemplars?" + lately(url.Values{"query": {expression}}).Encode())
+					_, body := testbed.Get("http://" + f.prometheus + "/api/v1/query_exemplars?" +
+						lately(url.Values{"query": {expression}}).Encode())
 					return strings.Contains(body, `"trace_id":"`)
 				})
 			}
@@ -120,32 +129,36 @@ func TestDashboardHasData(t *testing.T) {
 	}
 }
 
-// grafana puts values in the place of variables: all shards as Grafana names several, and intervals for few samples.
-var grafana = strings.NewReplacer("$environment", ".*", "$region", "here", "$shard", "(first|second)", "$probe", ".*",
+// grafana replaces Grafana's variables with values: all shards in the form that Grafana uses for several values, and
+// intervals that suit few samples.
+var grafana = strings.NewReplacer(
+	"$environment", ".*", "$region", "here", "$shard", "(first|second)",
+	"$probe", ".*",
 	"$__rate_interval", "30s", "$__interval", "1s")
 
-// checkVariable asks for a variable's values: label_values(series, label).
+// checkVariable checks that a variable of the form label_values(series, label) has values.
 func (f *fleet) checkVariable(t *testing.T, name, definition string) {
 	t.Helper()
 	m := regexp.MustCompile(`^label_values\((.+), (\w+)\)$`).FindStringSubmatch(grafana.Replace(definition))
 	if m == nil {
 		t.Fatalf("variable %s: %s", name, definition)
 	}
-	_, body := testbed.Get("http://" + f.prometheus + "/api/v1/label/" + m[2] + "/values?" + url.Values{"match[]": {m[1]}}.Encode())
+	_, body := testbed.Get("http://" + f.prometheus + "/api/v1/label/" + m[2] + "/values?" +
+		url.Values{"match[]": {m[1]}}.Encode())
 	var answer struct{ Data []string }
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || len(answer.Data) == 0 {
 		t.Errorf("variable %s has no values: %s", name, body)
 	}
 }
 
-// lately adds the last minutes to a question.
+// lately adds a range of the last minutes to a query.
 func lately(v url.Values) url.Values {
 	stamp := func(d time.Duration) string { return time.Now().Add(d).Format(time.RFC3339) }
 	v["start"], v["end"] = []string{stamp(-5 * time.Minute)}, []string{stamp(time.Second)}
 	return v
 }
 
-// shows reports whether an answer has a number in it.
+// shows reports whether the result of a query contains a number.
 func (f *fleet) shows(path string, question url.Values) bool {
 	_, body := testbed.Get("http://" + f.prometheus + path + "?" + question.Encode())
 	var answer struct {
@@ -169,7 +182,7 @@ func (f *fleet) shows(path string, question url.Values) bool {
 	return false
 }
 
-// dashboardFile is what matters here of Grafana's JSON.
+// dashboardFile is the part of Grafana's JSON that the tests use.
 type dashboardFile struct {
 	Panels []struct {
 		Title   string
@@ -190,13 +203,14 @@ func readDashboard(t *testing.T) (d dashboardFile) {
 	testbed.Must(t, err)
 	testbed.Must(t, json.Unmarshal(content, &d))
 	if len(d.Panels) == 0 || len(d.Annotations.List) == 0 || len(d.Templating.List) == 0 {
-		t.Fatalf("the dashboard has %d panels, %d annotations and %d variables", len(d.Panels), len(d.Annotations.List), len(d.Templating.List))
+		t.Fatalf("the dashboard has %d panels, %d annotations and %d variables",
+			len(d.Panels), len(d.Annotations.List), len(d.Templating.List))
 	}
 	return d
 }
 
-// TestRulesAreEvaluated has Prometheus evaluate the rules of deploy/prometheus over real scrapes: none fails, each
-// recording has series, HAProxy's view is understood, and the shard that is down is on its way to an alert.
+// TestRulesAreEvaluated lets Prometheus evaluate the rules of deploy/prometheus over real scrapes. It checks that no
+// rule fails, that each recording rule has series, and that the alert on the shard that is down is pending.
 func TestRulesAreEvaluated(t *testing.T) {
 	t.Parallel()
 	f := startObservedFleet(t)
@@ -209,7 +223,8 @@ func TestRulesAreEvaluated(t *testing.T) {
 	}
 	testbed.Eventually(t, "all rules to be evaluated", bound, func() bool {
 		_, body := testbed.Get("http://" + f.prometheus + "/api/v1/rules")
-		return json.Unmarshal([]byte(body), &answer) == nil && len(answer.Data.Groups) > 0 && !strings.Contains(body, `"health":"unknown"`)
+		return json.Unmarshal([]byte(body), &answer) == nil &&
+			len(answer.Data.Groups) > 0 && !strings.Contains(body, `"health":"unknown"`)
 	})
 	kinds := map[string]int{}
 	for _, group := range answer.Data.Groups {
@@ -227,32 +242,37 @@ func TestRulesAreEvaluated(t *testing.T) {
 		t.Errorf("the rules are %v", kinds)
 	}
 	testbed.Eventually(t, "the alert on the second shard", bound, func() bool {
-		return len(query(f.prometheus, `ALERTS{alertname="SignalShardDown",alertstate="pending",environment="test",region="here",shard="second"}`)) == 1
+		return len(query(f.prometheus,
+			`ALERTS{alertname="SignalShardDown",alertstate="pending",environment="test",region="here",shard="second"}`)) == 1
 	})
 	testbed.Eventually(t, "the alert to tell the reason", bound, func() bool {
 		_, body := testbed.Get("http://" + f.prometheus + "/api/v1/alerts")
-		return strings.Contains(body, "second (test, here) has been down for a minute, and HAProxy moves its users elsewhere. Reasons: jicofo_overloaded.")
+		return strings.Contains(body,
+			"second (test, here) has been down for a minute, and HAProxy moves its users elsewhere. Reasons: jicofo_overloaded.")
 	})
 	f.checkAgreement(t)
 }
 
-// checkAgreement takes the first shard through its states: the words that the rules expect of HAProxy are those that
-// its metrics have, for servers with a check and for those with an agent only.
+// checkAgreement takes the first shard through its states. It checks that the rules and HAProxy's metrics have the same
+// state, for servers with a check and for servers with only an agent.
 func (f *fleet) checkAgreement(t *testing.T) {
 	t.Helper()
 	const theirs = `label_replace(max by (proxy, server, state) (haproxy_server_status) == 1, "shard", "$1", "server", "(.+)")`
 	for _, step := range []struct {
 		word, jicofo, state string
 	}{
-		{"drain", "healthy", "DRAIN"}, {"maint", "healthy", "MAINT"}, {"maint", "code 500", "MAINT"}, {"ready", "code 500", "DOWN"},
-		{"drain", "code 500", "DOWN"}, {"ready", "healthy", "UP"}, {"nonsense", "healthy", "DRAIN"},
+		{"drain", "healthy", "DRAIN"}, {"maint", "healthy", "MAINT"},
+		{"maint", "code 500", "MAINT"}, {"ready", "code 500", "DOWN"},
+		{"drain", "code 500", "DOWN"}, {"ready", "healthy", "UP"},
+		{"nonsense", "healthy", "DRAIN"},
 	} {
 		f.first.jicofo(step.jicofo)
 		f.first.Say(t, step.word)
-		testbed.Eventually(t, fmt.Sprintf("both sides to say %s for %s with jicofo %s", step.state, step.word, step.jicofo), bound, func() bool {
-			ours := query(f.prometheus, fmt.Sprintf(`shard:signal_haproxy_state:bool{shard="first",state=%q} == 1`, step.state))
-			both := query(f.prometheus, theirs+` and on (shard, state) (shard:signal_haproxy_state:bool{shard="first"} == 1)`)
-			return len(ours) == 1 && len(both) == 2
-		})
+		testbed.Eventually(t, fmt.Sprintf("both sides to say %s for %s with jicofo %s", step.state, step.word, step.jicofo),
+			bound, func() bool {
+				ours := query(f.prometheus, fmt.Sprintf(`shard:signal_haproxy_state:bool{shard="first",state=%q} == 1`, step.state))
+				both := query(f.prometheus, theirs+` and on (shard, state) (shard:signal_haproxy_state:bool{shard="first"} == 1)`)
+				return len(ours) == 1 && len(both) == 2
+			})
 	}
 }

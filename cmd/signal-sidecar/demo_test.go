@@ -13,7 +13,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// demo is a running demo, and what its guide names.
+// demo is a running demo, with the addresses and the path that its guide names.
 type demo struct {
 	*sidecar
 	temp, page, control, statusPath string
@@ -37,7 +37,9 @@ func startDemo(t *testing.T, v vars) *demo {
 	testbed.Eventually(t, "the guide", bound, func() bool {
 		return strings.Contains(d.Stdout(), "End with Ctrl-C") || d.Ended()
 	})
-	for into, pattern := range map[*string]*regexp.Regexp{&d.page: guidePage, &d.Agent: guideAgent, &d.HTTP: guideHTTP, &d.control: guideControl, &d.statusPath: guideStatus} {
+	for into, pattern := range map[*string]*regexp.Regexp{
+		&d.page: guidePage, &d.Agent: guideAgent, &d.HTTP: guideHTTP, &d.control: guideControl, &d.statusPath: guideStatus,
+	} {
 		m := pattern.FindStringSubmatch(d.Stdout())
 		if m == nil {
 			t.Fatalf("the guide does not say %s:\n%s", pattern, d.Stdout())
@@ -47,13 +49,13 @@ func startDemo(t *testing.T, v vars) *demo {
 	return d
 }
 
-// command sends the node a command, as the guide has it.
+// command sends a command to the control endpoint of the node, as the guide describes.
 func (d *demo) command(t *testing.T, path, text string) {
 	t.Helper()
 	testbed.Post(t, "http://"+d.control+path, text)
 }
 
-// end interrupts the demo, which must clean up.
+// end interrupts the demo and checks that it cleans up.
 func (d *demo) end(t *testing.T) {
 	t.Helper()
 	if code, took := d.Stop(t, syscall.SIGINT); code != 0 || took > stopTime {
@@ -64,10 +66,13 @@ func (d *demo) end(t *testing.T) {
 	}
 }
 
-// TestDemo does what the guide says.
+// TestDemo tries what the guide describes.
 func TestDemo(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, vars{"HTTP_PORT": "0", "PAGE_PORT": "0", "TCP_PORT": "0", "POLLING_INTERVAL": "0.1", "DRAIN_GRACE_INTERVAL": "0", "HEALTH_DAMPENING_INTERVAL": "0"})
+	d := startDemo(t, vars{
+		"HTTP_PORT": "0", "PAGE_PORT": "0", "TCP_PORT": "0",
+		"POLLING_INTERVAL": "0.1", "DRAIN_GRACE_INTERVAL": "0", "HEALTH_DAMPENING_INTERVAL": "0",
+	})
 	d.becomes(t, "up ready 100%")
 	for _, url := range guideURL.FindAllString(d.Stdout(), -1) {
 		if strings.HasSuffix(url, "/jicofo") || strings.HasSuffix(url, "/prosody") || strings.HasSuffix(url, "/load") {
@@ -104,11 +109,11 @@ func TestDemo(t *testing.T) {
 	d.end(t)
 }
 
-// TestDemoTakesFreePorts has the default ports taken.
+// TestDemoTakesFreePorts starts the demo while its default ports are in use.
 func TestDemoTakesFreePorts(t *testing.T) {
 	t.Parallel()
 	for _, port := range []string{"6000", "6001", "6060"} {
-		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil { // else somebody else has it
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil { // else another process uses it
 			t.Cleanup(func() { _ = l.Close() })
 		}
 	}
@@ -123,7 +128,7 @@ func TestDemoTakesFreePorts(t *testing.T) {
 	d.end(t)
 }
 
-// TestDemoTakesGivenPorts has ports that are free.
+// TestDemoTakesGivenPorts gives the demo ports that are free.
 func TestDemoTakesGivenPorts(t *testing.T) {
 	t.Parallel()
 	http, agent := testbed.LastingPort(t), testbed.LastingPort(t)
@@ -132,7 +137,8 @@ func TestDemoTakesGivenPorts(t *testing.T) {
 	if d.page != "localhost:"+page {
 		t.Errorf("the page is at %s, want port %s", d.page, page)
 	}
-	if guide := d.Stdout(); !strings.Contains(guide, "and when it changes     curl -s telnet://127.0.0.1:"+held+" </dev/null\n") {
+	if guide := d.Stdout(); !strings.Contains(guide,
+		"and when it changes     curl -s telnet://127.0.0.1:"+held+" </dev/null\n") {
 		t.Errorf("the guide does not say where the held port is:\n%s", guide)
 	}
 	if said := heard(t, wait(t, "127.0.0.1:"+held)); said != "up ready 100%\n" {

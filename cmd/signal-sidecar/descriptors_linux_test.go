@@ -11,14 +11,14 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestHeldPortLeavesDescriptors: clients that never close, on the held port of a sidecar that may open few files, have a
-// bounded share of them; the ordinary port replies all the same.
+// TestHeldPortLeavesDescriptors opens many connections to the held port of a sidecar that may open few files, and never
+// closes them. They use a limited share of the files, and the ordinary port still replies.
 func TestHeldPortLeavesDescriptors(t *testing.T) {
 	t.Parallel()
 	const files, clients = 128, 300
 	s := newShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "60"})
 	s.startBy(t, "sh", "-c", fmt.Sprintf("ulimit -n %d; exec %s", files, testbed.Binary(t)))
-	s.becomes(t, "up ready 100%") // nothing is held for AGENT_HOLD after it: each client gets its reply and lingers
+	s.becomes(t, "up ready 100%") // AGENT_HOLD is over: each client gets its reply at once and then lingers
 	for range clients {
 		conn, err := net.DialTimeout("tcp", s.Held, bound)
 		testbed.Must(t, err)
@@ -34,8 +34,8 @@ func TestHeldPortLeavesDescriptors(t *testing.T) {
 	}
 }
 
-// TestShareOfDescriptors: of the files that a sidecar may open, an eighth may be checks that wait for the first verdict, and
-// half connections to the REST server.
+// TestShareOfDescriptors checks the limits of a sidecar that may open few files: an eighth of them for checks that wait
+// for the first verdict, and half of them for connections to the REST server.
 func TestShareOfDescriptors(t *testing.T) {
 	t.Parallel()
 	const files, checks, requests = 160, 40, 100
@@ -73,12 +73,12 @@ func TestShareOfDescriptors(t *testing.T) {
 	served := func() int { return connections(s.Cmd.Process.Pid, port) }
 	testbed.Eventually(t, "REST connections to be accepted", bound, func() bool { return served() >= files/2 })
 	s.Becomes(t, "up ready 100%")
-	if n := served(); n > files/2+1 { // one more is accepted, and waits until another one ends
+	if n := served(); n > files/2+1 { // the server accepts one more, which waits until another one ends
 		t.Errorf("%d REST connections are accepted", n)
 	}
 }
 
-// connections counts those of a process's open sockets that are connections to a port of its own.
+// connections counts the open sockets of a process that are connections to one of its own ports.
 func connections(pid int, port string) (n int) {
 	open := map[string]bool{}
 	folder := fmt.Sprintf("/proc/%d", pid)
@@ -101,7 +101,7 @@ func connections(pid int, port string) (n int) {
 	return n
 }
 
-// heldConnections counts the connections to the held agent port that the sidecar has open.
+// heldConnections counts the sidecar's open connections on the held agent port.
 func (s *sidecar) heldConnections() int {
 	_, port, _ := net.SplitHostPort(s.Held)
 	return connections(s.Cmd.Process.Pid, port)

@@ -9,8 +9,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// dumpScript notes its beginning and its end in a file, the service's name with them; if it is given a second file, it
-// goes on until that is there, or the notes are gone.
+// dumpScript writes the service's name to a file when it begins and when it ends. With a path of a second file it does
+// not end before that file exists, or the first file is gone.
 const dumpScript = `#!/bin/sh
 echo "$1 begins" >> "$2"
 if [ -n "$3" ]; then
@@ -19,7 +19,7 @@ fi
 echo "$1 ends" >> "$2"
 `
 
-// dumps are the notes, and the script that makes them.
+// dumps is the script, the file of its notes, and the file that lets it end.
 type dumps struct{ script, notes, release string }
 
 func newDumps(t *testing.T) dumps {
@@ -32,18 +32,21 @@ func newDumps(t *testing.T) dumps {
 
 func (d dumps) count(line string) int { return strings.Count(testbed.Contents(d.notes), line+"\n") }
 
-// TestDumps turns each service unhealthy: its own script runs, once each time.
+// TestDumps makes each service unhealthy and checks that its own script runs once each time.
 func TestDumps(t *testing.T) {
 	t.Parallel()
 	d := newDumps(t)
-	s := startShard(t, vars{"JICOFO_DUMP": d.script + " jicofo " + d.notes, "PROSODY_DUMP": d.script + "  prosody " + d.notes, "DRAIN_GRACE_INTERVAL": "60"})
+	s := startShard(t, vars{
+		"JICOFO_DUMP": d.script + " jicofo " + d.notes, "PROSODY_DUMP": d.script + "  prosody " + d.notes,
+		"DRAIN_GRACE_INTERVAL": "60",
+	})
 	s.becomes(t, "up ready 100%")
 
 	s.jicofo("code 503")
-	s.becomes(t, "up drain 0%") // grace or not
+	s.becomes(t, "up drain 0%") // the dump starts during the grace interval too
 	testbed.Eventually(t, "jicofo's dump", bound, func() bool { return d.count("jicofo ends") == 1 })
 	s.polls(t, 3, map[string]string{"jicofo_health": "http_error"})
-	s.jicofo("hang") // unhealthy still
+	s.jicofo("hang") // still unhealthy
 	s.jicofo("code 500")
 	s.polls(t, 2, map[string]string{"jicofo_health": "http_error"})
 	s.jicofo("healthy")
@@ -65,7 +68,7 @@ func TestDumps(t *testing.T) {
 	})
 }
 
-// TestDumpOfUnhealthyService starts beside a service that was never healthy.
+// TestDumpOfUnhealthyService starts the sidecar while a service is unhealthy, which was never healthy before.
 func TestDumpOfUnhealthyService(t *testing.T) {
 	t.Parallel()
 	d := newDumps(t)
@@ -79,7 +82,8 @@ func TestDumpOfUnhealthyService(t *testing.T) {
 	}
 }
 
-// TestDumpsNeverOverlap makes jicofo fail again while its script still runs, and ends the sidecar before the script.
+// TestDumpsNeverOverlap makes jicofo fail again while its script still runs, and then ends the sidecar before the
+// script.
 func TestDumpsNeverOverlap(t *testing.T) {
 	t.Parallel()
 	d := newDumps(t)
@@ -107,7 +111,7 @@ func TestDumpsNeverOverlap(t *testing.T) {
 	}
 }
 
-// TestBadDumps has scripts that are missing or fail: health goes on.
+// TestBadDumps uses scripts that are missing or fail. The verdict still follows the service's health.
 func TestBadDumps(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

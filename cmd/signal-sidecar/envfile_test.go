@@ -9,13 +9,13 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestBadEnvFiles gives the sidecar files that it cannot use. No error quotes the file.
+// TestBadEnvFiles gives the sidecar files that it cannot use. No error contains text of the file.
 func TestBadEnvFiles(t *testing.T) {
 	t.Parallel()
 	const secret = "Zq7Xw9Kv"
 	for name, c := range map[string]struct {
 		content, problem string
-		dotenv           bool // only a .env is refused
+		dotenv           bool // the file is rejected only as a .env
 	}{
 		"prose":             {"HTTP_PORT=0\n" + secret + " is the password\n", "line 2 ", true},
 		"unterminated":      {"CONSUL_HTTP_TOKEN=\"" + secret + "\n", "line 1 ", true},
@@ -77,7 +77,7 @@ func expectBadEnvFile(t *testing.T, secret, path string, r result) {
 	}
 }
 
-// TestHelpWithoutEnvFile asks for help while the env file is bad.
+// TestHelpWithoutEnvFile requests help while the env file is bad.
 func TestHelpWithoutEnvFile(t *testing.T) {
 	t.Parallel()
 	r := run(t, vars{"ENV_FILE": "/nonexistent"}, "--help")
@@ -86,13 +86,14 @@ func TestHelpWithoutEnvFile(t *testing.T) {
 	}
 }
 
-// TestSecretsAreNotShown sets what may hold secrets, in the environment and in the file.
+// TestSecretsAreNotShown sets variables that can contain secrets, in the environment and in the file.
 func TestSecretsAreNotShown(t *testing.T) {
 	t.Parallel()
 	secrets := vars{
 		"OTEL_EXPORTER_OTLP_HEADERS": "authorization=hunter2", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "authorization=hunter2",
-		"OTEL_EXPORTER_OTLP_METRICS_HEADERS": "authorization=hunter2", "OTEL_EXPORTER_OTLP_LOGS_HEADERS": "authorization=hunter2",
-		"CONSUL_HTTP_TOKEN": "hunter2", "CONSUL_HTTP_AUTH": "admin:hunter2",
+		"OTEL_EXPORTER_OTLP_METRICS_HEADERS": "authorization=hunter2",
+		"OTEL_EXPORTER_OTLP_LOGS_HEADERS":    "authorization=hunter2",
+		"CONSUL_HTTP_TOKEN":                  "hunter2", "CONSUL_HTTP_AUTH": "admin:hunter2",
 	}
 	open := vars{"OTEL_SERVICE_NAME": "shard-17", "CONSUL_CACERT": "/etc/ca.pem"}
 	folder := t.TempDir()
@@ -118,7 +119,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	}
 }
 
-// TestEnvFileFormats gives the same lines to the sidecar in a .env and in a file as systemd reads it.
+// TestEnvFileFormats gives the sidecar the same lines in a .env and in a file in systemd's format.
 func TestEnvFileFormats(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -127,14 +128,19 @@ func TestEnvFileFormats(t *testing.T) {
 	path := write(t, folder, "config", content+"; a comment\nPARTICIPANT_MAX=\\\n100\nno variable\n")
 
 	got, notices := checkConfig(t, folder, nil)
-	if len(notices) > 0 || got["JICOFO_DUMP"].value != "/opt/$NODE/x" || got["PROSODY_DUMP"].value != "a$1" || got["LOG_LEVEL"].value != "debug" {
+	if len(notices) > 0 || got["JICOFO_DUMP"].value != "/opt/$NODE/x" ||
+		got["PROSODY_DUMP"].value != "a$1" ||
+		got["LOG_LEVEL"].value != "debug" {
 		t.Errorf(".env: %v, notices %q", got, notices)
 	}
 	got, notices = checkConfig(t, folder, nil, "--env-file", path)
-	if got["JICOFO_DUMP"].value != "/opt/$NODE/x" || got["PROSODY_DUMP"].value != "a$1" || got["LOG_LEVEL"].value != "info" || got["PARTICIPANT_MAX"].value != "100" {
+	if got["JICOFO_DUMP"].value != "/opt/$NODE/x" ||
+		got["PROSODY_DUMP"].value != "a$1" ||
+		got["LOG_LEVEL"].value != "info" || got["PARTICIPANT_MAX"].value != "100" {
 		t.Errorf("as systemd: %v", got)
 	}
-	if len(notices) != 2 || !strings.Contains(notices[0], path+": line 3 ") || !strings.Contains(notices[1], path+": line 7 ") {
+	if len(notices) != 2 ||
+		!strings.Contains(notices[0], path+": line 3 ") || !strings.Contains(notices[1], path+": line 7 ") {
 		t.Errorf("as systemd: notices %q", notices)
 	}
 }

@@ -20,7 +20,7 @@ func TestFirstReply(t *testing.T) {
 	s.becomes(t, "up ready 100%")
 }
 
-// wait connects to the agent; the reply comes later.
+// wait connects to the agent and returns a channel that receives the reply.
 func wait(t *testing.T, address string) <-chan string {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", address, bound)
@@ -53,8 +53,8 @@ func heard(t *testing.T, reply <-chan string) (said string) {
 	return said
 }
 
-// TestFirstVerdict asks before anything is known: those who ask the agent wait for the verdict, those who ask over HTTP
-// hear that there is none.
+// TestFirstVerdict sends requests before the first verdict. The agent does not reply before the verdict; the HTTP
+// endpoints reply that there is none.
 func TestFirstVerdict(t *testing.T) {
 	t.Parallel()
 	s := newShard(t, vars{"PROBE_TIMEOUT": "60"})
@@ -70,7 +70,8 @@ func TestFirstVerdict(t *testing.T) {
 	if code, body := testbed.Get("http://" + s.HTTP + "/health"); code != http.StatusOK || body != "OK" {
 		t.Errorf("/health answers %d %q without a verdict", code, body)
 	}
-	if code, body := testbed.Get("http://" + s.HTTP + "/"); code != http.StatusOK || !strings.Contains(body, "<h1>No verdict yet</h1>") {
+	if code, body := testbed.Get("http://" + s.HTTP + "/"); code != http.StatusOK ||
+		!strings.Contains(body, "<h1>No verdict yet</h1>") {
 		t.Errorf("the status page answers %d without a verdict:\n%s", code, body)
 	}
 	if r := s.report(t); r.Healthy || r.Status != "unknown" || r.AgentMessage != "" {
@@ -87,7 +88,7 @@ func TestFirstVerdict(t *testing.T) {
 	}
 }
 
-// TestFirstVerdictOfHangingJicofo has the verdict come with the end of the probe's time.
+// TestFirstVerdictOfHangingJicofo checks that the first verdict comes when the probe times out.
 func TestFirstVerdictOfHangingJicofo(t *testing.T) {
 	t.Parallel()
 	s := newShard(t, vars{"PROBE_TIMEOUT": "1", "DRAIN_GRACE_INTERVAL": "60"})
@@ -106,7 +107,8 @@ func TestPortInUse(t *testing.T) {
 	for _, name := range []string{"HTTP_PORT", "TCP_PORT", "TCP_HOLD_PORT", "PAGE_PORT"} {
 		v := testbed.Loopback.With(vars{name: taken})
 		r := run(t, v)
-		if r.code != 1 || len(r.problems()) != 1 || !strings.Contains(r.stderr, name) || !strings.Contains(r.stderr, ":"+taken+":") ||
+		if r.code != 1 || len(r.problems()) != 1 ||
+			!strings.Contains(r.stderr, name) || !strings.Contains(r.stderr, ":"+taken+":") ||
 			!strings.Contains(r.stderr, "address already in use") {
 			t.Errorf("%s taken: exit %d, standard error %q", name, r.code, r.stderr)
 		}

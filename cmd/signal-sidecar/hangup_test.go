@@ -6,8 +6,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestCrashIsSeenAtOnce crashes each service and brings it back, with the polls a minute apart: the kernel tells of the
-// crash, and the recovery polls of the return.
+// TestCrashIsSeenAtOnce crashes and restarts each service while the polls are a minute apart. The sidecar sees the
+// crash because the kernel closes its connection, and the return by the recovery polls.
 func TestCrashIsSeenAtOnce(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"POLLING_INTERVAL": "60", "RECOVERY_POLLING_INTERVAL": "0.1"})

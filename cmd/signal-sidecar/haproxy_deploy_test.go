@@ -16,14 +16,14 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed/node"
 )
 
-// deployed are the ways to start HAProxy with the files in deploy/haproxy.
+// deployed are the arguments of HAProxy for the files in deploy/haproxy.
 var deployed = map[string][]string{
 	"ordinary": {"-f", "../../deploy/haproxy/haproxy.cfg"},
 	"held":     {"-f", "../../deploy/haproxy/haproxy-held.cfg", "-f", "../../deploy/haproxy/haproxy.cfg"},
 }
 
-// TestHAProxyAcceptsDeployed runs "haproxy -c" on the files as they are: valid, without a warning. Names that cannot be
-// resolved yet may cost a warning, but not the start.
+// TestHAProxyAcceptsDeployed runs "haproxy -c" on the unchanged files. They are valid, and cause no warning. A name
+// that cannot be resolved yet may cause a warning, but must not prevent the start.
 func TestHAProxyAcceptsDeployed(t *testing.T) {
 	t.Parallel()
 	path := testbed.Component(t, "haproxy")
@@ -31,7 +31,8 @@ func TestHAProxyAcceptsDeployed(t *testing.T) {
 		check := exec.Command(path, append([]string{"-c", "-dW"}, files...)...)
 		check.Env = vars{}.Environ()
 		// HAProxy 3 prints nothing.
-		if out, err := check.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "" && string(out) != "Configuration file is valid\n" {
+		if out, err := check.CombinedOutput(); err != nil ||
+			strings.TrimSpace(string(out)) != "" && string(out) != "Configuration file is valid\n" {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 		check = exec.Command(path, append([]string{"-c"}, files...)...)
@@ -42,8 +43,8 @@ func TestHAProxyAcceptsDeployed(t *testing.T) {
 	}
 }
 
-// frontier is a HAProxy with the files in deploy/haproxy, in front of three shards. As in the field, these differ in their
-// addresses only: 127.0.0.1 to 127.0.0.3.
+// frontier is a HAProxy with the files in deploy/haproxy, in front of three shards. As in production, the shards differ
+// only in their addresses: 127.0.0.1 to 127.0.0.3.
 type frontier struct {
 	*haproxy
 	files    []string // arguments
@@ -56,7 +57,7 @@ type frontier struct {
 func startFrontier(t *testing.T, files []string) *frontier {
 	t.Helper()
 	testbed.Component(t, "haproxy")
-	folder, err := os.MkdirTemp("", "haproxy-") // t.TempDir is too long for a socket
+	folder, err := os.MkdirTemp("", "haproxy-") // a path in t.TempDir is too long for a socket
 	testbed.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	prosody, agent, held := testbed.LastingPort(t), testbed.LastingPort(t), testbed.LastingPort(t)
@@ -69,11 +70,12 @@ func startFrontier(t *testing.T, files []string) *frontier {
 	}
 	if len(files) > 2 {
 		f.settings["AGENT_PORT"] = held
-		delete(f.settings, "AGENT_INTER") // as that file has it
+		delete(f.settings, "AGENT_INTER") // the file sets its own interval
 	}
 	for i := range 3 {
 		name, address := fmt.Sprintf("shard%d", i+1), fmt.Sprintf("127.0.0.%d", i+1)
-		f.shards[name] = startShardAt(t, address, prosody, vars{"TCP_ADDR": address, "TCP_PORT": agent, "TCP_HOLD_PORT": held})
+		f.shards[name] = startShardAt(t, address, prosody,
+			vars{"TCP_ADDR": address, "TCP_PORT": agent, "TCP_HOLD_PORT": held})
 		f.settings["SHARD"+name[5:]] = address
 	}
 	f.run(t)
@@ -81,7 +83,7 @@ func startFrontier(t *testing.T, files []string) *frontier {
 	return f
 }
 
-// run starts a HAProxy process with the files, the settings and further arguments.
+// run starts a HAProxy process with the files, the settings and the given arguments.
 func (f *frontier) run(t *testing.T, arguments ...string) {
 	t.Helper()
 	cmd := exec.Command(testbed.Component(t, "haproxy"), append(slices.Concat(f.files, arguments), "-db")...)
@@ -93,7 +95,7 @@ func (f *frontier) run(t *testing.T, arguments ...string) {
 	})
 }
 
-// startShardAt is startShard with prosody at an address of its own.
+// startShardAt is startShard with prosody at the given address.
 func startShardAt(t *testing.T, host, prosodyPort string, settings vars) *shard {
 	t.Helper()
 	s := shardOf(node.StartAt(t, host+":"+prosodyPort), settings)
@@ -101,7 +103,8 @@ func startShardAt(t *testing.T, host, prosodyPort string, settings vars) *shard 
 	return s
 }
 
-// sees waits until HAProxy sees the shard so. A server that is up by its agent alone has no check that says UP.
+// sees waits until HAProxy shows the shard with the status. A server that has only an agent check is "no check" when it
+// is up.
 func (f *frontier) sees(t *testing.T, shard, status string) {
 	t.Helper()
 	testbed.Eventually(t, "HAProxy to see "+shard+" as "+status, bound, func() bool {
@@ -109,12 +112,12 @@ func (f *frontier) sees(t *testing.T, shard, status string) {
 	})
 }
 
-// visit is a user's request for a room; it returns the shard that answered.
+// visit sends a user's request for a room and returns the shard that replied.
 func (f *frontier) visit(t *testing.T, room string) string {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, f.users+"/http-bind?room="+room, nil)
 	testbed.Must(t, err)
-	req.Header.Set("X-Room", "forged") // what users say of it does not count
+	req.Header.Set("X-Room", "forged") // HAProxy must not use the users' own header
 	res, err := testbed.Client.Do(req)
 	testbed.Must(t, err)
 	defer res.Body.Close()
@@ -124,7 +127,7 @@ func (f *frontier) visit(t *testing.T, room string) string {
 	return res.Header.Get("X-Jitsi-Shard")
 }
 
-// newRooms visits rooms that nobody was in, and returns the shards that they came to.
+// newRooms visits rooms that did not exist before, and returns the shards that they were sent to.
 func (f *frontier) newRooms(t *testing.T, prefix string) map[string]bool {
 	t.Helper()
 	shards := map[string]bool{}
@@ -134,7 +137,7 @@ func (f *frontier) newRooms(t *testing.T, prefix string) map[string]bool {
 	return shards
 }
 
-// TestHAProxyAsDeployed takes a shard through drain and down with the files in deploy/haproxy.
+// TestHAProxyAsDeployed drains a shard and takes it down, with the files in deploy/haproxy.
 func TestHAProxyAsDeployed(t *testing.T) {
 	t.Parallel()
 	for name, files := range deployed {
@@ -154,7 +157,9 @@ func TestHAProxyAsDeployed(t *testing.T) {
 				}
 			}
 			_, latest := f.shards[home].Prosody.Requests("")
-			if !slices.ContainsFunc(latest, func(r signalnode.Request) bool { return r.Header.Get("X-Room") == "standup" }) {
+			if !slices.ContainsFunc(latest, func(r signalnode.Request) bool {
+				return r.Header.Get("X-Room") == "standup"
+			}) {
 				t.Error("the shard was not told the room")
 			}
 
@@ -170,17 +175,19 @@ func TestHAProxyAsDeployed(t *testing.T) {
 			f.sees(t, home, "no check")
 
 			checkDownEndsSessions(t, f, home)
-			if code, text := testbed.Get(f.metrics + "/metrics"); code != http.StatusOK || !strings.Contains(text, "haproxy_server_status{") {
+			if code, text := testbed.Get(f.metrics + "/metrics"); code != http.StatusOK ||
+				!strings.Contains(text, "haproxy_server_status{") {
 				t.Errorf("HAProxy's metrics: %d", code)
 			}
-			if code, text := testbed.Get(f.metrics + "/"); code != http.StatusOK || !strings.Contains(text, "Statistics Report") {
+			if code, text := testbed.Get(f.metrics + "/"); code != http.StatusOK ||
+				!strings.Contains(text, "Statistics Report") {
 				t.Errorf("HAProxy's page: %d", code)
 			}
 		})
 	}
 }
 
-// checkDownEndsSessions crashes the jicofo of a shard while a user has a request open there.
+// checkDownEndsSessions crashes the jicofo of a shard while a user's request to that shard is open.
 func checkDownEndsSessions(t *testing.T, f *frontier, home string) {
 	shard := f.shards[home]
 	shard.Prosody.Set("/room-census", signalnode.MustParseBehavior("hang"))
@@ -195,7 +202,10 @@ func checkDownEndsSessions(t *testing.T, f *frontier, home string) {
 		_, err = io.ReadAll(res.Body)
 		ended <- fmt.Sprint(res.Status, err)
 	}()
-	testbed.Eventually(t, "the user's request", bound, func() bool { n, _ := shard.Prosody.Requests("/room-census"); return n > 0 })
+	testbed.Eventually(t, "the user's request", bound, func() bool {
+		n, _ := shard.Prosody.Requests("/room-census")
+		return n > 0
+	})
 	testbed.Must(t, shard.Jicofo.Crash())
 	f.sees(t, home, "DOWN (agent)")
 	testbed.Eventually(t, "the end of the user's session", bound/2, func() bool { return len(ended) > 0 })

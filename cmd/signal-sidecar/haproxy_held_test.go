@@ -11,7 +11,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// checkers is how many checkers HAProxy has on the shard's held port: two servers in two backends.
+// checkers is the number of HAProxy's agent checks on the shard's held port: two servers in two backends.
 const checkers = 4
 
 // heldShard starts a shard with a held port.
@@ -21,11 +21,13 @@ func heldShard(t *testing.T, settings vars) *shard {
 	return startShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "1"}.With(settings))
 }
 
-// startHeldHAProxy starts a HAProxy that asks the shard's held port, for a server with agent-send and one without.
+// startHeldHAProxy starts a HAProxy that checks the shard's held port, for a server with agent-send and one without.
 func (s *shard) startHeldHAProxy(t *testing.T, o haproxyOptions) *haproxy {
 	t.Helper()
 	service := strings.TrimPrefix(s.Prosody.Origin(), "http://")
-	return startHAProxyWith(t, o, agentOf{"sending", service, s.Held, "shard", "100ms"}, agentOf{"silent", service, s.Held, "", "100ms"})
+	return startHAProxyWith(t, o,
+		agentOf{"sending", service, s.Held, "shard", "100ms"},
+		agentOf{"silent", service, s.Held, "", "100ms"})
 }
 
 func (h *haproxy) expectBoth(t *testing.T, status, weight string) {
@@ -34,8 +36,8 @@ func (h *haproxy) expectBoth(t *testing.T, status, weight string) {
 	h.expect(t, "silent", status, weight)
 }
 
-// TestHAProxyFollowsHeldPort takes the shard through its states while every checker is held, and right after a change;
-// each reaches both backends.
+// TestHAProxyFollowsHeldPort takes the shard through its states while every check is held. Each change reaches both
+// backends.
 func TestHAProxyFollowsHeldPort(t *testing.T) {
 	t.Parallel()
 	s := heldShard(t, vars{"WEIGHT_PARTICIPANTS": "true", "PARTICIPANT_MAX": "100"})
@@ -61,8 +63,8 @@ func TestHAProxyFollowsHeldPort(t *testing.T) {
 	}
 }
 
-// TestHAProxyWithoutTimeoutCheck gives up on a held check after agent-inter, and keeps what it knows; it hears of a change
-// as nothing is held then.
+// TestHAProxyWithoutTimeoutCheck checks a HAProxy that gives up on a held check after agent-inter. It keeps the last
+// status, and gets each change, because the sidecar holds no check right after a change.
 func TestHAProxyWithoutTimeoutCheck(t *testing.T) {
 	t.Parallel()
 	s := heldShard(t, nil)
@@ -86,7 +88,7 @@ func TestHAProxyWithoutTimeoutCheck(t *testing.T) {
 	s.expectNobody(t)
 }
 
-// expectNobody waits until the sidecar has no connection to the held port left, although nothing changes.
+// expectNobody waits until the sidecar has no held connection left, although no change releases them.
 func (s *shard) expectNobody(t *testing.T) {
 	t.Helper()
 	testbed.Eventually(t, "the sidecar to have no held connection left", bound, func() bool {
@@ -94,8 +96,8 @@ func (s *shard) expectNobody(t *testing.T) {
 	})
 }
 
-// TestHAProxyGoneWhileHeld kills and stops HAProxy while its checks are held; no connection is left behind, and who comes
-// back follows again.
+// TestHAProxyGoneWhileHeld stops and kills HAProxy while its checks are held. No connection stays held, and HAProxy
+// follows again after it continues or restarts.
 func TestHAProxyGoneWhileHeld(t *testing.T) {
 	t.Parallel()
 	s := heldShard(t, nil)
@@ -118,8 +120,8 @@ func TestHAProxyGoneWhileHeld(t *testing.T) {
 	s.expectNobody(t)
 }
 
-// TestHAProxyReloadedWhileHeld replaces HAProxy's process while checks are held; the new one follows, and no connection of
-// the old ones is left behind.
+// TestHAProxyReloadedWhileHeld replaces HAProxy's process while checks are held. The new process follows, and no
+// connection of the old processes stays held.
 func TestHAProxyReloadedWhileHeld(t *testing.T) {
 	t.Parallel()
 	t.Run("a new process with -sf", func(t *testing.T) {
@@ -129,7 +131,8 @@ func TestHAProxyReloadedWhileHeld(t *testing.T) {
 		for _, word := range []string{"DRAIN (agent)", "UP"} {
 			s.holds(t, checkers)
 			old := h.Process
-			h.Process = testbed.Start(t, exec.Command(old.Cmd.Path, "-f", h.config, "-db", "-sf", fmt.Sprint(old.Cmd.Process.Pid)))
+			h.Process = testbed.Start(t,
+				exec.Command(old.Cmd.Path, "-f", h.config, "-db", "-sf", fmt.Sprint(old.Cmd.Process.Pid)))
 			old.Exit(t)
 			s.holds(t, checkers)
 			s.Say(t, map[string]string{"UP": "ready", "DRAIN (agent)": "drain"}[word])

@@ -19,8 +19,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// haproxy is a running HAProxy with two backends, "checked" and "agent-only", of the same servers: in the one their
-// service is checked too, the other has agent checks only.
+// haproxy is a running HAProxy with two backends of the same servers. Backend "checked" also checks the servers'
+// service; backend "agent-only" has agent checks only.
 type haproxy struct {
 	*testbed.Process
 	config       string // path
@@ -44,21 +44,21 @@ frontend users
     default_backend checked
 `
 
-// agentOf is a server's agent. A server with agent-send delays the replies to all servers of the process that have none by
-// 200 ms, so a HAProxy with both kinds needs a longer agent-inter or a timeout check.
+// agentOf is a server and its agent. A server with agent-send delays the replies to all servers of the process without
+// agent-send by 200 ms, so a HAProxy with both kinds needs a longer agent-inter or a timeout check.
 type agentOf struct {
 	server  string
-	service string // host:port of what users are sent to
+	service string // host:port to which HAProxy sends users
 	agent   string // host:port
 	send    string // agent-send, "" for none
 	inter   string // agent-inter, "" for 100ms
 }
 
-// haproxyOptions are what differs between HAProxys.
+// haproxyOptions are the options of one HAProxy.
 type haproxyOptions struct {
 	timeoutCheck string   // "" for none
 	metrics      string   // host:port of its own metrics, "" for none
-	arguments    []string // further ones
+	arguments    []string // additional arguments
 }
 
 // startHAProxy starts HAProxy and samples its view of the servers from then on.
@@ -70,7 +70,7 @@ func startHAProxy(t *testing.T, servers ...agentOf) *haproxy {
 func startHAProxyWith(t *testing.T, o haproxyOptions, servers ...agentOf) *haproxy {
 	t.Helper()
 	path := testbed.Component(t, "haproxy")
-	folder, err := os.MkdirTemp("", "haproxy-") // t.TempDir is too long for a socket
+	folder, err := os.MkdirTemp("", "haproxy-") // a path in t.TempDir is too long for a socket
 	testbed.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	h := &haproxy{stats: filepath.Join(folder, "stats"), front: filepath.Join(folder, "front")}
@@ -87,7 +87,7 @@ func startHAProxyWith(t *testing.T, o haproxyOptions, servers ...agentOf) *hapro
 	return h
 }
 
-// configuration is HAProxy's configuration file.
+// configuration returns HAProxy's configuration file.
 func (h *haproxy) configuration(o haproxyOptions, servers []agentOf) string {
 	var config strings.Builder
 	timeoutCheck := ""
@@ -113,7 +113,7 @@ func (h *haproxy) configuration(o haproxyOptions, servers []agentOf) string {
 	return config.String()
 }
 
-// ask sends a command to the stats socket.
+// ask sends a command to the stats socket and returns the reply.
 func (h *haproxy) ask(command string) (string, error) {
 	conn, err := net.DialTimeout("unix", h.stats, bound)
 	if err != nil {
@@ -128,10 +128,10 @@ func (h *haproxy) ask(command string) (string, error) {
 	return string(answer), err
 }
 
-// server is what "show stat" says of a server.
+// server is a server's row in "show stat".
 type server struct{ status, weight, agentStatus, agentText string }
 
-// servers are those of "show stat", by backend/server.
+// servers returns the servers of "show stat", by backend/server.
 func (h *haproxy) servers() (map[string]server, error) {
 	text, err := h.ask("show stat -1 4 -1")
 	if err != nil {
@@ -155,8 +155,8 @@ func (h *haproxy) servers() (map[string]server, error) {
 	return all, nil
 }
 
-// states is what "show servers state" says of a server in backend checked: its operational state (0 is stopped, 2 running) and
-// its administrative one (bit 0 is maintenance, bit 3 drain).
+// states returns two fields of "show servers state" for a server in backend checked: the operational state (0 is
+// stopped, 2 running) and the administrative state (bit 0 is maintenance, bit 3 drain).
 func (h *haproxy) states(t *testing.T, name string) (operational, administrative int) {
 	t.Helper()
 	text, err := h.ask("show servers state checked")
@@ -172,7 +172,7 @@ func (h *haproxy) states(t *testing.T, name string) (operational, administrative
 	return 0, 0
 }
 
-// view samples what HAProxy makes of its servers, all the while, and keeps each change.
+// view samples HAProxy's states of its servers until the test ends, and keeps each change.
 type view struct {
 	mu      sync.Mutex
 	samples int
@@ -225,7 +225,7 @@ func (v *view) of(name string) server {
 	return v.latest[name]
 }
 
-// settle waits for so many samples that several agent checks lie between them.
+// settle waits for 100 more samples; several agent checks happen in that time.
 func (v *view) settle(t *testing.T) {
 	t.Helper()
 	count := func() int {
@@ -237,7 +237,7 @@ func (v *view) settle(t *testing.T) {
 	testbed.Eventually(t, "samples of HAProxy's view", bound, func() bool { return count() >= from+100 })
 }
 
-// forget begins the history anew, with what is so now.
+// forget removes the history except the current states.
 func (v *view) forget() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -246,7 +246,7 @@ func (v *view) forget() {
 	}
 }
 
-// changes are the servers' histories since they were forgotten.
+// changes returns the servers' histories since the last call of forget.
 func (v *view) changes() map[string][]string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -257,7 +257,7 @@ func (v *view) changes() map[string][]string {
 	return all
 }
 
-// expectNoChange checks that HAProxy did not change its mind about any server.
+// expectNoChange checks that no state of a server changed since the last call of forget.
 func (v *view) expectNoChange(t *testing.T, when string) {
 	t.Helper()
 	for name, h := range v.changes() {

@@ -10,11 +10,10 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// maxShown is how much of a reply's text HAProxy shows, in bytes.
+// maxShown is the length of a reply's text that HAProxy shows at most, in bytes.
 const maxShown = 127
 
-// shows waits until HAProxy has understood the shard's reply in both backends, and shows its description, whole or as much
-// as it has room for.
+// shows waits until both backends have understood the shard's reply and show its description, cut at maxShown.
 func (h *haproxy) shows(t *testing.T, s *shard, name, status, weight string, root health.Code) {
 	t.Helper()
 	h.expect(t, "first", status, weight)
@@ -41,8 +40,8 @@ func (h *haproxy) shows(t *testing.T, s *shard, name, status, weight string, roo
 	}
 }
 
-// TestHAProxyShowsReasons takes a shard through its states with AGENT_DESCRIPTION: HAProxy follows the words as ever, and
-// shows why in its statistics and its log.
+// TestHAProxyShowsReasons takes a shard through its states with AGENT_DESCRIPTION. HAProxy follows the words as without
+// it, and shows the reason in its statistics and its log.
 func TestHAProxyShowsReasons(t *testing.T) {
 	t.Parallel()
 	h, first, _ := startFleet(t, vars{"AGENT_DESCRIPTION": "true", "PARTICIPANT_MAX": "100"})
@@ -66,23 +65,28 @@ func TestHAProxyShowsReasons(t *testing.T) {
 		{"drain while down", says("drain"), "DOWN (agent)", "0", health.ReasonJicofoOverloaded},
 		{"jicofo is back", func() { first.jicofo("healthy") }, "DRAIN (agent)", "0", health.ReasonStatusDrain},
 		{"ready", says("ready"), "UP", "100", "none"},
-		{"prosody sends garbage", func() { first.Prosody.Set("/http-bind", signalnode.MustParseBehavior("garbage")) }, "DOWN (agent)", "100", health.ReasonProsodyNoAnswer},
+		{"prosody sends garbage", func() {
+			first.Prosody.Set("/http-bind", signalnode.MustParseBehavior("garbage"))
+		}, "DOWN (agent)", "100", health.ReasonProsodyNoAnswer},
 		{"prosody is back", func() { first.prosody("healthy") }, "UP", "100", "none"},
 		{"unhealthy", says("unhealthy"), "DOWN (agent)", "0", health.ReasonStatusUnhealthy},
 		{"back from unhealthy", says("ready"), "UP", "100", "none"},
-		{"no file", func() { testbed.Must(t, os.Remove(first.StatusPath)) }, "DOWN (agent)", "100", health.ReasonStatusFileMissing},
+		{"no file", func() {
+			testbed.Must(t, os.Remove(first.StatusPath))
+		}, "DOWN (agent)", "100", health.ReasonStatusFileMissing},
 		{"a file again", says("ready"), "UP", "100", "none"},
 	} {
 		step.do()
 		h.shows(t, first, step.name, step.status, step.weight, step.root)
 	}
-	if log := h.Stdout() + h.Stderr(); !strings.Contains(log, `info: "via agent : down (jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded)"`) {
+	if log := h.Stdout() + h.Stderr(); !strings.Contains(log,
+		`info: "via agent : down (jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded)"`) {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
 }
 
-// TestHAProxyIsSentNothingOdd: whatever stands in the status file, HAProxy understands the words of the reply and shows the
-// description.
+// TestHAProxyIsSentNothingOdd writes unusual content to the status file. HAProxy understands the words of each reply
+// and shows the description.
 func TestHAProxyIsSentNothingOdd(t *testing.T) {
 	t.Parallel()
 	h, first, _ := startFleet(t, vars{"AGENT_DESCRIPTION": "true"})
@@ -91,8 +95,10 @@ func TestHAProxyIsSentNothingOdd(t *testing.T) {
 		everyByte[i] = byte(i)
 	}
 	for i, content := range []string{
-		"\x7fELF\x00\x01\x02\xff\xfe", "a\nup ready 100%\n", "a\r\nmaint", "a # b #c", `"quoted", 'so' and \so`, "a,b;c|d\te", "50% %s %d weight:7%",
-		"dräin → 日本", "\x1b[31mred\x1b[0m", strings.Repeat("x", 4096), strings.Repeat("\x00", 4096), strings.Repeat("\U0010ffff", 1000),
+		"\x7fELF\x00\x01\x02\xff\xfe", "a\nup ready 100%\n", "a\r\nmaint", "a # b #c", `"quoted", 'so' and \so`,
+		"a,b;c|d\te", "50% %s %d weight:7%",
+		"dräin → 日本", "\x1b[31mred\x1b[0m", strings.Repeat("x", 4096),
+		strings.Repeat("\x00", 4096), strings.Repeat("\U0010ffff", 1000),
 		string(everyByte), string(everyByte[128:]), "",
 	} {
 		testbed.ReplaceFile(t, first.StatusPath, content)

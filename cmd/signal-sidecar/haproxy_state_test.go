@@ -14,7 +14,8 @@ import (
 
 const haproxyFile = "../../deploy/haproxy/haproxy.cfg"
 
-// stateFiles are the arguments of a configuration, with the lines of haproxy.cfg in force that are about the state file.
+// stateFiles returns the arguments of a configuration in which the lines of haproxy.cfg about the state file are
+// enabled, and the path of the state file.
 func stateFiles(t *testing.T, files []string, folder string) (arguments []string, state string) {
 	t.Helper()
 	state = filepath.Join(folder, "server-state")
@@ -52,7 +53,7 @@ func (h *haproxy) saveState(t *testing.T, state string) {
 	}
 }
 
-// ports are the service port and the agent port of a server, as HAProxy has them.
+// ports returns the service port and the agent port that HAProxy uses for a server.
 func (f *frontier) ports(t *testing.T, shard string) (service, agent string) {
 	t.Helper()
 	text, err := f.ask("show servers state signal")
@@ -66,9 +67,9 @@ func (f *frontier) ports(t *testing.T, shard string) (service, agent string) {
 	return "", ""
 }
 
-// TestHAProxyKeepsStateOverReload replaces HAProxy's process while no agent replies: with the state file, the new process
-// has every server in its state. A new agent port is in force then; a new service port is not. The agents' next replies
-// change the states as ever.
+// TestHAProxyKeepsStateOverReload replaces HAProxy's process while no agent replies. With the state file, the new
+// process starts with each server in its previous state. It uses a new agent port of the configuration, but not a new
+// service port. The agents' next replies change the states as usual.
 func TestHAProxyKeepsStateOverReload(t *testing.T) {
 	t.Parallel()
 	for name, files := range deployed {
@@ -89,22 +90,26 @@ func TestHAProxyKeepsStateOverReload(t *testing.T) {
 
 			f.saveState(t, state)
 			before := f.settings
-			f.settings = before.With(vars{"AGENT_PORT": testbed.LastingPort(t), "SHARD_PORT": testbed.LastingPort(t)})
+			f.settings = before.With(vars{
+				"AGENT_PORT": testbed.LastingPort(t), "SHARD_PORT": testbed.LastingPort(t),
+			})
 			old := f.Process
 			f.run(t, "-sf", fmt.Sprint(old.Cmd.Process.Pid))
 			old.Exit(t)
 			f.view.settle(t)
 			for shard, want := range status {
-				// The first word: DOWN has no "(agent)" until the agent's first reply.
+				// Only the first word: DOWN has no "(agent)" until the agent's first reply.
 				if got := f.view.of("signal/" + shard).status; strings.Fields(got)[0] != strings.Fields(want)[0] {
 					t.Errorf("after the reload %s is %s, before it was %s", shard, got, want)
 				}
 				service, agent := f.ports(t, shard)
 				if agent != f.settings["AGENT_PORT"] {
-					t.Errorf("the agent port of %s is %s; the new configuration has %s", shard, agent, f.settings["AGENT_PORT"])
+					t.Errorf("the agent port of %s is %s; the new configuration has %s",
+						shard, agent, f.settings["AGENT_PORT"])
 				}
 				if service != before["SHARD_PORT"] {
-					t.Errorf("the port of %s is %s: docs/haproxy.md says that the state file's, %s, is in force", shard, service, before["SHARD_PORT"])
+					t.Errorf("the port of %s is %s: docs/haproxy.md says that the state file's, %s, is in force",
+						shard, service, before["SHARD_PORT"])
 				}
 			}
 
@@ -123,8 +128,9 @@ func TestHAProxyKeepsStateOverReload(t *testing.T) {
 	}
 }
 
-// TestHAProxyAgentSend measures what docs/haproxy.md says of agent-send: with agent-inter 100ms and no timeout check, the
-// replies come in time when all servers have it and when none has; a server without it gets none in time beside one with.
+// TestHAProxyAgentSend checks what docs/haproxy.md describes about agent-send. With agent-inter 100ms and no timeout
+// check, the replies are in time when all servers have agent-send and when none has. A server without it next to a
+// server with it gets no reply in time.
 func TestHAProxyAgentSend(t *testing.T) {
 	t.Parallel()
 	testbed.Component(t, "haproxy")
@@ -135,7 +141,9 @@ func TestHAProxyAgentSend(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			h := startHAProxy(t, agentOf{"first", service, s.Agent, tt.first, ""}, agentOf{"second", service, s.Agent, tt.second, ""})
+			h := startHAProxy(t,
+				agentOf{"first", service, s.Agent, tt.first, ""},
+				agentOf{"second", service, s.Agent, tt.second, ""})
 			testbed.Eventually(t, "the check of the second server to be "+tt.want, bound, func() bool {
 				return h.view.of("agent-only/second").agentStatus == tt.want
 			})

@@ -15,7 +15,7 @@ import (
 
 var (
 	healthy = signalnode.Behavior{}
-	slow    = signalnode.MustParseBehavior("slow 600ms") // several agent-inter: HAProxy gives up on checks meanwhile
+	slow    = signalnode.MustParseBehavior("slow 600ms") // HAProxy gives up on checks in that time
 )
 
 // startFleet starts HAProxy with two shards.
@@ -24,7 +24,9 @@ func startFleet(t *testing.T, settings vars) (h *haproxy, first, second *shard) 
 	testbed.Component(t, "haproxy")
 	var shards [2]*shard
 	for i := range shards {
-		shards[i] = startShard(t, settings.With(vars{"TCP_PORT": testbed.LastingPort(t), "HTTP_PORT": testbed.LastingPort(t)}))
+		shards[i] = startShard(t, settings.With(vars{
+			"TCP_PORT": testbed.LastingPort(t), "HTTP_PORT": testbed.LastingPort(t),
+		}))
 	}
 	service := func(s *shard) string { return strings.TrimPrefix(s.Prosody.Origin(), "http://") }
 	h = startHAProxy(t,
@@ -33,8 +35,9 @@ func startFleet(t *testing.T, settings vars) (h *haproxy, first, second *shard) 
 	return h, shards[0], shards[1]
 }
 
-// expect waits until both backends have the server in a status and with a weight. "no check" is the UP of a server without
-// check. What weight HAProxy shows of a server under maintenance is not looked at: 2.6 keeps the one before, 3.0 has 0.
+// expect waits until both backends have the server in a status and with a weight. "no check" is the UP of a server
+// without a check. It does not compare the weight of a server under maintenance: HAProxy 2.6 keeps the previous weight,
+// 3.0 shows 0.
 func (h *haproxy) expect(t *testing.T, name, status, weight string) {
 	t.Helper()
 	for _, backend := range []string{"checked", "agent-only"} {
@@ -54,7 +57,7 @@ func (h *haproxy) expect(t *testing.T, name, status, weight string) {
 	}
 }
 
-// sendUsers makes requests and returns which servers answered.
+// sendUsers makes n requests and returns the number of replies by server.
 func (h *haproxy) sendUsers(t *testing.T, n int) (servers map[string]int) {
 	t.Helper()
 	users := &http.Client{Timeout: bound, Transport: &http.Transport{DisableKeepAlives: true,
@@ -71,7 +74,8 @@ func (h *haproxy) sendUsers(t *testing.T, n int) (servers map[string]int) {
 	return servers
 }
 
-// TestHAProxyFollows takes the first shard through its states; HAProxy sees each, and the second shard as it is.
+// TestHAProxyFollows takes the first shard through its states. HAProxy follows each, and the state of the second shard
+// does not change.
 func TestHAProxyFollows(t *testing.T) {
 	t.Parallel()
 	h, first, _ := startFleet(t, vars{"WEIGHT_PARTICIPANTS": "true", "PARTICIPANT_MAX": "100"})
@@ -93,8 +97,10 @@ func TestHAProxyFollows(t *testing.T) {
 		{"maint", func() { first.Say(t, "maint") }, "MAINT", "0", stopped, maint, false},
 		{"drain after maint", func() { first.Say(t, "drain") }, "DRAIN (agent)", "0", running, drain, false},
 		{"over the maximum", func() {
-			first.SetLoad(101, 1) // known before the word is ready: else it is up for a moment
-			testbed.Eventually(t, "the load to be seen", bound, func() bool { return first.Metric("signal_jicofo_participants") == "101" })
+			first.SetLoad(101, 1) // seen before the file contains ready, else the shard is up for a moment
+			testbed.Eventually(t, "the load to be seen", bound, func() bool {
+				return first.Metric("signal_jicofo_participants") == "101"
+			})
 			first.Say(t, "ready")
 		}, "DRAIN (agent)", "0", running, drain, false},
 		{"empty again", func() { first.SetLoad(0, 0) }, "UP", "100", running, 0, true},
@@ -122,7 +128,8 @@ func TestHAProxyFollows(t *testing.T) {
 	}
 }
 
-// TestHAProxyFollowsMitigation has jicofo overloaded: drain for the grace, then down, then a damped return.
+// TestHAProxyFollowsMitigation overloads jicofo: the shard drains for the grace interval, is then down, and its return
+// is damped.
 func TestHAProxyFollowsMitigation(t *testing.T) {
 	t.Parallel()
 	h, first, _ := startFleet(t, vars{"HEALTH_DAMPENING_INTERVAL": "1.5", "DRAIN_GRACE_INTERVAL": "2"})
@@ -139,7 +146,7 @@ func TestHAProxyFollowsMitigation(t *testing.T) {
 	h.expect(t, "first", "UP", "100")
 	for backend, up := range map[string]string{"checked": "UP 100", "agent-only": "no check 100"} {
 		want := []string{up, "DRAIN (agent) 0", "DOWN (agent) 100", up}
-		// HAProxy applies the "ready" of "down ready 100%" a fraction of a millisecond before the "down".
+		// HAProxy applies the "ready" of "down ready 100%" less than a millisecond before the "down".
 		flash := []string{up, "DRAIN (agent) 0", up, "DOWN (agent) 100", up}
 		got := slices.DeleteFunc(h.view.changes()[backend+"/first"], onTheWay)
 		if !slices.Equal(got, want) && !slices.Equal(got, flash) {
@@ -148,11 +155,12 @@ func TestHAProxyFollowsMitigation(t *testing.T) {
 	}
 }
 
-// onTheWay reports whether a state is one of those, such as "DOWN 1/2", that show for a moment while a reply is applied.
+// onTheWay reports whether a state is temporary, such as "DOWN 1/2": HAProxy shows it for a moment while it applies a
+// reply.
 func onTheWay(state string) bool { return strings.Contains(state, "/") }
 
-// TestHAProxyKeepsItsViewOverRestarts kills and restarts the sidecar in each state, also while jicofo is slow to answer,
-// and HAProxy never changes its mind.
+// TestHAProxyKeepsItsViewOverRestarts ends and restarts the sidecar in each state, with a slow prosody at the start.
+// HAProxy's states of the servers never change.
 func TestHAProxyKeepsItsViewOverRestarts(t *testing.T) {
 	t.Parallel()
 	h, first, second := startFleet(t, vars{"WEIGHT_PARTICIPANTS": "true", "PARTICIPANT_MAX": "100"})
@@ -187,7 +195,9 @@ func TestHAProxyKeepsItsViewOverRestarts(t *testing.T) {
 			s.Prosody.Set("/http-bind", slow)
 			s.start(t)
 		}
-		h.await(t, "HAProxy to hear the agents again", func(s server) bool { return s.agentStatus == "L7OK" || s.agentStatus == "L7STS" })
+		h.await(t, "HAProxy to hear the agents again", func(s server) bool {
+			return s.agentStatus == "L7OK" || s.agentStatus == "L7STS"
+		})
 		first.Prosody.Set("/http-bind", healthy)
 		second.Prosody.Set("/http-bind", healthy)
 		h.view.settle(t)
@@ -195,7 +205,7 @@ func TestHAProxyKeepsItsViewOverRestarts(t *testing.T) {
 	}
 }
 
-// await waits until the condition holds of every server in every backend.
+// await waits until the condition is true for every server in every backend.
 func (h *haproxy) await(t *testing.T, what string, condition func(server) bool) {
 	t.Helper()
 	testbed.Eventually(t, what, bound, func() bool {

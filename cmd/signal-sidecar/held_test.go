@@ -8,7 +8,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// holds waits until so many connections are held.
+// holds waits until n connections are held.
 func (s *sidecar) holds(t *testing.T, n int) {
 	t.Helper()
 	testbed.Eventually(t, fmt.Sprint(n, " connections to be held"), bound, func() bool {
@@ -16,7 +16,7 @@ func (s *sidecar) holds(t *testing.T, n int) {
 	})
 }
 
-// TestHeldPort asks the binary's held port, and its ordinary one, which never holds.
+// TestHeldPort checks the held port and the ordinary port, which never holds a connection.
 func TestHeldPort(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "0.2"})
@@ -33,14 +33,16 @@ func TestHeldPort(t *testing.T) {
 			t.Errorf("the held agent says %q", said)
 		}
 	}
-	testbed.Eventually(t, "the held port to say drain", bound, func() bool { return heard(t, wait(t, s.Held)) == "up drain 0%\n" })
+	testbed.Eventually(t, "the held port to say drain", bound, func() bool {
+		return heard(t, wait(t, s.Held)) == "up drain 0%\n"
+	})
 	testbed.Eventually(t, "no connection to be held", bound, func() bool { return s.Metric("signal_agent_held") == "0" })
 	if notices := s.Logged("setting is not in force as given"); len(notices) > 0 {
 		t.Errorf("notices: %v", notices)
 	}
 }
 
-// TestHeldPortAtStop: who is held when the sidecar stops gets the current line.
+// TestHeldPortAtStop checks that clients held when the sidecar stops get the current status.
 func TestHeldPortAtStop(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "1"})
@@ -60,7 +62,7 @@ func TestHeldPortAtStop(t *testing.T) {
 	}
 }
 
-// TestHeldPortIsOff without TCP_HOLD_PORT: nothing listens, and no series says otherwise.
+// TestHeldPortIsOff checks that without TCP_HOLD_PORT no held port is open, and that it has no metric.
 func TestHeldPortIsOff(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, nil)

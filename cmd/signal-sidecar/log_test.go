@@ -12,7 +12,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/config"
 )
 
-// TestLogLine checks the keys of the Node original, and that attributes of those names do not change them.
+// TestLogLine checks the keys of the Node original. Attributes of the record do not change them.
 func TestLogLine(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

@@ -10,8 +10,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestLogReader: when the reader of the log does not read, or is gone, the verdict is still followed, lost lines are
-// counted, and the process ends when it is told to.
+// TestLogReader runs the sidecar with a log reader that does not read, or is gone. The verdict still changes, lost log
+// lines are counted, and SIGTERM ends the process in time.
 func TestLogReader(t *testing.T) {
 	t.Parallel()
 	for name, output := range map[string]func(*testing.T) *os.File{
@@ -25,7 +25,9 @@ func TestLogReader(t *testing.T) {
 				"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": http, "TCP_PORT": agent, "LOG_LEVEL": "debug",
 			}).Environ()
 			cmd.Stdout = output(t)
-			n.sidecar = &sidecar{&testbed.Sidecar{Process: testbed.Start(t, cmd), HTTP: "127.0.0.1:" + http, Agent: "127.0.0.1:" + agent}}
+			n.sidecar = &sidecar{&testbed.Sidecar{
+				Process: testbed.Start(t, cmd), HTTP: "127.0.0.1:" + http, Agent: "127.0.0.1:" + agent,
+			}}
 			for range 20 {
 				n.Say(t, "drain")
 				n.becomes(t, "up drain 0%")
@@ -35,7 +37,7 @@ func TestLogReader(t *testing.T) {
 			n.prosody("code 500")
 			n.becomes(t, "down ready 100%")
 			lost := func() bool { return n.Metric("signal_log_dropped_total") != "0" }
-			if name != "a pipe that is full" { // there the queue holds 1,024 lines before one is lost
+			if name != "a pipe that is full" { // with the full pipe, the queue holds 1,024 lines before one is lost
 				testbed.Eventually(t, "lost lines to be counted", bound, lost)
 			}
 			if code, took := n.Stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
@@ -45,7 +47,7 @@ func TestLogReader(t *testing.T) {
 	}
 }
 
-// fullPipe is a pipe that takes not one byte more, and that has no reader.
+// fullPipe returns the writing end of a pipe that is full and that no reader empties.
 func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	read, write := pipe(t)
@@ -60,7 +62,7 @@ func fullPipe(t *testing.T) *os.File {
 	return file(t, write)
 }
 
-// brokenPipe is a pipe whose reading end is closed.
+// brokenPipe returns the writing end of a pipe whose reading end is closed.
 func brokenPipe(t *testing.T) *os.File {
 	t.Helper()
 	read, write := pipe(t)
@@ -68,10 +70,10 @@ func brokenPipe(t *testing.T) *os.File {
 	return file(t, write)
 }
 
-// brokenSocket is one of two connected sockets, the other of which is closed.
+// brokenSocket returns one of two connected sockets, of which the other one is closed.
 func brokenSocket(t *testing.T) *os.File {
 	t.Helper()
-	syscall.ForkLock.RLock() // no other process may inherit an end before it is marked
+	syscall.ForkLock.RLock() // no other process may inherit a descriptor before it is marked
 	ends, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	testbed.Must(t, err)
 	closeOnExec(ends)
@@ -88,7 +90,7 @@ func pipe(t *testing.T) (read, write int) {
 	return ends[0], ends[1]
 }
 
-// closeOnExec marks both descriptors, and releases syscall.ForkLock.
+// closeOnExec marks both descriptors close-on-exec, and releases syscall.ForkLock.
 func closeOnExec(descriptors [2]int) {
 	for _, fd := range descriptors {
 		syscall.CloseOnExec(fd)
