@@ -9,7 +9,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// brokenSettings is a folder with a bad .env, and variables that are bad too.
+// brokenSettings returns a folder with a bad .env, and environment variables of which some are bad.
 func brokenSettings(t *testing.T) (folder string, v vars) {
 	t.Helper()
 	folder = t.TempDir()
@@ -17,7 +17,7 @@ func brokenSettings(t *testing.T) (folder string, v vars) {
 	return folder, vars{"HTTP_PORT": "many", "OTEL_TRACES_EXPORTER": "smoke", "SHELL": "/bin/csh"}
 }
 
-// manual is the manual page, printed while the settings are bad, and its path.
+// manual returns the manual page, printed while the settings are bad, and the path of a file with it.
 func manual(t *testing.T) (text, path string) {
 	t.Helper()
 	folder, v := brokenSettings(t)
@@ -28,34 +28,38 @@ func manual(t *testing.T) (text, path string) {
 	return r.stdout, write(t, folder, "signal-sidecar.8", r.stdout)
 }
 
-// TestManIsAccepted by man and by mandoc, without a warning.
+// TestManIsAccepted checks that man and mandoc show the page without a warning.
 func TestManIsAccepted(t *testing.T) {
 	t.Parallel()
 	_, path := manual(t)
 	v := vars{"LC_ALL": "C.UTF-8", "MANROFFSEQ": "", "MANWIDTH": "80"}
-	r := runCommand(t, t.TempDir(), v, testbed.Component(t, "man"), "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", path)
+	r := runCommand(t, t.TempDir(), v, testbed.Component(t, "man"),
+		"--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", path)
 	if r.code != 0 || r.stderr != "" || r.stdout == "" {
 		t.Errorf("man: exit %d, %s", r.code, r.stderr)
 	}
 	r = runCommand(t, t.TempDir(), v, testbed.Component(t, "mandoc"), "-T", "lint", "-W", "warning", path)
 	for line := range strings.Lines(r.stdout + r.stderr) {
-		if !strings.Contains(line, "missing date") { // a build without version control has none
+		if !strings.Contains(line, "missing date") { // a build without version control has no date
 			t.Error(strings.TrimSpace(line))
 		}
 	}
 }
 
-// inHelp is a flag of --help with its value, such as --http-port=PORT.
+// inHelp matches a flag of --help with its value, such as --http-port=PORT.
 var inHelp = regexp.MustCompile(`(?m)^ +(?:-\w, )?(--[a-z-]+)(=\S+)?`)
 
-// TestManTellsEverything that --help tells, of every command and setting.
+// TestManTellsEverything checks that the page contains each command, flag and setting of --help.
 func TestManTellsEverything(t *testing.T) {
 	t.Parallel()
 	_, path := manual(t)
 	wide := vars{"LC_ALL": "C.UTF-8", "MANWIDTH": "1000", "MAN_KEEP_FORMATTING": ""}
 	r := runCommand(t, filepath.Dir(path), wide, testbed.Component(t, "man"), "-E", "UTF-8", "-l", path)
 	page := regexp.MustCompile(` +`).ReplaceAllString(r.stdout, " ")
-	for _, heading := range []string{"NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "SETTINGS", "FILES", "EXIT STATUS", "ENVIRONMENT", "SIGNALS", "SEE ALSO"} {
+	for _, heading := range []string{
+		"NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "SETTINGS", "FILES",
+		"EXIT STATUS", "ENVIRONMENT", "SIGNALS", "SEE ALSO",
+	} {
 		if !strings.Contains(page, "\n"+heading+"\n") {
 			t.Errorf("there is no section %s", heading)
 		}

@@ -28,15 +28,15 @@ var update = stdflag.Bool("update", false, "write the generated documentation an
 
 const (
 	metricsPage = "../../docs/metrics.md"
-	// maxSeries is the promise of docs/metrics.md.
+	// maxSeries is the number of series that docs/metrics.md promises at most.
 	maxSeries = 600
 )
 
-// busySidecar runs a sidecar in this process with everything on, beside a node that has failed in many ways, and asked
-// for everything that it serves. It returns what a scrape shows then, and what is exported over OTLP.
+// busySidecar runs a sidecar in this process with all features on, next to a node that fails in many ways, and requests
+// every path. It returns the metrics of a scrape at the end, and the sink of the OTLP exports.
 func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 	t.Helper()
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9") // discard: nobody listens
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9") // port 9 is discard: nothing listens there
 	sink := newMetricsSink(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", sink.url+"/v1/metrics")
 	node, err := signalnode.Start()
@@ -45,11 +45,16 @@ func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 	}
 	defer node.Close()
 	c := config.Config{
-		HTTPAddress: "127.0.0.1:0", TCPAddress: "127.0.0.1:0", HoldAddress: "127.0.0.1:0", Hold: time.Second, Metrics: true, TraceKeep: string(telemetry.KeepAll),
-		JicofoOrigin: node.Jicofo.Origin(), ProsodyOrigin: node.Prosody.Origin(), CensusHost: signalnode.Domain, StatusPath: filepath.Join(t.TempDir(), "status"),
+		HTTPAddress: "127.0.0.1:0", TCPAddress: "127.0.0.1:0", HoldAddress: "127.0.0.1:0", Hold: time.Second,
+		Metrics: true, TraceKeep: string(telemetry.KeepAll),
+		JicofoOrigin: node.Jicofo.Origin(), ProsodyOrigin: node.Prosody.Origin(),
+		CensusHost: signalnode.Domain, StatusPath: filepath.Join(t.TempDir(), "status"),
 		RecordPath: filepath.Join(t.TempDir(), "recording"), RecordMaxSize: 1 << 20,
 		Interval: 10 * time.Millisecond, Timeout: 50 * time.Millisecond,
-		Rules: health.Config{ParticipantMax: 5000, DrainGrace: time.Millisecond, DrainGraceScope: health.ScopeJicofo, Census: true, Instance: otel.NewInstance()},
+		Rules: health.Config{
+			ParticipantMax: 5000, DrainGrace: time.Millisecond, DrainGraceScope: health.ScopeJicofo,
+			Census: true, Instance: otel.NewInstance(),
+		},
 	}
 	write := func(word string) {
 		if err := os.WriteFile(c.StatusPath, []byte(word), 0o600); err != nil {
@@ -63,7 +68,10 @@ func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(log.Register(s.telemetry.MeterProvider), registerNotices(s.telemetry.MeterProvider, len(c.Notices))); err != nil {
+	if err := errors.Join(
+		log.Register(s.telemetry.MeterProvider),
+		registerNotices(s.telemetry.MeterProvider, len(c.Notices)),
+	); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -95,7 +103,9 @@ func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 		write(word)
 		await(word, state(word))
 	}
-	for _, behavior := range []string{"code 503", "code 500", "hang", "reset", "garbage", "notjson", "redirect loop", "huge"} {
+	for _, behavior := range []string{
+		"code 503", "code 500", "hang", "reset", "garbage", "notjson", "redirect loop", "huge",
+	} {
 		node.Jicofo.Set("", signalnode.MustParseBehavior(behavior))
 		node.Prosody.Set("", signalnode.MustParseBehavior(behavior))
 		await("down by "+behavior, state("down"))
@@ -111,11 +121,14 @@ func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 	return families, sink
 }
 
-// askEverything sends each method to each path.
+// askEverything sends a request with each method to each path.
 func askEverything(t *testing.T, base string) {
 	t.Helper()
 	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"} {
-		for _, path := range []string{"/", "/assets/x", "/health", "/signal/health", "/about/health", "/signal/report", "/signal/explain", "/signal/history", "/signal/census", "/metrics", "/openapi.json", "/favicon.ico"} {
+		for _, path := range []string{
+			"/", "/assets/x", "/health", "/signal/health", "/about/health", "/signal/report", "/signal/explain",
+			"/signal/history", "/signal/census", "/metrics", "/openapi.json", "/favicon.ico",
+		} {
 			req, err := http.NewRequestWithContext(t.Context(), method, base+path, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -130,7 +143,8 @@ func askEverything(t *testing.T, base string) {
 	}
 }
 
-// TestMetricsPage keeps docs/metrics.md equal to what is really served (-update writes it), and the promised bound.
+// TestMetricsPage checks that docs/metrics.md is equal to the metrics that are really served (-update writes it), and
+// that there are at most maxSeries.
 func TestMetricsPage(t *testing.T) {
 	families, sink := busySidecar(t)
 	series := 0
@@ -161,19 +175,19 @@ func TestMetricsPage(t *testing.T) {
 	}
 }
 
-// seriesOf counts what Prometheus stores of a family.
+// seriesOf counts the series that Prometheus stores for a family.
 func seriesOf(f *dto.MetricFamily) int {
 	n := 0
 	for _, m := range f.GetMetric() {
 		n++
 		if h := m.GetHistogram(); h != nil {
-			n += len(h.GetBucket()) + 2 // +Inf, sum; the count has been counted
+			n += len(h.GetBucket()) + 2 // +Inf and the sum; n already contains the count
 		}
 	}
 	return n
 }
 
-// renderMetrics renders the page: what a scrape shows, and the names over OTLP by those names.
+// renderMetrics renders the page: the scraped metrics with their names and units over OTLP.
 func renderMetrics(families []*dto.MetricFamily, exported map[string]exportedMetric) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Metrics
@@ -202,7 +216,7 @@ There are at most %d series.
 	return b.String()
 }
 
-// labelsOf lists every label that occurs in a family.
+// labelsOf returns the names of all labels of a family.
 func labelsOf(f *dto.MetricFamily) []string {
 	var names []string
 	for _, m := range f.GetMetric() {

@@ -18,7 +18,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/otel"
 )
 
-// metricsSink is a backend that takes metrics over OTLP and keeps the latest export.
+// metricsSink is a backend that receives metrics over OTLP and keeps the latest export.
 type metricsSink struct {
 	url string
 
@@ -51,8 +51,8 @@ func newMetricsSink(t *testing.T) *metricsSink {
 // exportedMetric is a metric's name and unit over OTLP.
 type exportedMetric struct{ name, unit string }
 
-// exported returns what came latest, by the names that Prometheus has for it. It checks the scopes, and that each instrument
-// of this module has a unit.
+// exported returns the metrics of the latest export by their names in Prometheus. It checks the scopes, and that each
+// instrument of this module has a unit.
 func (s *metricsSink) exported(t *testing.T) map[string]exportedMetric {
 	t.Helper()
 	s.mu.Lock()
@@ -85,7 +85,7 @@ func (s *metricsSink) exported(t *testing.T) map[string]exportedMetric {
 	return all
 }
 
-// prometheusName is what Prometheus calls a metric.
+// prometheusName returns the name of a metric in Prometheus.
 func prometheusName(t *testing.T, m *metrics.Metric) string {
 	t.Helper()
 	kind := otlptranslator.MetricTypeGauge
@@ -98,20 +98,21 @@ func prometheusName(t *testing.T, m *metrics.Metric) string {
 		kind = otlptranslator.MetricTypeNonMonotonicCounter
 	}
 	namer := otlptranslator.MetricNamer{WithMetricSuffixes: true}
-	name, err := namer.Build(otlptranslator.Metric{Name: m.GetName(), Unit: m.GetUnit(), Type: otlptranslator.MetricType(kind)})
+	name, err := namer.Build(
+		otlptranslator.Metric{Name: m.GetName(), Unit: m.GetUnit(), Type: otlptranslator.MetricType(kind)})
 	if err != nil {
 		t.Errorf("%s: %v", m.GetName(), err)
 	}
 	return name
 }
 
-// checkExported checks that all that is scraped is exported as well, and the other way round.
+// checkExported checks that the scraped metrics and the exported ones are the same.
 func checkExported(t *testing.T, families []*dto.MetricFamily, exported map[string]exportedMetric) {
 	t.Helper()
 	scraped := map[string]bool{}
 	for _, f := range families {
 		scraped[f.GetName()] = true
-		if _, ok := exported[f.GetName()]; !ok && f.GetName() != "target_info" { // that is the resource
+		if _, ok := exported[f.GetName()]; !ok && f.GetName() != "target_info" { // target_info is the resource
 			t.Errorf("%s is not exported over OTLP", f.GetName())
 		}
 	}

@@ -16,7 +16,8 @@ func TestParticipantMaxAlias(t *testing.T) {
 		{"alone", vars{"PARTIPANT_MAX": "100"}, nil, shown{"100", "PARTIPANT_MAX, environment"}},
 		{"as a flag", nil, []string{"--partipant-max=100"}, shown{"100", "PARTIPANT_MAX, flag"}},
 		{"same", vars{"PARTIPANT_MAX": "100", "PARTICIPANT_MAX": "100"}, nil, shown{"100", "PARTIPANT_MAX, environment"}},
-		{"same as a flag", vars{"PARTIPANT_MAX": "5000"}, []string{"--participant-max=5000"}, shown{"5000", "PARTIPANT_MAX, environment"}},
+		{"same as a flag", vars{"PARTIPANT_MAX": "5000"}, []string{"--participant-max=5000"},
+			shown{"5000", "PARTIPANT_MAX, environment"}},
 		{"proper alone", vars{"PARTICIPANT_MAX": "100"}, nil, shown{"100", "environment"}},
 	}
 	for _, c := range cases {
@@ -40,8 +41,10 @@ func TestParticipantMaxAlias(t *testing.T) {
 	})
 	t.Run("one bad", func(t *testing.T) {
 		t.Parallel()
-		expectProblems(t, run(t, vars{"PARTIPANT_MAX": "x", "PARTICIPANT_MAX": "200"}), `PARTIPANT_MAX="x" (environment): must be a`)
-		expectProblems(t, run(t, vars{"PARTIPANT_MAX": "100", "PARTICIPANT_MAX": "y"}), `PARTICIPANT_MAX="y" (environment): must be a`)
+		expectProblems(t, run(t, vars{"PARTIPANT_MAX": "x", "PARTICIPANT_MAX": "200"}),
+			`PARTIPANT_MAX="x" (environment): must be a`)
+		expectProblems(t, run(t, vars{"PARTIPANT_MAX": "100", "PARTICIPANT_MAX": "y"}),
+			`PARTICIPANT_MAX="y" (environment): must be a`)
 	})
 	t.Run("in force", func(t *testing.T) {
 		t.Parallel()
@@ -53,7 +56,7 @@ func TestParticipantMaxAlias(t *testing.T) {
 	})
 }
 
-// TestCensusHostMissing has a notice for a census without a domain, which prosody answers with 404.
+// TestCensusHostMissing checks the notice for a census without a domain, to which prosody replies with 404.
 func TestCensusHostMissing(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -99,7 +102,8 @@ func TestLegacyAgentPort(t *testing.T) {
 			if !c.notice && len(notices) > 0 {
 				t.Errorf("notices: %q", notices)
 			}
-			if c.notice && (len(notices) != 1 || !strings.Contains(notices[0], "HA_PORT="+c.v["HA_PORT"]) || !strings.Contains(notices[0], "TCP_PORT=6060")) {
+			if c.notice && (len(notices) != 1 ||
+				!strings.Contains(notices[0], "HA_PORT="+c.v["HA_PORT"]) || !strings.Contains(notices[0], "TCP_PORT=6060")) {
 				t.Errorf("notices: %q", notices)
 			}
 		})
@@ -146,7 +150,8 @@ func TestDrainGraceForced(t *testing.T) {
 		if got := all["DRAIN_GRACE_INTERVAL"]; got != (shown{c.want, origin}) {
 			t.Errorf("dampening %s, grace %s: %v", c.dampening, c.grace, got)
 		}
-		warned := len(notices) == 1 && strings.Contains(notices[0], "DRAIN_GRACE_INTERVAL") && strings.Contains(notices[0], c.want)
+		warned := len(notices) == 1 &&
+			strings.Contains(notices[0], "DRAIN_GRACE_INTERVAL") && strings.Contains(notices[0], c.want)
 		if c.forced != warned || !c.forced && len(notices) > 0 {
 			t.Errorf("dampening %s, grace %s: notices %q", c.dampening, c.grace, notices)
 		}

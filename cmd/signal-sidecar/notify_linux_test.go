@@ -15,7 +15,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// manager stands for systemd at the end of a NOTIFY_SOCKET.
+// manager is the receiver of a NOTIFY_SOCKET, in place of systemd.
 type manager struct {
 	mu       sync.Mutex
 	messages []message
@@ -51,7 +51,7 @@ func newManager(t *testing.T, address string) *manager {
 	return m
 }
 
-// heard lists what was told so far, without the feeding of the watchdog.
+// heard returns the messages so far, without those that feed the watchdog.
 func (m *manager) heard() (all []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -63,7 +63,7 @@ func (m *manager) heard() (all []string) {
 	return all
 }
 
-// feeds lists when the watchdog was fed.
+// feeds returns the times at which the watchdog was fed.
 func (m *manager) feeds() (all []time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -75,22 +75,24 @@ func (m *manager) feeds() (all []time.Time) {
 	return all
 }
 
-// expect waits until so much was told, and checks that it is this and no more.
+// expect waits for as many messages as wanted, and checks that they are equal to the wanted ones.
 func (m *manager) expect(t *testing.T, want ...string) {
 	t.Helper()
-	testbed.Eventually(t, "the service manager to be told "+want[len(want)-1], bound, func() bool { return len(m.heard()) >= len(want) })
+	testbed.Eventually(t, "the service manager to be told "+want[len(want)-1], bound, func() bool {
+		return len(m.heard()) >= len(want)
+	})
 	if heard := m.heard(); !slices.Equal(heard, want) {
 		t.Fatalf("told:\n%q\nwant:\n%q", heard, want)
 	}
 }
 
-// pollAll waits for some more polls of everything, in which a stuck or needless message would come.
+// pollAll waits for some more polls of all services, in which a wrong message would come.
 func pollAll(t *testing.T, s *shard) {
 	t.Helper()
 	s.polls(t, 5, map[string]string{"jicofo_health": "ok", "prosody": "ok", "status_file": "ok"})
 }
 
-// TestNotify follows what systemd is told from the start to the end.
+// TestNotify checks the messages to systemd from the start to the end.
 func TestNotify(t *testing.T) {
 	t.Parallel()
 	for name, socket := range map[string]func(*testing.T) string{
@@ -108,7 +110,7 @@ func TestNotify(t *testing.T) {
 			s.polls(t, 5, map[string]string{"jicofo_health": "ok", "status_file": "ok"})
 			m.expect(t, told...)
 			s.prosody("healthy")
-			testbed.Must(t, s.Prosody.Crash()) // which ends the probe that hangs
+			testbed.Must(t, s.Prosody.Crash()) // ends the probe that hangs
 			testbed.Must(t, s.Prosody.Recover())
 			s.becomes(t, "up ready 100%")
 			testbed.Eventually(t, "READY", bound, func() bool { return len(m.heard()) > 1 })
@@ -146,7 +148,7 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// TestWatchdogIsFed at half of its time, by the process that it is for.
+// TestWatchdogIsFed checks that the process that WATCHDOG_PID names feeds the watchdog at half of its time.
 func TestWatchdogIsFed(t *testing.T) {
 	t.Parallel()
 	socket := filepath.Join(t.TempDir(), "notify")
@@ -161,7 +163,7 @@ func TestWatchdogIsFed(t *testing.T) {
 	_, _ = s.Stop(t, syscall.SIGTERM)
 }
 
-// TestWatchdogOfAnother is for another process.
+// TestWatchdogOfAnother checks that a watchdog for another process is not fed.
 func TestWatchdogOfAnother(t *testing.T) {
 	t.Parallel()
 	socket := filepath.Join(t.TempDir(), "notify")
@@ -174,8 +176,9 @@ func TestWatchdogOfAnother(t *testing.T) {
 	}
 }
 
-// TestWatchdogOfStuckLoop makes a reading of the status file hang in the kernel, as on a file server that is gone: the
-// watchdog is not fed until it ends, and everything else goes on. A service that hangs is no reason not to feed it.
+// TestWatchdogOfStuckLoop makes a read of the status file hang in the kernel, as on an unreachable file server. The
+// watchdog is not fed until the read ends; all other parts continue. While only a service hangs, the watchdog is still
+// fed.
 func TestWatchdogOfStuckLoop(t *testing.T) {
 	t.Parallel()
 	socket := filepath.Join(t.TempDir(), "notify")
@@ -196,7 +199,9 @@ func TestWatchdogOfStuckLoop(t *testing.T) {
 	fed := len(m.feeds())
 	s.polls(t, 30, map[string]string{"jicofo_health": "ok"})
 	s.prosody("healthy")
-	testbed.Eventually(t, "prosody to be healthy by the latest that the file said", bound, func() bool { return s.healthCode() == 200 })
+	testbed.Eventually(t, "prosody to be healthy by the latest that the file said", bound, func() bool {
+		return s.healthCode() == 200
+	})
 	if line := s.line(); line != "" {
 		t.Errorf("the agent replies %q while the status file is overdue", line)
 	}
@@ -214,7 +219,7 @@ func TestWatchdogOfStuckLoop(t *testing.T) {
 	}
 }
 
-// hang mounts a file system over a folder on which every access waits for ever, until release unmounts it again.
+// hang mounts a file system over a folder on which every access waits until release unmounts it.
 func hang(t *testing.T, folder string) (release func()) {
 	t.Helper()
 	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)

@@ -17,7 +17,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// badTelemetry are values of OTEL_* that are not accepted, and what would be.
+// badTelemetry returns values of OTEL_* that are rejected, and what the error must list as accepted.
 func badTelemetry(t *testing.T) map[string]struct{ value, accepted string } {
 	missing, text := filepath.Join(t.TempDir(), "missing.pem"), write(t, t.TempDir(), "text", "no certificate")
 	return map[string]struct{ value, accepted string }{
@@ -43,17 +43,19 @@ func badTelemetry(t *testing.T) map[string]struct{ value, accepted string } {
 		"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": {"exponential", "one of explicit_bucket_histogram, "},
 		"OTEL_METRIC_EXPORT_INTERVAL":                              {"1m", "milliseconds, a whole number"},
 		"OTEL_METRIC_EXPORT_TIMEOUT":                               {"-1", "milliseconds, a whole number"},
-		"OTEL_METRICS_EXEMPLAR_FILTER":                             {"sometimes", "one of always_on, always_off, trace_based"},
-		"OTEL_BSP_SCHEDULE_DELAY":                                  {"5s", "milliseconds, a whole number"},
-		"OTEL_BSP_MAX_QUEUE_SIZE":                                  {"0", "a whole number from 1"},
-		"OTEL_BLRP_EXPORT_TIMEOUT":                                 {"1.5", "milliseconds, a whole number"},
-		"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE":                          {"many", "a whole number from 1"},
-		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT":                          {"-2", "a whole number from 0"},
-		"OTEL_RESOURCE_ATTRIBUTES":                                 {"jitsi.shard", "key=value pairs"},
+		"OTEL_METRICS_EXEMPLAR_FILTER": {"sometimes",
+			"one of always_on, always_off, trace_based"},
+		"OTEL_BSP_SCHEDULE_DELAY":         {"5s", "milliseconds, a whole number"},
+		"OTEL_BSP_MAX_QUEUE_SIZE":         {"0", "a whole number from 1"},
+		"OTEL_BLRP_EXPORT_TIMEOUT":        {"1.5", "milliseconds, a whole number"},
+		"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": {"many", "a whole number from 1"},
+		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": {"-2", "a whole number from 0"},
+		"OTEL_RESOURCE_ATTRIBUTES":        {"jitsi.shard", "key=value pairs"},
 	}
 }
 
-// TestBadOpenTelemetryVariables: each is exit 2 and one line that names variable, value, origin and what is accepted.
+// TestBadOpenTelemetryVariables checks that each bad value leads to exit code 2 and one line with the variable, the
+// value, the origin and what is accepted.
 func TestBadOpenTelemetryVariables(t *testing.T) {
 	t.Parallel()
 	for name, bad := range badTelemetry(t) {
@@ -73,9 +75,11 @@ func TestBadOpenTelemetryVariables(t *testing.T) {
 	}
 	for _, v := range []vars{
 		{"OTEL_TRACES_SAMPLER": "TraceIDRatio", "OTEL_TRACES_SAMPLER_ARG": "2"},
-		{"OTEL_RESOURCE_ATTRIBUTES": "größe=1"}, {"OTEL_RESOURCE_ATTRIBUTES": "a b=1"}, {"OTEL_RESOURCE_ATTRIBUTES": "a=%zz"},
+		{"OTEL_RESOURCE_ATTRIBUTES": "größe=1"}, {"OTEL_RESOURCE_ATTRIBUTES": "a b=1"},
+		{"OTEL_RESOURCE_ATTRIBUTES": "a=%zz"},
 		{"OTEL_RESOURCE_ATTRIBUTES": "a=%ff"}, {"OTEL_RESOURCE_ATTRIBUTES": "=1"}, {"OTEL_RESOURCE_ATTRIBUTES": "a=1,,b=2"},
-		{"OTEL_EXPORTER_OTLP_HEADERS": "a b=1"}, {"OTEL_EXPORTER_OTLP_HEADERS": "a:b=1"}, {"OTEL_EXPORTER_OTLP_HEADERS": "a=%0a"},
+		{"OTEL_EXPORTER_OTLP_HEADERS": "a b=1"}, {"OTEL_EXPORTER_OTLP_HEADERS": "a:b=1"},
+		{"OTEL_EXPORTER_OTLP_HEADERS": "a=%0a"},
 		{"OTEL_SERVICE_NAME": "\xff"},
 	} {
 		r := run(t, v, "check-config")
@@ -100,48 +104,62 @@ func keyPair(t *testing.T) (certificate, key string) {
 		write(t, folder, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})))
 }
 
-// TestOpenTelemetryKeyPairs: a certificate and a key must fit.
+// TestOpenTelemetryKeyPairs checks that a certificate and a key must match.
 func TestOpenTelemetryKeyPairs(t *testing.T) {
 	t.Parallel()
 	certificate, key := keyPair(t)
 	_, other := keyPair(t)
-	const certificateName, keyName = "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY"
+	const certificateName, keyName = "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+		"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY"
 	for _, c := range []struct{ certificate, key, problem string }{
 		{certificate, key, ""},
 		{certificate, other, certificateName + "="},
 		{key, certificate, certificateName + "="},
 		{certificate, "", certificateName + "="},
 	} {
-		r := run(t, vars{certificateName: c.certificate, keyName: c.key, "OTEL_EXPORTER_OTLP_CERTIFICATE": certificate}, "check-config")
+		r := run(t, vars{
+			certificateName: c.certificate, keyName: c.key, "OTEL_EXPORTER_OTLP_CERTIFICATE": certificate,
+		}, "check-config")
 		if (r.code == 0) != (c.problem == "") || !strings.Contains(r.stderr, c.problem) || len(r.problems()) > 1 {
 			t.Errorf("%+v: exit %d, %s", c, r.code, r.stderr)
 		}
 	}
 }
 
-// TestOpenTelemetryWordsInAnyCase starts the sidecar with words that the SDK takes in lower case only.
+// TestOpenTelemetryWordsInAnyCase starts the sidecar with words that the SDK accepts only in lower case.
 func TestOpenTelemetryWordsInAnyCase(t *testing.T) {
 	t.Parallel()
 	common := vars{
-		"OTEL_EXPORTER_OTLP_COMPRESSION": "GZip", "OTEL_TRACES_SAMPLER": "Always_On", "OTEL_METRICS_EXEMPLAR_FILTER": "Always_OFF",
-		"OTEL_EXPORTER_OTLP_INSECURE": "TRUE", "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "Delta",
+		"OTEL_EXPORTER_OTLP_COMPRESSION": "GZip", "OTEL_TRACES_SAMPLER": "Always_On",
+		"OTEL_METRICS_EXEMPLAR_FILTER": "Always_OFF",
+		"OTEL_EXPORTER_OTLP_INSECURE":  "TRUE", "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "Delta",
 	}
-	for protocol, exporter := range map[string]string{"GRPC": "OTLP", "HTTP/Protobuf": " Otlp", "grpc": "Console", "http/protobuf": "NONE"} {
+	for protocol, exporter := range map[string]string{
+		"GRPC": "OTLP", "HTTP/Protobuf": " Otlp", "grpc": "Console", "http/protobuf": "NONE",
+	} {
 		startSidecar(t, common.With(vars{
-			"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_TRACES_EXPORTER": exporter, "OTEL_METRICS_EXPORTER": exporter, "OTEL_LOGS_EXPORTER": exporter,
+			"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_TRACES_EXPORTER": exporter,
+			"OTEL_METRICS_EXPORTER": exporter, "OTEL_LOGS_EXPORTER": exporter,
 		}))
 	}
 }
 
-// TestDefaultOTLPEndpoint names exporters without an endpoint.
+// TestDefaultOTLPEndpoint sets exporters without an endpoint.
 func TestDefaultOTLPEndpoint(t *testing.T) {
 	t.Parallel()
-	const traces, metrics, logs = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"
-	all, _ := checkConfig(t, t.TempDir(), vars{"OTEL_TRACES_EXPORTER": "OTLP", "OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "GRPC"})
-	if all[traces] != (shown{"http://localhost:4318/v1/traces", "default"}) || all[metrics] != (shown{"http://localhost:4317", "default"}) || all[logs] != (shown{}) {
+	const traces, metrics, logs = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+		"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"
+	all, _ := checkConfig(t, t.TempDir(), vars{
+		"OTEL_TRACES_EXPORTER": "OTLP", "OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "GRPC",
+	})
+	if all[traces] != (shown{"http://localhost:4318/v1/traces", "default"}) ||
+		all[metrics] != (shown{"http://localhost:4317", "default"}) ||
+		all[logs] != (shown{}) {
 		t.Errorf("without endpoints: %v, %v, %v", all[traces], all[metrics], all[logs])
 	}
-	all, _ = checkConfig(t, t.TempDir(), vars{"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"})
+	all, _ = checkConfig(t, t.TempDir(), vars{
+		"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+	})
 	if _, found := all[traces]; found {
 		t.Errorf("with an endpoint of all signals: %v", all[traces])
 	}
@@ -171,7 +189,7 @@ func TestDefaultOTLPEndpoint(t *testing.T) {
 	}
 }
 
-// TestOpenTelemetryNotices are about variables that have not the effect that they seem to have.
+// TestOpenTelemetryNotices checks the notices about variables that do not have the effect that a user expects.
 func TestOpenTelemetryNotices(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, value, notice string }{
@@ -189,7 +207,9 @@ func TestOpenTelemetryNotices(t *testing.T) {
 		switch {
 		case c.notice == "" && len(notices) > 0, c.notice != "" && len(notices) != 1:
 			t.Errorf("%s=%s: notices %q", c.name, c.value, notices)
-		case c.notice != "" && (!strings.Contains(notices[0], c.name+"=") || !strings.Contains(notices[0], c.notice) || strings.Contains(notices[0], "hunter2")):
+		case c.notice != "" && (!strings.Contains(notices[0], c.name+"=") ||
+			!strings.Contains(notices[0], c.notice) ||
+			strings.Contains(notices[0], "hunter2")):
 			t.Errorf("%s=%s: notice %q", c.name, c.value, notices[0])
 		}
 	}
@@ -203,7 +223,7 @@ func TestOpenTelemetryNotices(t *testing.T) {
 	}
 }
 
-// TestOpenTelemetrySecrets: what may hold a secret is never printed, good or bad.
+// TestOpenTelemetrySecrets checks that a value that can contain a secret is never printed, whether it is valid or not.
 func TestOpenTelemetrySecrets(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2hunter2"
@@ -224,7 +244,9 @@ func TestOpenTelemetrySecrets(t *testing.T) {
 		"LOG_LEVEL": "debug", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://user:" + secret + "@127.0.0.1:9",
 		"OTEL_EXPORTER_OTLP_HEADERS": "authorization=" + secret, "OTEL_BSP_SCHEDULE_DELAY": "10",
 	})
-	testbed.Eventually(t, "an export to fail", bound, func() bool { return len(s.Logged("telemetry export began to fail")) > 0 })
+	testbed.Eventually(t, "an export to fail", bound, func() bool {
+		return len(s.Logged("telemetry export began to fail")) > 0
+	})
 	if out := s.Stdout() + s.Stderr(); strings.Contains(out, secret) {
 		t.Errorf("logged the secret:\n%s", out)
 	}

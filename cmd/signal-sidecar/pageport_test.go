@@ -10,7 +10,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestPagePort serves the same answers as HTTP_PORT.
+// TestPagePort checks that PAGE_PORT serves the same replies as HTTP_PORT.
 func TestPagePort(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"PAGE_PORT": "0"})
@@ -30,18 +30,22 @@ func TestPagePort(t *testing.T) {
 	}
 }
 
-// TestPagePortBlocked: browsers open no page on these ports, which a notice names.
+// TestPagePortBlocked checks the notice about ports on which browsers open no page.
 func TestPagePortBlocked(t *testing.T) {
 	t.Parallel()
-	for port, blocked := range map[string]bool{"6666": true, "5060": true, "10080": true, "6001": false, "0": false, "off": false} {
+	for port, blocked := range map[string]bool{
+		"6666": true, "5060": true, "10080": true, "6001": false, "0": false, "off": false,
+	} {
 		_, notices := checkConfig(t, t.TempDir(), vars{"PAGE_PORT": port})
-		if got := len(notices) == 1 && strings.Contains(notices[0], "PAGE_PORT="+port+" cannot be opened in a browser"); got != blocked || !blocked && len(notices) > 0 {
+		if got := len(notices) == 1 &&
+			strings.Contains(notices[0], "PAGE_PORT="+port+" cannot be opened in a browser"); got != blocked ||
+			!blocked && len(notices) > 0 {
 			t.Errorf("PAGE_PORT=%s: notices %q", port, notices)
 		}
 	}
 }
 
-// TestPortsAreDistinct: two settings for one port are an error before any port opens.
+// TestPortsAreDistinct checks that two settings with the same port are an error before any port opens.
 func TestPortsAreDistinct(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -50,9 +54,11 @@ func TestPortsAreDistinct(t *testing.T) {
 	}{
 		{vars{"PAGE_PORT": "6000"}, `PAGE_PORT="6000" (environment): must be a port of its own: HTTP_PORT is 6000`},
 		{vars{"PAGE_PORT": "6060"}, `PAGE_PORT="6060" (environment): must be a port of its own: TCP_PORT is 6060`},
-		{vars{"PAGE_PORT": "7", "TCP_HOLD_PORT": "7"}, `PAGE_PORT="7" (environment): must be a port of its own: TCP_HOLD_PORT is 7`},
+		{vars{"PAGE_PORT": "7", "TCP_HOLD_PORT": "7"},
+			`PAGE_PORT="7" (environment): must be a port of its own: TCP_HOLD_PORT is 7`},
 		{vars{"HTTP_PORT": "6060"}, `TCP_PORT="6060" (default): must be a port of its own: HTTP_PORT is 6060`},
-		{vars{"HTTP_PORT": "6060", "HTTP_ADDR": "0.0.0.0", "TCP_ADDR": "10.0.0.1"}, `TCP_PORT="6060" (default): must be a port of its own`},
+		{vars{"HTTP_PORT": "6060", "HTTP_ADDR": "0.0.0.0", "TCP_ADDR": "10.0.0.1"},
+			`TCP_PORT="6060" (default): must be a port of its own`},
 		{vars{"HTTP_PORT": "6060", "HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "10.0.0.1"}, ""},
 		{vars{"HTTP_PORT": "0", "TCP_PORT": "0", "TCP_HOLD_PORT": "0", "PAGE_PORT": "0"}, ""},
 	} {
@@ -65,7 +71,8 @@ func TestPortsAreDistinct(t *testing.T) {
 	}
 }
 
-// TestFreePagePortIsNotBlocked: PAGE_PORT=0 takes no port that browsers refuse, where the kernel has hardly another.
+// TestFreePagePortIsNotBlocked checks that PAGE_PORT=0 uses no port that browsers block, although the kernel may choose
+// only among ports of which most are blocked.
 func TestFreePagePortIsNotBlocked(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(testbed.Component(t, "unshare"), "--user", "--map-root-user", "--net", "sh", "-c",
@@ -73,7 +80,9 @@ func TestFreePagePortIsNotBlocked(t *testing.T) {
 	cmd.Dir = t.TempDir()
 	cmd.Env = vars{"HTTP_PORT": "7001", "TCP_PORT": "7002", "PAGE_PORT": "0"}.Environ()
 	p := testbed.Start(t, cmd)
-	testbed.Eventually(t, "the sidecar to start", bound, func() bool { return strings.Contains(p.Stdout(), "signal-sidecar started") || p.Ended() })
+	testbed.Eventually(t, "the sidecar to start", bound, func() bool {
+		return strings.Contains(p.Stdout(), "signal-sidecar started") || p.Ended()
+	})
 	if !strings.Contains(p.Stdout(), `:6670"`) {
 		t.Errorf("the page is not at port 6670:\n%s%s", p.Stdout(), p.Stderr())
 	}

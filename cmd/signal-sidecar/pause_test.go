@@ -16,20 +16,21 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// pauseSettings show any moment at which the node was found unhealthy: the dampening outlasts the test, and a script runs.
+// pauseSettings returns settings that reveal any moment at which the node was unhealthy: the dampening is longer than
+// the test, and a script runs.
 func pauseSettings(t *testing.T) (settings vars, dumped string) {
 	t.Helper()
 	folder := t.TempDir()
 	dumped = filepath.Join(folder, "dumped")
 	script := write(t, folder, "dump", "#!/bin/sh\necho >"+dumped+"\n")
-	testbed.Must(t, os.Chmod(script, 0o755)) //nolint:gosec // it is run
+	testbed.Must(t, os.Chmod(script, 0o755)) //nolint:gosec // the test runs it
 	return vars{
 		"POLLING_INTERVAL": "0.5", "PROBE_TIMEOUT": "1", "HEALTH_DAMPENING_INTERVAL": "300", "DRAIN_GRACE_INTERVAL": "0",
 		"JICOFO_DUMP": script, "PROSODY_DUMP": script,
 	}, dumped
 }
 
-// stop stops the process for a time, as a debugger does, a frozen control group or the migration of a virtual machine.
+// stop stops the process for a time, as a debugger, a frozen control group or the migration of a virtual machine does.
 func (s *sidecar) stop(t *testing.T, d time.Duration) {
 	t.Helper()
 	s.halt(t)
@@ -37,7 +38,7 @@ func (s *sidecar) stop(t *testing.T, d time.Duration) {
 	s.Signal(t, syscall.SIGCONT)
 }
 
-// halt stops the process, and waits until none of its threads runs any more.
+// halt stops the process, and waits until all of its threads are stopped.
 func (s *sidecar) halt(t *testing.T) {
 	t.Helper()
 	s.Signal(t, syscall.SIGSTOP)
@@ -50,7 +51,7 @@ func (s *sidecar) halt(t *testing.T) {
 	})
 }
 
-// staysUp checks that a node was never found unhealthy: until its services have been asked some more times.
+// staysUp checks that the node was never unhealthy, after three more polls of its services.
 func (s *shard) staysUp(t *testing.T, dumped string) {
 	t.Helper()
 	s.polls(t, 3, map[string]string{"jicofo_health": "ok", "jicofo_stats": "ok", "prosody": "ok", "status_file": "ok"})
@@ -61,8 +62,8 @@ func (s *shard) staysUp(t *testing.T, dumped string) {
 	}
 }
 
-// TestPause stops the sidecar in the middle of a poll for longer than a probe may take. Both services answer in the
-// meantime, so nothing is wrong with the node.
+// TestPause stops the sidecar in the middle of a poll for longer than PROBE_TIMEOUT. Both services reply in the
+// meantime, so the node is healthy.
 func TestPause(t *testing.T) {
 	t.Parallel()
 	settings, dumped := pauseSettings(t)
@@ -86,8 +87,8 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// TestPauseOutlastsConnections has the services close their connections without an answer while the sidecar is stopped:
-// no retry is left, and the probes are made again nevertheless.
+// TestPauseOutlastsConnections lets the services close their connections without a reply while the sidecar is stopped.
+// The probes have no retry left, but are repeated.
 func TestPauseOutlastsConnections(t *testing.T) {
 	t.Parallel()
 	settings, dumped := pauseSettings(t)
@@ -112,7 +113,8 @@ func TestPauseOutlastsConnections(t *testing.T) {
 	s.staysUp(t, dumped)
 }
 
-// TestPauseHidesNothing stops the sidecar while a service hangs: that is found as soon as the sidecar has had the time.
+// TestPauseHidesNothing stops the sidecar while a service hangs. After the stop, the sidecar still finds that the
+// service hangs.
 func TestPauseHidesNothing(t *testing.T) {
 	t.Parallel()
 	settings, dumped := pauseSettings(t)
@@ -132,8 +134,8 @@ func TestPauseHidesNothing(t *testing.T) {
 	})
 }
 
-// TestPauseQueuesChecks stops the sidecar for longer than a poll may take, and makes the node fail meanwhile. The checks that were queued
-// get no reply, or one that knows of the failure; HAProxy keeps the server's state until then.
+// TestPauseQueuesChecks stops the sidecar for longer than a poll may take, and makes the node fail in that time. The
+// checks that were queued get no reply, or one that includes the failure. HAProxy keeps the server's state until then.
 func TestPauseQueuesChecks(t *testing.T) {
 	t.Parallel()
 	settings, _ := pauseSettings(t)

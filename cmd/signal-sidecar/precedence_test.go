@@ -8,7 +8,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// write puts a file into a folder and returns its path.
+// write writes a file in a folder and returns its path.
 func write(t *testing.T, folder, name, content string) string {
 	t.Helper()
 	path := filepath.Join(folder, name)
@@ -16,7 +16,7 @@ func write(t *testing.T, folder, name, content string) string {
 	return path
 }
 
-// TestPrecedence gives every setting another value in each place.
+// TestPrecedence gives every setting another value in each origin.
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
 	file, environment, flags := choose(0), choose(1), choose(2)
@@ -40,7 +40,8 @@ func TestPrecedence(t *testing.T) {
 		{"flags beat the environment", folder, environment, asFlags(flags), flags, "flag"},
 		{"a file named by flag is read instead of .env", folder, nil, []string{"--env-file", other}, environment, other},
 		{"a file named by variable is read instead of .env", folder, named, nil, environment, other},
-		{"the flag names the file", folder, vars{"ENV_FILE": "/nonexistent"}, []string{"--env-file=" + other}, environment, other},
+		{"the flag names the file", folder, vars{"ENV_FILE": "/nonexistent"}, []string{"--env-file=" + other},
+			environment, other},
 		{"the environment beats a named file", folder, file.With(named), nil, file, "environment"},
 		{"flags beat a named file", folder, named, asFlags(flags), flags, "flag"},
 	}
@@ -53,7 +54,7 @@ func TestPrecedence(t *testing.T) {
 				if step.values == nil {
 					want.value = s.initial
 				}
-				if got[s.name] != want && s.name != "DRAIN_GRACE_INTERVAL" { // which may be forced
+				if got[s.name] != want && s.name != "DRAIN_GRACE_INTERVAL" { // it may be forced
 					t.Errorf("%s: %v, want %v", s.name, got[s.name], want)
 				}
 			}
@@ -61,11 +62,12 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// TestPrecedencePerSetting has each setting come from another place.
+// TestPrecedencePerSetting gives each setting a value from another origin.
 func TestPrecedencePerSetting(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	write(t, folder, ".env", "HTTP_PORT=1\nTCP_PORT=2\nPOLLING_INTERVAL=3\n# PROBE_TIMEOUT=4\n\nexport METRICS=no\n")
+	write(t, folder, ".env",
+		"HTTP_PORT=1\nTCP_PORT=2\nPOLLING_INTERVAL=3\n# PROBE_TIMEOUT=4\n\nexport METRICS=no\n")
 	got, _ := checkConfig(t, folder, vars{"TCP_PORT": "12", "POLLING_INTERVAL": "13"}, "--polling-interval", "23")
 	want := map[string]shown{
 		"HTTP_PORT": {"1", ".env"}, "TCP_PORT": {"12", "environment"}, "POLLING_INTERVAL": {"23", "flag"},

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// occupy listens on a port for the length of the test, and returns the port.
+// occupy listens on a free port until the test ends, and returns the port.
 func occupy(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
