@@ -10,9 +10,11 @@ import (
 )
 
 func BenchmarkParseStats(b *testing.B) {
-	// As large as that of a recent jicofo.
-	body := []byte(`{"participants":123,"conferences":45,"conference_sizes":[` + strings.Repeat("0,", 21) + `0],"bridge_selector":{` +
-		`"bridge_count":2,"operational_bridge_count":2},` + strings.Repeat(`"x":{"a":1,"b":2,"c":"d"},`, 40) + `"threads":64}`)
+	// About the size of the body of a recent jicofo.
+	body := []byte(`{"participants":123,"conferences":45,"conference_sizes":[` + strings.Repeat("0,", 21) +
+		`0],"bridge_selector":{` +
+		`"bridge_count":2,"operational_bridge_count":2},` + strings.Repeat(`"x":{"a":1,"b":2,"c":"d"},`, 40) +
+		`"threads":64}`)
 	b.ReportAllocs()
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {

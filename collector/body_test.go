@@ -10,12 +10,13 @@ import (
 	"testing/iotest"
 )
 
-// answerOf is an answer with that body; length is its Content-Length, -1 for none.
+// answerOf returns a response with a body. length is its Content-Length, -1 for none.
 func answerOf(b []byte, length int) *http.Response {
 	return &http.Response{ContentLength: int64(length), Body: io.NopCloser(bytes.NewReader(b))}
 }
 
-// TestBody reads to the bound and not beyond, whatever length was announced or expected, and keeps what came.
+// TestBody checks that readBody reads up to the limit and not beyond, for any announced or expected length, and returns
+// what it read.
 func TestBody(t *testing.T) {
 	const limit = 10_000
 	for _, size := range []int{0, 1, 511, 512, 513, 5000, limit, limit + 1, 2 * limit} {
@@ -23,7 +24,8 @@ func TestBody(t *testing.T) {
 			for _, expected := range []int64{0, 1, 600, limit, 1 << 50} {
 				sent := bytes.Repeat([]byte("x"), size)
 				got, err := readBody(answerOf(sent, announced), limit, expected)
-				if over := size > limit; errors.Is(err, errBodySize) != over || !over && err != nil || !over && len(got) != size || len(got) > limit+1 {
+				if over := size > limit; errors.Is(err, errBodySize) != over || !over && err != nil ||
+					!over && len(got) != size || len(got) > limit+1 {
 					t.Errorf("%d bytes, announced %d, expected %d: read %d, %v", size, announced, expected, len(got), err)
 				}
 				if cap(got) > limit+1+bytes.MinRead {
@@ -32,14 +34,14 @@ func TestBody(t *testing.T) {
 			}
 		}
 	}
-	for _, lie := range []int{1 << 50, 3} { // net/http cuts a body to its length; the bound does not rest on that
+	for _, lie := range []int{1 << 50, 3} { // net/http cuts a body to its length; the limit does not depend on that
 		if got, err := readBody(answerOf([]byte("what came"), lie), limit, 0); string(got) != "what came" || err != nil {
 			t.Errorf("announced %d: read %q, %v", lie, got, err)
 		}
 	}
 }
 
-// TestBodyBreaksOff keeps what came before.
+// TestBodyBreaksOff checks that readBody returns what it read before an error.
 func TestBodyBreaksOff(t *testing.T) {
 	broken := errors.New("broken")
 	from := io.MultiReader(bytes.NewReader([]byte("half")), iotest.ErrReader(broken))
@@ -49,8 +51,8 @@ func TestBodyBreaksOff(t *testing.T) {
 	}
 }
 
-// TestCensusMemory counts what the reading of a large census allocates in all: the body, once. Where neither the answer
-// nor the one before says how long it is, its buffer is doubled: at most three times the body is held at a time.
+// TestCensusMemory measures the total allocation for a large census: the body once. If neither the response nor the
+// previous body determines the length, the buffer is doubled: at most three times the body is held at a time.
 func TestCensusMemory(t *testing.T) {
 	sent := manyRooms(50_000)
 	for _, tt := range []struct {
@@ -76,11 +78,12 @@ func TestCensusMemory(t *testing.T) {
 				t.Fatalf("%d bytes of rooms, %v", len(found.rows), err)
 			}
 			times := float64(after.TotalAlloc-before.TotalAlloc) / float64(len(sent))
-			t.Logf("%d KiB of census: %.2f times as much allocated, in %d pieces", len(sent)>>10, times, after.Mallocs-before.Mallocs)
+			t.Logf("%d KiB of census: %.2f times as much allocated, in %d pieces", len(sent)>>10, times,
+				after.Mallocs-before.Mallocs)
 			if times > tt.most {
 				t.Errorf("more than %v times", tt.most)
 			}
-			if pieces := after.Mallocs - before.Mallocs; pieces > 200 { // others' included
+			if pieces := after.Mallocs - before.Mallocs; pieces > 200 { // includes allocations of other goroutines
 				t.Errorf("%d allocations for 50,000 rooms", pieces)
 			}
 		})

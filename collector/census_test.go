@@ -46,14 +46,15 @@ func TestCensus(t *testing.T) {
 			if want == "" {
 				want = strings.TrimPrefix(node.Prosody.Origin(), "http://")
 			}
-			if n, requests := node.Prosody.Requests("/room-census"); n != 1 || requests[0].Host != want || requests[0].Method != "GET" {
+			if n, requests := node.Prosody.Requests("/room-census"); n != 1 || requests[0].Host != want ||
+				requests[0].Method != "GET" {
 				t.Errorf("%d requests, the latest %+v; want one GET with Host %s", n, requests, want)
 			}
 		})
 	}
 }
 
-// TestCensusHostOverRedirect keeps the virtual host when prosody redirects to another of its paths.
+// TestCensusHostOverRedirect checks that the virtual host stays when prosody redirects to another of its paths.
 func TestCensusHostOverRedirect(t *testing.T) {
 	node, r := startNode(t), newRig(t)
 	behave(t, node.Prosody, "/room-census", "redirect 2")
@@ -76,7 +77,8 @@ func TestCensusFails(t *testing.T) {
 	}{
 		{"code 400", func(c *health.Census) bool { return c.Answer.Code == 400 && c.Problem == "" }},
 		{"code 404", func(c *health.Census) bool { return c.Answer.Code == 404 }},
-		{"notjson", func(c *health.Census) bool { return c.Answer.OK() && strings.HasPrefix(c.Problem, "not a JSON object") }},
+		{"notjson",
+			func(c *health.Census) bool { return c.Answer.OK() && strings.HasPrefix(c.Problem, "not a JSON object") }},
 		{"crash", func(c *health.Census) bool { return c.Answer.Failure == health.FailureRefused }},
 		{`body {"room_census":"none"}`, func(c *health.Census) bool {
 			return c.Answer.OK() && strings.HasPrefix(c.Problem, "room_census is not an array")
@@ -99,8 +101,8 @@ func TestCensusFails(t *testing.T) {
 	}
 }
 
-// TestOddRooms counts the rows without a usable number, and logs when they begin and cease to occur: a census that fails in
-// between changes nothing.
+// TestOddRooms counts the rows without a usable number, and checks that the log shows when they begin and cease to
+// occur. A failed census in between changes nothing.
 func TestOddRooms(t *testing.T) {
 	node, r := startNode(t), newRig(t)
 	r.options.Interval = time.Millisecond
@@ -127,7 +129,8 @@ func TestOddRooms(t *testing.T) {
 		return func(c *health.Census) bool { return c.OK() && c.Odd == odd && c.Leaked == leaked }
 	}
 	for times := 1; times <= 2; times++ {
-		behave(t, node.Prosody, "/room-census", `body {"room_census":[{"participants":1,"leaked":true},{"participants":"many"},{}]}`)
+		behave(t, node.Prosody, "/room-census",
+			`body {"room_census":[{"participants":1,"leaked":true},{"participants":"many"},{}]}`)
 		until("odd rows", good(2, 1))
 		until("odd rows again", good(2, 1))
 		behave(t, node.Prosody, "/room-census", "code 500")
@@ -140,14 +143,15 @@ func TestOddRooms(t *testing.T) {
 		logged(times)
 	}
 	stop()
-	if log := r.log.String(); !strings.Contains(log, `probe=census rooms=2 first="room 2: participants is not a number \"many\""`) {
+	if log := r.log.String(); !strings.Contains(log,
+		`probe=census rooms=2 first="room 2: participants is not a number \"many\""`) {
 		t.Errorf("the first odd row is missing in the log:\n%s", log)
 	}
 }
 
-// TestCensusBound reads 32 MiB, and not a byte more.
+// TestCensusBound checks that exactly 32 MiB are read at most.
 func TestCensusBound(t *testing.T) {
-	body := bytes.Repeat([]byte("x"), 32<<20) // parsed, it is dismissed at once: it is the reading that counts here
+	body := bytes.Repeat([]byte("x"), 32<<20) // the parser rejects it at once: only the read is tested here
 	census := func(body []byte) *health.Census {
 		r := newRig(t)
 		defer r.run(NewCensus(serveBodies(t, map[string][]byte{"/room-census": body}), "", r.options))()
@@ -161,44 +165,60 @@ func TestCensusBound(t *testing.T) {
 	}
 }
 
-// TestParseCensus covers what prosody's module sends, in every version, and what it should not.
+// TestParseCensus covers what each version of prosody's module sends, and values that it should not send.
 func TestParseCensus(t *testing.T) {
 	tests := []struct {
 		name, rows   string // the rows are those of a census
 		participants float64
 		squared      float64
 		odd          int
-		first        string // the first odd one
+		first        string // describes the first odd row
 	}{
 		{"none", `[]`, 0, 0, 0, ""},
 		{"one", `[{"room_name":"a","participants":3}]`, 3, 9, 0, ""},
 		{"sums", `[{"participants":1},{"participants":2},{"participants":30}]`, 33, 905, 0, ""},
-		{"neither users nor focus", `[{"room_name":"a@c","participants":-1},{"room_name":"b@c","participants":5}]`, 5, 25, 0, ""},
-		{"negative in other spellings", `[{"participants":-1.0},{"participants":"-1"},{"participants":-1e3},{"participants":-0}]`, 0, 0, 0, ""},
+		{"neither users nor focus", `[{"room_name":"a@c","participants":-1},{"room_name":"b@c","participants":5}]`, 5, 25, 0,
+			""},
+		{"negative in other spellings",
+			`[{"participants":-1.0},{"participants":"-1"},{"participants":-1e3},{"participants":-0}]`, 0, 0, 0, ""},
 		{"numbers as Lua writes them", `[{"participants":12.0},{"participants":1e1},{"participants":1E+01}]`, 32, 344, 0, ""},
-		{"strings that hold a number", `[{"participants":"12"},{"participants":"4.0"},{"participants":" 1 "},{"participants":"\u0032"}]`, 19, 165, 0, ""},
+		{"strings that hold a number",
+			`[{"participants":"12"},{"participants":"4.0"},{"participants":" 1 "},{"participants":"\u0032"}]`, 19, 165, 0, ""},
 		{"fraction", `[{"participants":1.5}]`, 1.5, 2.25, 0, ""},
 		{"underflow", `[{"participants":1e-400}]`, 0, 0, 0, ""},
-		{"created_time of both types", `[{"created_time":1,"participants":1},{"created_time":"2","participants":1}]`, 2, 2, 0, ""},
-		{"unknown fields and spaces are kept", "[ {\"participants\":1, \"x\":[1e2,{\"y\":\"\\u00fc\"}],\n\"leaked\":true} ]", 1, 1, 0, ""},
-		{"invalid UTF-8", "[{\"room_name\":\"\xff\",\"\xfe\":1,\"participants\":2},{\"room_name\":\"\\ud800\",\"participants\":2}]", 4, 8, 0, ""},
-		{"duplicate keys: the last counts", `[{"participants":"x","participants":2},{"a":1,"a":2,"participants":3,"participants":1}]`, 3, 5, 0, ""},
+		{"created_time of both types", `[{"created_time":1,"participants":1},{"created_time":"2","participants":1}]`, 2, 2, 0,
+			""},
+		{"unknown fields and spaces are kept", "[ {\"participants\":1, \"x\":[1e2,{\"y\":\"\\u00fc\"}],\n\"leaked\":true} ]",
+			1, 1, 0, ""},
+		{"invalid UTF-8",
+			"[{\"room_name\":\"\xff\",\"\xfe\":1,\"participants\":2},{\"room_name\":\"\\ud800\",\"participants\":2}]", 4, 8, 0,
+			""},
+		{"duplicate keys: the last counts",
+			`[{"participants":"x","participants":2},{"a":1,"a":2,"participants":3,"participants":1}]`, 3, 5, 0, ""},
 		{"escaped key", `[{"p\u0061rticipants":1,"x":"\"\\"}]`, 1, 1, 0, ""},
 		{"key in another case", `[{"Participants":"x","participants":1}]`, 1, 1, 0, ""},
 		{"sums beyond a float64", `[{"participants":1e308},{"participants":1e308}]`, math.MaxFloat64, math.MaxFloat64, 0, ""},
 
-		{"beyond a float64", `[{"participants":1e400},{"participants":-1e400},{"participants":1e99999999999999999999},{"participants":2}]`, 2, 4, 3,
+		{"beyond a float64",
+			`[{"participants":1e400},{"participants":-1e400},{"participants":1e99999999999999999999},{"participants":2}]`,
+			2, 4, 3,
 			"room 1: participants is not a number 1e400"},
 		{"text", `[{"participants":1},{"participants":"many"}]`, 1, 1, 1, `room 2: participants is not a number "many"`},
-		{"text that only Go takes for a number", `[{"participants":"NaN"},{"participants":"Infinity"},{"participants":"0x10"},{"participants":"1_0"},` +
-			`{"participants":"+1"},{"participants":"01"},{"participants":"1 2"}]`, 0, 0, 7, `room 1: participants is not a number "NaN"`},
+		{"text that only Go takes for a number",
+			`[{"participants":"NaN"},{"participants":"Infinity"},{"participants":"0x10"},{"participants":"1_0"},` +
+				`{"participants":"+1"},{"participants":"01"},{"participants":"1 2"}]`, 0, 0, 7,
+			`room 1: participants is not a number "NaN"`},
 		{"empty text", `[{"participants":""},{"participants":2}]`, 2, 4, 1, `room 1: participants is not a number ""`},
 		{"missing", `[{"participants":1},{"participants":1},{"room_name":"c"}]`, 2, 2, 1, "room 3: participants is missing"},
 		{"null", `[{"participants":null},{"participants":5}]`, 5, 25, 1, "room 1: participants is not a number null"},
-		{"array, bool, object", `[{"participants":[1]},{"participants":true},{"participants":{"participants":1}}]`, 0, 0, 3, "room 1: participants is not a number [1]"},
-		{"duplicate keys: the last is no number", `[{"participants":2,"participants":"x"}]`, 0, 0, 1, `room 1: participants is not a number "x"`},
-		{"rows that are no objects", `["a",null,17,true,[],[{"participants":1}],{"participants":3}]`, 3, 9, 6, `room 1: not an object "a"`},
-		{"a long value", `[{"participants":"` + strings.Repeat("ü", 1000) + `"}]`, 0, 0, 1, `room 1: participants is not a number "` + strings.Repeat("ü", 39)},
+		{"array, bool, object", `[{"participants":[1]},{"participants":true},{"participants":{"participants":1}}]`, 0, 0, 3,
+			"room 1: participants is not a number [1]"},
+		{"duplicate keys: the last is no number", `[{"participants":2,"participants":"x"}]`, 0, 0, 1,
+			`room 1: participants is not a number "x"`},
+		{"rows that are no objects", `["a",null,17,true,[],[{"participants":1}],{"participants":3}]`, 3, 9, 6,
+			`room 1: not an object "a"`},
+		{"a long value", `[{"participants":"` + strings.Repeat("ü", 1000) + `"}]`, 0, 0, 1,
+			`room 1: participants is not a number "` + strings.Repeat("ü", 39)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -227,22 +247,23 @@ func TestLeakedRooms(t *testing.T) {
 	}
 }
 
-// nested is a census beside so many arrays in each other.
+// nested returns a census with n nested arrays beside it.
 func nested(n int) string {
 	return `{"a":` + strings.Repeat(`[`, n) + strings.Repeat(`]`, n) + `,"room_census":[{"participants":2}]}`
 }
 
-// TestParseCensusDocument covers what is around the rows: what is a census without rooms, and what is no census.
+// TestParseCensusDocument covers the data around the rows: censuses without rooms, and bodies that are no census.
 func TestParseCensusDocument(t *testing.T) {
 	const none = `[]`
-	tests := []struct{ name, body, rows, problem string }{ // the problem's beginning
+	tests := []struct{ name, body, rows, problem string }{ // problem is the beginning of the expected one
 		{"no rooms in newer versions", `{"room_census":[]}`, none, ""},
 		{"no rooms in older versions", `{"room_census":{}}`, none, ""},
 		{"the same with spaces", `{"room_census": { } }`, none, ""},
 		{"missing", `{}`, none, ""},
 		{"missing beside another key", `{"rooms":[1]}`, none, ""},
 		{"null", `{"room_census":null}`, none, ""},
-		{"duplicate keys: the last counts", `{"room_census":1,"room_census":[{"participants":2}]}`, `[{"participants":2}]`, ""},
+		{"duplicate keys: the last counts", `{"room_census":1,"room_census":[{"participants":2}]}`, `[{"participants":2}]`,
+			""},
 		{"duplicate keys: the last has no rooms", `{"room_census":[{"participants":2}],"room_census":null}`, none, ""},
 		{"escaped key", `{"room_c\u0065nsus":[{}]}`, `[{}]`, ""},
 		{"key in another case", `{"Room_Census":1}`, none, ""},
@@ -250,9 +271,11 @@ func TestParseCensusDocument(t *testing.T) {
 
 		{"nested more deeply", nested(10_000), "", "not a JSON object: jsontext: exceeded max depth"},
 		{"only opening brackets", strings.Repeat("[", censusLimit), "", "not a JSON object: jsontext: exceeded max depth"},
-		{"rows of only opening brackets", `{"room_census":` + strings.Repeat("[", censusLimit-20), "", "not a JSON object: jsontext: exceeded max depth"},
+		{"rows of only opening brackets", `{"room_census":` + strings.Repeat("[", censusLimit-20), "",
+			"not a JSON object: jsontext: exceeded max depth"},
 		{"an object with something in it", `{"room_census":{"a":1}}`, "", `room_census is not an array: {"a":1}`},
-		{"duplicate keys: the last is no array", `{"room_census":[],"room_census":"none"}`, "", `room_census is not an array: "none"`},
+		{"duplicate keys: the last is no array", `{"room_census":[],"room_census":"none"}`, "",
+			`room_census is not an array: "none"`},
 		{"text", `{"room_census":"none"}`, "", `room_census is not an array: "none"`},
 		{"number", `{"room_census":0}`, "", `room_census is not an array: 0`},
 		{"false", `{"room_census":false}`, "", `room_census is not an array: false`},
@@ -286,16 +309,21 @@ func TestParseCensusDocument(t *testing.T) {
 	}
 }
 
-// FuzzParseCensus compares with encoding/json.
+// FuzzParseCensus compares the result with that of encoding/json.
 func FuzzParseCensus(f *testing.F) {
 	for _, seed := range []string{
-		`{"room_census":[]}`, `{"room_census":{}}`, `{"room_census":null}`, `{}`, `null`, `[]`, ``, `{"room_census":{ }}`, `{"room_census":{"a":1}}`,
+		`{"room_census":[]}`, `{"room_census":{}}`, `{"room_census":null}`, `{}`, `null`, `[]`, ``, `{"room_census":{ }}`,
+		`{"room_census":{"a":1}}`,
 		`{"room_census":[{"room_name":"a","participants":3,"created_time":1},{"participants":"4","created_time":"2","leaked":true}]}`,
-		`{"room_census":[{"participants":1.0},{"participants":-1},{"participants":1e400},{"participants":"NaN"}]}`, `{"room_census":[null,1,[]]}`,
+		`{"room_census":[{"participants":1.0},{"participants":-1},{"participants":1e400},{"participants":"NaN"}]}`,
+		`{"room_census":[null,1,[]]}`,
 		`{"room_census":[{"participants":"\u0031"}]}`, "{\"room_census\":[{\"\xff\":\"\xff\",\"participants\":1}]}",
-		`{"room_c\u0065nsus":[{"p\u0061rticipants":1,"x":-0.5e+10,"y":[true,false,null,{"\"":[]}]}]}`, `{"room_census":[{"participants":01}]}`,
-		`{"room_census":[{"participants":1},]}`, `{"room_census":[{"participants":1,}]}`, `{"room_census":[,]}`, `{"room_census":[{"participants":"1e308"}]}`,
-		`{"room_census": [ { "participants" : 1 } , { "participants" : "x", "leaked":true } ] } `, `{"room_census":[],"room_census":[{}]} x`,
+		`{"room_c\u0065nsus":[{"p\u0061rticipants":1,"x":-0.5e+10,"y":[true,false,null,{"\"":[]}]}]}`,
+		`{"room_census":[{"participants":01}]}`,
+		`{"room_census":[{"participants":1},]}`, `{"room_census":[{"participants":1,}]}`, `{"room_census":[,]}`,
+		`{"room_census":[{"participants":"1e308"}]}`,
+		`{"room_census": [ { "participants" : 1 } , { "participants" : "x", "leaked":true } ] } `,
+		`{"room_census":[],"room_census":[{}]} x`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -366,7 +394,7 @@ func referenceCensus(body []byte) (found rooms, ok bool) {
 	return found, true
 }
 
-// manyRooms is the body of a census as prosody sends it.
+// manyRooms returns the body of a census of n rooms, as prosody sends it.
 func manyRooms(n int) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"room_census":[`)
@@ -374,7 +402,9 @@ func manyRooms(n int) []byte {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, `{"room_name":"room%d@conference.meet.example.com","participants":%d,"created_time":"%d","leaked":false}`, i, i%80, 1700000000000+i)
+		fmt.Fprintf(&b,
+			`{"room_name":"room%d@conference.meet.example.com","participants":%d,"created_time":"%d","leaked":false}`, i, i%80,
+			1700000000000+i)
 	}
 	b.WriteString(`]}`)
 	return b.Bytes()

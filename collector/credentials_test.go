@@ -20,13 +20,14 @@ func withUser(origin string) string {
 	return strings.Replace(origin, "://", "://"+testUser+":hunter2%2F%40%3A%25@", 1)
 }
 
-// TestCredentials probes a service that wants a user and a password, also behind a redirect within the host.
+// TestCredentials probes a service that requires a user and a password, also after a redirect within the host.
 func TestCredentials(t *testing.T) {
 	t.Parallel()
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
 		switch {
-		case user != testUser || password != testPassword || r.Header.Get("Referer") != "" && strings.Contains(r.Header.Get("Referer"), testUser):
+		case user != testUser || password != testPassword || r.Header.Get("Referer") != "" &&
+			strings.Contains(r.Header.Get("Referer"), testUser):
 			w.WriteHeader(http.StatusUnauthorized)
 		case r.URL.Path == "/http-bind":
 			http.Redirect(w, r, "/elsewhere", http.StatusFound)
@@ -44,7 +45,8 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// TestCredentialsStayHidden lets probes fail in several ways; nothing that is kept, logged or traced has the password.
+// TestCredentialsStayHidden makes probes fail in several ways and checks that no observation, log line or span contains
+// the password.
 func TestCredentialsStayHidden(t *testing.T) {
 	t.Parallel()
 	var leaked atomic.Bool
@@ -64,7 +66,8 @@ func TestCredentialsStayHidden(t *testing.T) {
 	t.Cleanup(service.Close)
 	closed := httptest.NewServer(nil)
 	closed.Close()
-	for _, origin := range []string{service.URL, service.URL + "/base", closed.URL, "http://name.invalid", strings.Replace(service.URL, "http:", "https:", 1)} {
+	for _, origin := range []string{service.URL, service.URL + "/base", closed.URL, "http://name.invalid",
+		strings.Replace(service.URL, "http:", "https:", 1)} {
 		r := newRig(t)
 		r.options.Retries = 1
 		stop := r.run(NewProsody(withUser(origin), r.options))
@@ -80,7 +83,7 @@ func TestCredentialsStayHidden(t *testing.T) {
 	}
 }
 
-// expectNoCredentials looks for user and password in the log, in the spans, and in what was seen.
+// expectNoCredentials checks that the log, the spans and the observations do not contain the user or the password.
 func expectNoCredentials(t *testing.T, r *rig, seen any) {
 	t.Helper()
 	text, err := json.Marshal(seen)

@@ -11,7 +11,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 )
 
-// probeOnce polls prosody once, which behaves as said, and returns what was seen.
+// probeOnce polls a prosody with the given behavior once, and returns the observation.
 func probeOnce(t *testing.T, behavior string) (*rig, sighting) {
 	t.Helper()
 	node, err := signalnode.Start()
@@ -27,7 +27,8 @@ func probeOnce(t *testing.T, behavior string) (*rig, sighting) {
 	return r, seen
 }
 
-// TestExchangeOfFailures: a probe that fails keeps what it sent, what came, and each attempt with its steps in order.
+// TestExchangeOfFailures checks that the result of a failed probe has its request, the reply, and each attempt with its
+// steps in order.
 func TestExchangeOfFailures(t *testing.T) {
 	for behavior, want := range map[string]struct {
 		attempts, code int
@@ -43,14 +44,16 @@ func TestExchangeOfFailures(t *testing.T) {
 			if e == nil {
 				t.Fatal("nothing was kept")
 			}
-			if !strings.HasSuffix(e.URL, "/http-bind") || e.TraceID != trace.SpanContextFromContext(seen.ctx).TraceID().String() {
+			if !strings.HasSuffix(e.URL, "/http-bind") ||
+				e.TraceID != trace.SpanContextFromContext(seen.ctx).TraceID().String() {
 				t.Errorf("asked %s in trace %s", e.URL, e.TraceID)
 			}
 			if len(e.Attempts) != want.attempts {
 				t.Fatalf("%d attempts, want %d", len(e.Attempts), want.attempts)
 			}
 			for i, a := range e.Attempts {
-				if steps := []float64{a.ConnectDone, a.RequestSent, a.FirstByte, a.Done}; want.code != 0 && (a.ConnectDone == 0 || !slices.IsSorted(steps)) {
+				if steps := []float64{a.ConnectDone, a.RequestSent, a.FirstByte, a.Done}; want.code != 0 &&
+					(a.ConnectDone == 0 || !slices.IsSorted(steps)) {
 					t.Errorf("attempt %d: connected, sent, first byte and done at %v s", i, steps)
 				}
 				if a.Code != want.code || (a.Error == "") != (want.code != 0) || a.Start.IsZero() || a.Done == 0 {
@@ -61,7 +64,7 @@ func TestExchangeOfFailures(t *testing.T) {
 	}
 }
 
-// TestExchangeBody: of what was answered, the first 256 bytes are kept, in the observation and on the span.
+// TestExchangeBody checks that the first 256 bytes of a reply are kept, in the observation and in the span.
 func TestExchangeBody(t *testing.T) {
 	node, err := signalnode.Start()
 	if err != nil {
@@ -92,7 +95,7 @@ func TestExchangeBody(t *testing.T) {
 	}
 }
 
-// TestAttemptEvents: the span of an attempt has an event for each step of its connection.
+// TestAttemptEvents checks that the span of an attempt has an event for each step of its connection.
 func TestAttemptEvents(t *testing.T) {
 	r, _ := probeOnce(t, "healthy")
 	var events []string
@@ -108,7 +111,7 @@ func TestAttemptEvents(t *testing.T) {
 	}
 }
 
-// TestTriggers: an observation says what made the collector look.
+// TestTriggers checks that an observation has its trigger.
 func TestTriggers(t *testing.T) {
 	r := newFileRig(t)
 	write(t, r.path, "ready")

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestNoMeansToAsk: a sidecar that has no file descriptors left makes no observation, and logs once why. It asks again with
-// back-off, and its poll is overdue meanwhile.
+// TestNoMeansToAsk checks that a sidecar without free file descriptors makes no observation and logs the reason once.
+// It retries with back-off, and its poll is overdue meanwhile.
 func TestNoMeansToAsk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var exhausted atomic.Bool
@@ -34,7 +34,8 @@ func TestNoMeansToAsk(t *testing.T) {
 		time.Sleep(35 * time.Second) // virtual
 		synctest.Wait()
 		r.quiet()
-		want := []time.Duration{0, 100 * ms, 300 * ms, 700 * ms, 1500 * ms, 3100 * ms, 6300 * ms, 12700 * ms, 22700 * ms, 32700 * ms}
+		want := []time.Duration{0, 100 * ms, 300 * ms, 700 * ms, 1500 * ms, 3100 * ms, 6300 * ms, 12700 * ms, 22700 * ms,
+			32700 * ms}
 		if !slices.Equal(asked, want) {
 			t.Errorf("asked at %v, want %v", asked, want)
 		}
@@ -52,8 +53,8 @@ func TestNoMeansToAsk(t *testing.T) {
 	})
 }
 
-// TestSilentHandshakes: a peer that accepts and then says nothing, where TLS is expected, does not keep connections open
-// beyond the probe.
+// TestSilentHandshakes checks that a peer that accepts connections but sends no TLS handshake does not keep connections
+// open after the probe.
 func TestSilentHandshakes(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -92,7 +93,7 @@ func TestSilentHandshakes(t *testing.T) {
 			t.Errorf("seen: %+v", seen.Prosody)
 		}
 	}
-	for range 4 { // while it goes on polling
+	for range 4 { // while polling continues
 		select {
 		case <-closed:
 		case <-time.After(bound):

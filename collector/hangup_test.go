@@ -18,7 +18,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 )
 
-// httpCollectors are those that hear of hang-ups, and which of the node's services each asks.
+// httpCollectors are the collectors that detect hang-ups, and the service of the node that each polls.
 var httpCollectors = map[string]struct {
 	open    func(origin string, o Options) (Collector, error)
 	service func(*signalnode.Node) *signalnode.Service
@@ -29,7 +29,7 @@ var httpCollectors = map[string]struct {
 		func(n *signalnode.Node) *signalnode.Service { return n.Prosody }},
 }
 
-// refused reports whether nobody listened.
+// refused reports whether all connections were refused.
 func refused(o health.Observation) bool {
 	switch {
 	case o.Jicofo != nil:
@@ -41,7 +41,7 @@ func refused(o health.Observation) bool {
 	}
 }
 
-// TestHangupOfCrash sees each crash at once, though the next poll is an hour away.
+// TestHangupOfCrash checks that each crash is observed at once, although the next poll is an hour away.
 func TestHangupOfCrash(t *testing.T) {
 	const crashes = 24
 	for name, c := range httpCollectors {
@@ -72,7 +72,7 @@ func TestHangupOfCrash(t *testing.T) {
 	}
 }
 
-// TestHangupByReset takes a connection that is reset like one that is closed.
+// TestHangupByReset checks that a reset connection is treated like a closed one.
 func TestHangupByReset(t *testing.T) {
 	idle := make(chan net.Conn, 10)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -95,7 +95,7 @@ func TestHangupByReset(t *testing.T) {
 	}
 }
 
-// TestHangupOfRestart sees the service go, come back, and go again.
+// TestHangupOfRestart observes a service that stops, starts again, and stops again.
 func TestHangupOfRestart(t *testing.T) {
 	node, r := startNode(t), newRig(t)
 	r.options.Recovery = 10 * ms
@@ -117,9 +117,11 @@ func TestHangupOfRestart(t *testing.T) {
 	}
 }
 
-// TestHangupOverTLS takes the close_notify with which TLS announces an end for a hang-up.
+// TestHangupOverTLS checks that the close_notify before the end of a TLS connection counts as a hang-up.
 func TestHangupOverTLS(t *testing.T) {
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "OK") }))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "OK")
+	}))
 	s.Config.ErrorLog = silent
 	s.StartTLS()
 	defer s.Close()
@@ -143,7 +145,7 @@ func TestHangupOverTLS(t *testing.T) {
 	}
 }
 
-// probeOf returns a probe of an address that belongs to no collector.
+// probeOf returns a probe of an address. It belongs to no collector.
 func probeOf(t *testing.T, r *rig, address string) *httpProbe {
 	t.Helper()
 	in, err := newInstruments(r.options)
@@ -153,7 +155,7 @@ func probeOf(t *testing.T, r *rig, address string) *httpProbe {
 	return newHTTPProbe("prosody", address, healthLimit, r.options, in, newHangups())
 }
 
-// TestHangupAtShutdown lets go of the connections without an alarm.
+// TestHangupAtShutdown checks that closing the connections at shutdown is not reported as a hang-up.
 func TestHangupAtShutdown(t *testing.T) {
 	for name, c := range httpCollectors {
 		t.Run(name, func(t *testing.T) {
@@ -170,7 +172,7 @@ func TestHangupAtShutdown(t *testing.T) {
 	}
 }
 
-// times lets virtual time pass, and returns when each poll was over since the start, and what its trigger was.
+// times lets virtual time pass, and returns the end of each poll, measured from the start, with its trigger.
 func (r *rig) times(start time.Time, d time.Duration) (all []string) {
 	time.Sleep(d) // virtual
 	synctest.Wait()
@@ -191,26 +193,28 @@ func expectTimes(t *testing.T, got []string, want ...string) {
 	}
 }
 
-// answerAll is an answer with which each collector is content.
+// answerAll sends a reply that each collector accepts.
 func answerAll(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"participants":1,"conferences":1}`)
 }
 
-// TestHangupIdleTimeout polls once more after each idle timeout of a server.
+// TestHangupIdleTimeout checks that there is one more poll after each idle timeout of a server.
 func TestHangupIdleTimeout(t *testing.T) {
 	for name, c := range httpCollectors {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				v, r := serveVirtual(t, &http.Server{Handler: http.HandlerFunc(answerAll), IdleTimeout: 30 * time.Second}), newRig(t)
+				v, r := serveVirtual(t,
+					&http.Server{Handler: http.HandlerFunc(answerAll), IdleTimeout: 30 * time.Second}), newRig(t)
 				r.options.Dial, r.options.Interval = v.dial, time.Minute
 				defer r.run(c.open(origin, r.options))()
-				expectTimes(t, r.times(v.start, 149*time.Second), "0s tick", "30s hangup", "1m0s hangup", "1m30s hangup", "2m0s hangup")
+				expectTimes(t, r.times(v.start, 149*time.Second), "0s tick", "30s hangup", "1m0s hangup", "1m30s hangup",
+					"2m0s hangup")
 			})
 		})
 	}
 }
 
-// raw answers with bytes as they are, then with others after a time, and closes the connection.
+// raw sends the bytes of answer unchanged, then those of last after a time, and closes the connection.
 func raw(answer string, wait time.Duration, last string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -225,11 +229,11 @@ func raw(answer string, wait time.Duration, last string) http.HandlerFunc {
 	}
 }
 
-// keptAnswer leaves the connection open, by what it says.
+// keptAnswer is a reply after which the connection stays open.
 const keptAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
-// TestHangupThatIsNone does not take the end of a connection that was not to be kept for a hang-up. A server that closes
-// connections without announcing it is polled once more each time, at most once a second.
+// TestHangupThatIsNone checks that the end of a connection that was not to be kept is no hang-up. A server that closes
+// connections without announcement is polled once more each time, at most once per second.
 func TestHangupThatIsNone(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -243,7 +247,8 @@ func TestHangupThatIsNone(t *testing.T) {
 		{"body to the end of the connection", raw("HTTP/1.1 200 OK\r\n\r\n{}", ms, ""), nil},
 		{"closed at once, not announced", raw(keptAnswer, 0, ""), []string{"0s hangup", "1s hangup"}},
 		{"closed soon, not announced", raw(keptAnswer, 50*ms, ""), []string{"50ms hangup", "1.05s hangup"}},
-		{"closed with 408", raw(keptAnswer, 700*ms, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"), []string{"700ms hangup", "1.7s hangup"}},
+		{"closed with 408", raw(keptAnswer, 700*ms, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"),
+			[]string{"700ms hangup", "1.7s hangup"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -260,14 +265,14 @@ func TestHangupThatIsNone(t *testing.T) {
 	}
 }
 
-// TestHangupBound polls at most once a second for hang-ups, whatever the service does; none is forgotten.
+// TestHangupBound checks that hang-ups cause at most one poll per second, and that none is lost.
 func TestHangupBound(t *testing.T) {
 	for name, c := range httpCollectors {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var n atomic.Int64
 				handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-					w.WriteHeader(200 + int(n.Add(1)%97)) // so that each poll is news
+					w.WriteHeader(200 + int(n.Add(1)%97)) // so that each poll has another result
 				})
 				v, r := serveVirtual(t, &http.Server{Handler: handler, IdleTimeout: 10 * ms}), newRig(t)
 				r.options.Dial = v.dial
@@ -282,7 +287,7 @@ func TestHangupBound(t *testing.T) {
 	}
 }
 
-// TestHangupWhileTheOtherProbeRuns is not lost: what was answered already is asked again.
+// TestHangupWhileTheOtherProbeRuns checks that the hang-up is not lost: the probe that had finished runs again.
 func TestHangupWhileTheOtherProbeRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, r := newVirtual(t, func(w http.ResponseWriter, r *http.Request) {
@@ -294,12 +299,12 @@ func TestHangupWhileTheOtherProbeRuns(t *testing.T) {
 		r.options.Dial = v.dial
 		defer r.run(NewJicofo(origin, r.options))()
 		expectTimes(t, r.times(v.start, time.Second))
-		v.hangUp() // on the connection of the health probe, which has its answer
+		v.hangUp() // on the connection of the health probe, which has its reply
 		expectTimes(t, r.times(v.start, time.Minute), "2s tick", "4s hangup")
 	})
 }
 
-// TestConnectionAge uses no connection for longer than a minute, and does not take its own closing for a hang-up.
+// TestConnectionAge checks that no connection is used for longer than a minute, and that closing it is no hang-up.
 func TestConnectionAge(t *testing.T) {
 	for name, c := range httpCollectors {
 		t.Run(name, func(t *testing.T) {
@@ -318,10 +323,12 @@ func TestConnectionAge(t *testing.T) {
 	}
 }
 
-// TestServiceMoves follows a service to another address though it still answers at the old one.
+// TestServiceMoves checks that the collector follows a service to another address while the old one still replies.
 func TestServiceMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before, after := newVirtual(t, answerAll), newVirtual(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+		before, after := newVirtual(t, answerAll), newVirtual(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(500)
+		})
 		moved, r := new(atomic.Bool), newRig(t)
 		r.options.Interval = 5 * time.Second
 		r.options.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {

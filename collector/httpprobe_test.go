@@ -27,17 +27,17 @@ func countDials(r *rig) *atomic.Int64 {
 	return n
 }
 
-// TestProbeBehaviors probes a service that behaves in every way that the simulator knows.
+// TestProbeBehaviors probes a service with every behavior of the simulator.
 func TestProbeBehaviors(t *testing.T) {
-	const short = time.Second // for what ends in a timeout
+	const short = time.Second // for cases that end in a timeout
 	tests := []struct {
 		behavior string
 		retries  int
-		timeout  time.Duration // 0 for plenty
+		timeout  time.Duration // 0 for a long one
 		code     int
 		failure  health.Failure
-		requests int // that the service saw
-		attempts int // of the probe; each transport error costs one, and a connection of its own
+		requests int // received by the service
+		attempts int // made by the probe; each transport error costs one, on its own connection
 		outcome  string
 	}{
 		{"healthy", 2, 0, 200, "", 1, 1, "ok"},
@@ -49,7 +49,7 @@ func TestProbeBehaviors(t *testing.T) {
 		{"code 503", 2, 0, 503, "", 1, 1, "http_error"},
 		{"code 599", 2, 0, 599, "", 1, 1, "http_error"},
 		{"body", 2, 0, 200, "", 1, 1, "ok"},
-		{"notjson", 2, 0, 200, "", 1, 1, "ok"}, // of prosody only the code matters
+		{"notjson", 2, 0, 200, "", 1, 1, "ok"}, // for prosody only the status code matters
 		{"slow 50ms", 2, 0, 200, "", 1, 1, "ok"},
 		{"slow 1m", 2, short, 0, health.FailureTimeout, 1, 1, "timeout"},
 		{"hang", 2, short, 0, health.FailureTimeout, 1, 1, "timeout"},
@@ -106,7 +106,7 @@ func TestProbeBehaviors(t *testing.T) {
 	}
 }
 
-// TestProbeWire gives the probe answers that no HTTP server would give.
+// TestProbeWire probes peers whose replies no HTTP server would send.
 func TestProbeWire(t *testing.T) {
 	tests := []struct {
 		name, wire string
@@ -141,23 +141,25 @@ func TestProbeWire(t *testing.T) {
 				t.Errorf("answer = %d, %q, %.200q; want %q", got.Code, got.Failure, got.Detail, tt.failure)
 			}
 			if len(got.Detail) > 1000 || !utf8.ValidString(got.Detail) {
-				t.Errorf("a detail of %d bytes, valid UTF-8: %t; it goes into reports and logs", len(got.Detail), utf8.ValidString(got.Detail))
+				t.Errorf("a detail of %d bytes, valid UTF-8: %t; it goes into reports and logs", len(got.Detail),
+					utf8.ValidString(got.Detail))
 			}
 		})
 	}
 }
 
-// TestSwitchingProtocols: what follows a 101 is no body; nothing waits for its end.
+// TestSwitchingProtocols checks that the data after a 101 is not read as a body, so that no probe waits for its end.
 func TestSwitchingProtocols(t *testing.T) {
 	r := newRig(t)
-	stop := r.run(NewProsody(serveWire(t, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), r.options))
+	stop := r.run(NewProsody(serveWire(t,
+		"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), r.options))
 	if got := r.next().Prosody.Health; got.Code != 101 {
 		t.Errorf("answer = %d, %q, %s", got.Code, got.Failure, got.Detail)
 	}
 	stop()
 }
 
-// TestProbeTLS names handshakes that fail, and tells them from other trouble.
+// TestProbeTLS checks that failed handshakes are distinguished from other failures.
 func TestProbeTLS(t *testing.T) {
 	server := func(t *testing.T, config *tls.Config) string {
 		s := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -181,7 +183,7 @@ func TestProbeTLS(t *testing.T) {
 		{"not TLS at all", func(t *testing.T) string {
 			return strings.Replace(serveWire(t, "SSH-2.0-OpenSSH_9.6\r\n"), "http:", "https:", 1)
 		}},
-		{"refused by the server", func(t *testing.T) string { // an alert, which crypto/tls has no exported type for
+		{"refused by the server", func(t *testing.T) string { // an alert, for which crypto/tls has no exported type
 			return strings.Replace(serveWire(t, "\x15\x03\x03\x00\x02\x02\x28"), "http:", "https:", 1)
 		}},
 	}
@@ -197,8 +199,8 @@ func TestProbeTLS(t *testing.T) {
 	}
 }
 
-// TestProbeNameResolution tells a name that cannot be looked up from a service that is down, also when it is the
-// name server that refuses connections.
+// TestProbeNameResolution checks that a name that cannot be resolved is distinguished from a service that is down, also
+// if the name server refuses connections.
 func TestProbeNameResolution(t *testing.T) {
 	closed, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -206,7 +208,9 @@ func TestProbeNameResolution(t *testing.T) {
 	}
 	closed.Close()
 	r := newRig(t)
-	dialer := net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	dialer := net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(
+		ctx context.Context, _, _ string,
+	) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "udp", closed.LocalAddr().String())
 	}}}
 	r.options.Dial = dialer.DialContext
@@ -216,8 +220,8 @@ func TestProbeNameResolution(t *testing.T) {
 	}
 }
 
-// TestProbeIdleConnection lets the service close the connection that was kept from the poll before, as Jetty and Netty
-// do after a while: that is no failure, not even without retries.
+// TestProbeIdleConnection lets the service close the connection that was kept from the previous poll, as Jetty and
+// Netty do after a while. That is no failure, even without retries.
 func TestProbeIdleConnection(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer s.Close()
@@ -228,7 +232,7 @@ func TestProbeIdleConnection(t *testing.T) {
 		if got := r.next().Prosody.Health; !got.OK() {
 			t.Fatalf("answer = %+v", got)
 		}
-		s.Config.SetKeepAlivesEnabled(false) // closes what is idle
+		s.Config.SetKeepAlivesEnabled(false) // closes the idle connections
 		s.Config.SetKeepAlivesEnabled(true)
 	}
 	stop()
@@ -237,7 +241,7 @@ func TestProbeIdleConnection(t *testing.T) {
 	}
 }
 
-// TestProbeKeepsConnection uses one connection for polls in a row, and leaves none behind at the end.
+// TestProbeKeepsConnection checks that consecutive polls use one connection, and that none is open at the end.
 func TestProbeKeepsConnection(t *testing.T) {
 	open := new(atomic.Int64)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }))
@@ -265,7 +269,8 @@ func TestProbeKeepsConnection(t *testing.T) {
 	testbed.Eventually(t, "the connection to be closed with the collector", bound, func() bool { return open.Load() == 0 })
 }
 
-// TestProbeRetriesOnFreshConnections uses no connection of the try before, not even one that did its part.
+// TestProbeRetriesOnFreshConnections checks that an attempt uses no connection of the previous one, even if that
+// connection worked.
 func TestProbeRetriesOnFreshConnections(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/http-bind" {
@@ -287,11 +292,11 @@ func TestProbeRetriesOnFreshConnections(t *testing.T) {
 	}
 }
 
-// TestProbeIgnoresProxies asks the node directly, whatever the environment says.
+// TestProbeIgnoresProxies checks that the node is probed directly, even if the environment configures a proxy.
 func TestProbeIgnoresProxies(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	t.Setenv("http_proxy", "http://127.0.0.1:1")
-	// The environment is read once, and never for loopback: so the address is another.
+	// net/http reads the environment once and uses no proxy for loopback, so the address is another one.
 	r := newRig(t)
 	dialed := make(chan string, 10)
 	r.options.Dial = func(_ context.Context, _, address string) (net.Conn, error) {

@@ -8,8 +8,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestIsolation lets prosody and its census be as much trouble as they can: jicofo and the status file are observed as if
-// nothing was.
+// TestIsolation makes prosody and its census fail in the worst ways, and checks that jicofo and the status file are
+// observed as usual.
 func TestIsolation(t *testing.T) {
 	for _, behavior := range []string{"hang", "drip", "huge", "crash", "redirect loop"} {
 		t.Run(behavior, func(t *testing.T) {
@@ -33,13 +33,13 @@ func TestIsolation(t *testing.T) {
 				}
 			}
 			if behavior == "hang" || behavior == "drip" {
-				troubled.quiet() // so that it was trouble all the time
+				troubled.quiet() // so that it failed all the time
 			}
 		})
 	}
 }
 
-// TestEndlessBodyMemory stops to read a body without end at the bound, and keeps little of it.
+// TestEndlessBodyMemory checks that the read of an endless body stops at the limit and that little of it is kept.
 func TestEndlessBodyMemory(t *testing.T) {
 	node, r := startNode(t), newRig(t)
 	behave(t, node.Jicofo, "", "huge")
@@ -52,7 +52,8 @@ func TestEndlessBodyMemory(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for range 15 {
-		if got := r.next(); got.Jicofo.Health.Failure != health.FailureBodySize || got.Jicofo.Stats.Failure != health.FailureBodySize {
+		if got := r.next(); got.Jicofo.Health.Failure != health.FailureBodySize ||
+			got.Jicofo.Stats.Failure != health.FailureBodySize {
 			t.Fatalf("saw %+v", *got.Jicofo)
 		}
 		runtime.ReadMemStats(&now)
@@ -69,7 +70,7 @@ func TestEndlessBodyMemory(t *testing.T) {
 	}
 }
 
-// TestEndlessBodyEnds gives the connection of an endless body up, instead of reading what nobody wants.
+// TestEndlessBodyEnds checks that the connection of an endless body is closed instead of read further.
 func TestEndlessBodyEnds(t *testing.T) {
 	node, r := startNode(t), newRig(t)
 	behave(t, node.Prosody, "", "huge")

@@ -13,7 +13,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// jicofoOf polls once.
+// jicofoOf polls jicofo once.
 func jicofoOf(t *testing.T, origin string) *health.Jicofo {
 	t.Helper()
 	r := newRig(t)
@@ -42,7 +42,7 @@ func TestJicofoHealthy(t *testing.T) {
 	}
 }
 
-// TestJicofoTogether sends both requests at the same time: each is answered only when the other is there.
+// TestJicofoTogether checks that both requests are sent concurrently: each gets its reply only after both have arrived.
 func TestJicofoTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		meet := make(chan string)
@@ -62,7 +62,7 @@ func TestJicofoTogether(t *testing.T) {
 	})
 }
 
-// TestJicofoOneFails keeps what the other request found.
+// TestJicofoOneFails checks that the result of the other request is kept.
 func TestJicofoOneFails(t *testing.T) {
 	tests := []struct {
 		name, path, behavior string
@@ -106,7 +106,7 @@ func TestJicofoOneFails(t *testing.T) {
 	}
 }
 
-// TestJicofoBounds reads 64 KiB of health and 1 MiB of statistics, and not a byte more.
+// TestJicofoBounds checks that exactly 64 KiB of health and 1 MiB of statistics are read at most.
 func TestJicofoBounds(t *testing.T) {
 	stats := func(size int) []byte {
 		const start, end = `{"participants":1,"conferences":2,"pad":"`, `"}`
@@ -129,7 +129,7 @@ func TestJicofoBounds(t *testing.T) {
 	}
 }
 
-// TestJicofoInvalidUTF8 makes what jicofo says fit for reports, logs and OTLP, none of which take invalid UTF-8.
+// TestJicofoInvalidUTF8 checks that jicofo's text becomes valid UTF-8, as reports, logs and OTLP require.
 func TestJicofoInvalidUTF8(t *testing.T) {
 	j := jicofoOf(t, serveBodies(t, map[string][]byte{
 		"/about/health": []byte("sch\xf6n \x00"), "/stats": []byte("{\"participants\":\"\xff\xfe\",\"conferences\":1}"),
@@ -147,7 +147,7 @@ func TestParseStats(t *testing.T) {
 	tests := []struct {
 		name, body   string
 		participants float64
-		problem      string // its beginning, "" for none
+		problem      string // the beginning of the expected one, "" for none
 	}{
 		{"number", `{"participants":7` + other, 7, ""},
 		{"zero", `{"participants":0` + other, 0, ""},
@@ -158,7 +158,8 @@ func TestParseStats(t *testing.T) {
 		{"other keys of every type", `{"a":[1,{}],"b":null,"c":"x","d":{"participants":9},"participants":7` + other, 7, ""},
 		{"key written with escapes", `{"particip\u0061nts":7` + other, 7, ""},
 		{"duplicate keys: the last one holds", `{"participants":"x","participants":7` + other, 7, ""},
-		{"duplicate keys: the last one is wrong", `{"participants":7,"participants":"x"` + other, 0, "participants is not a number"},
+		{"duplicate keys: the last one is wrong", `{"participants":7,"participants":"x"` + other, 0,
+			"participants is not a number"},
 		{"invalid UTF-8 elsewhere", "{\"a\":\"\xff\",\"participants\":7" + other, 7, ""},
 		{"string", `{"participants":"7"` + other, 0, `participants is not a number: "7"`},
 		{"null", `{"participants":null` + other, 0, "participants is not a number: null"},
@@ -187,7 +188,8 @@ func TestParseStats(t *testing.T) {
 		{"byte order mark", "\xef\xbb\xbf{\"participants\":7" + other, 0, "not a JSON object"},
 		{"deeply nested", `{"a":` + strings.Repeat("[", 100_000), 0, "not a JSON object"},
 		{"HTML", `<html>not found</html>`, 0, "not a JSON object"},
-		{"long value", `{"participants":"` + strings.Repeat("9", 100_000) + `"` + other, 0, `participants is not a number: "999`},
+		{"long value", `{"participants":"` + strings.Repeat("9", 100_000) + `"` + other, 0,
+			`participants is not a number: "999`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -205,14 +207,16 @@ func TestParseStats(t *testing.T) {
 	}
 }
 
-// TestNegativeStats counts a negative number as 0, in the report and for the weight as well.
+// TestNegativeStats checks that a negative number counts as 0, in the report and for the weight.
 func TestNegativeStats(t *testing.T) {
 	node := startNode(t)
 	for _, stats := range []string{
-		`{"participants":-5,"conferences":-1}`, `{"participants":-0.5,"conferences":-0}`, `{"participants":-1e300,"conferences":-2.0}`,
+		`{"participants":-5,"conferences":-1}`, `{"participants":-0.5,"conferences":-0}`,
+		`{"participants":-1e300,"conferences":-2.0}`,
 	} {
 		behave(t, node.Jicofo, "/stats", "body "+stats)
-		monitor := health.NewMonitor(health.Config{ParticipantMax: 5000, WeightParticipants: true, DrainGraceScope: health.ScopeJicofo})
+		monitor := health.NewMonitor(health.Config{ParticipantMax: 5000, WeightParticipants: true,
+			DrainGraceScope: health.ScopeJicofo})
 		now := time.Now()
 		for _, o := range []health.Observation{
 			{At: now, Jicofo: jicofoOf(t, node.Jicofo.Origin())},
@@ -232,12 +236,15 @@ func TestNegativeStats(t *testing.T) {
 	}
 }
 
-// FuzzParseStats compares with encoding/json, which decodes the whole body.
+// FuzzParseStats compares the result with that of encoding/json, which decodes the whole body.
 func FuzzParseStats(f *testing.F) {
 	for _, seed := range []string{
-		`{"participants":7,"conferences":2}`, `{"participants":"7","conferences":2}`, `{"participants":null}`, `{}`, `null`, `[]`, ``,
-		`{"PARTICIPANTS":7,"conferences":2}`, `{"participants":1,"participants":2,"conferences":3}`, `{"participants":1e400,"conferences":1}`,
-		`{"particip\u0061nts":7,"conferences":-0.5e-3}`, `{"participants":1,"conferences":2}x`, "{\"\xff\":1,\"participants\":1,\"conferences\":2}",
+		`{"participants":7,"conferences":2}`, `{"participants":"7","conferences":2}`, `{"participants":null}`, `{}`, `null`,
+		`[]`, ``,
+		`{"PARTICIPANTS":7,"conferences":2}`, `{"participants":1,"participants":2,"conferences":3}`,
+		`{"participants":1e400,"conferences":1}`,
+		`{"particip\u0061nts":7,"conferences":-0.5e-3}`, `{"participants":1,"conferences":2}x`,
+		"{\"\xff\":1,\"participants\":1,\"conferences\":2}",
 		`{"participants":1e-999,"conferences":12345678901234567890123456789}`,
 	} {
 		f.Add([]byte(seed))

@@ -31,13 +31,13 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	// bound is how long a test waits for what must happen; none takes as long unless it fails.
+	// bound is how long a test waits for something that must happen. No wait takes this long unless the test fails.
 	bound = 20 * time.Second
-	// never is an interval that no test lives to see the end of: what happens is not the poll's doing.
+	// never is an interval longer than any test, so that no regular poll follows the first one.
 	never = time.Hour
 )
 
-// rig holds Options for a collector under test, and what the collector hands out.
+// rig holds Options for a collector under test, and its observations.
 type rig struct {
 	t       *testing.T
 	options Options
@@ -47,13 +47,13 @@ type rig struct {
 	log     *testbed.LogBuffer
 }
 
-// sighting is an observation as it was handed on.
+// sighting is an observation as it was passed on.
 type sighting struct {
 	health.Observation
 	ctx context.Context
 }
 
-// newRig returns a rig that polls once, with the default number of retries and all the time in the world.
+// newRig returns a rig that polls once, with the default number of retries and a long timeout.
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{
@@ -65,7 +65,8 @@ func newRig(t *testing.T) *rig {
 		Observe:        func(ctx context.Context, o health.Observation) { r.seen <- sighting{o, ctx} },
 		TracerProvider: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(r.spans)),
 		MeterProvider:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(r.metrics)),
-		Logger:         slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime})),
+		Logger: slog.New(slog.NewTextHandler(r.log,
+			&slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime})),
 	}
 	return r
 }
@@ -77,7 +78,7 @@ func withoutTime(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// run runs the collector until stop or the end of the test, whichever comes first, and waits for it.
+// run runs the collector until stop is called or the test ends, and waits for its end.
 func (r *rig) run(c Collector, err error) (stop func()) {
 	r.t.Helper()
 	if err != nil {
@@ -101,7 +102,7 @@ func (r *rig) run(c Collector, err error) (stop func()) {
 	return stop
 }
 
-// next waits for the next observation, and for the end of its poll's span: then it has been measured and logged.
+// next waits for the next observation, and for the end of the span of its poll: it has then been measured and logged.
 func (r *rig) next() sighting {
 	r.t.Helper()
 	select {
@@ -116,7 +117,7 @@ func (r *rig) next() sighting {
 	}
 }
 
-// quiet fails when there is an observation that nobody took.
+// quiet fails the test if there is an observation that the test has not received.
 func (r *rig) quiet() {
 	r.t.Helper()
 	select {
@@ -141,7 +142,7 @@ func show(o health.Observation) string {
 	}
 }
 
-// measured returns an instrument's points, as values by their attributes: a histogram counts by its number of values.
+// measured returns the data points of an instrument by their attributes. The value of a histogram is its count.
 func (r *rig) measured(instrument string) map[string]float64 {
 	r.t.Helper()
 	points := map[string]float64{}
@@ -181,7 +182,7 @@ func (r *rig) instruments() (all []metricdata.Metrics) {
 	return all
 }
 
-// labels renders attributes as "key=value,key=value", sorted by key.
+// labels formats attributes as "key=value,key=value", sorted by key.
 func labels(set attribute.Set) string { return set.Encoded(attribute.DefaultEncoder()) }
 
 func startNode(t *testing.T) *signalnode.Node {
@@ -198,7 +199,7 @@ func startNode(t *testing.T) *signalnode.Node {
 	return n
 }
 
-// behave makes a service do what the behavior says; "crash" ends it.
+// behave sets the behavior of a service. "crash" ends the service.
 func behave(t *testing.T, s *signalnode.Service, path, behavior string) {
 	t.Helper()
 	if behavior == "crash" {
@@ -210,7 +211,7 @@ func behave(t *testing.T, s *signalnode.Service, path, behavior string) {
 	s.Set(path, signalnode.MustParseBehavior(behavior))
 }
 
-// serveBodies starts a server on a real socket that answers 200 with a body for each path, and returns its origin.
+// serveBodies starts a server on a real socket that replies 200 with a body for each path, and returns its origin.
 func serveBodies(t *testing.T, bodies map[string][]byte) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -220,7 +221,7 @@ func serveBodies(t *testing.T, bodies map[string][]byte) string {
 	return s.URL
 }
 
-// serveWire starts a listener on a real socket that reads each request's head and answers with bytes as they are.
+// serveWire starts a listener on a real socket that reads the head of each request and sends answer unchanged.
 func serveWire(t *testing.T, answer string) (origin string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -248,5 +249,5 @@ func serveWire(t *testing.T, answer string) (origin string) {
 	return "http://" + l.Addr().String()
 }
 
-// silent is for servers that would complain about the clients they are given.
+// silent is the logger of servers that would log errors of their clients.
 var silent = log.New(io.Discard, "", 0)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// asNobody returns a collector that runs without root's rights to files. Other users do not have these rights anyway.
+// asNobody returns a collector that runs without root's file permissions. Other users do not have them anyway.
 func asNobody(t *testing.T, c Collector) Collector {
 	if os.Geteuid() != 0 {
 		return c

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// asNobody skips the test for root: only on Linux can a single thread give up root's rights to files.
+// asNobody skips the test for root: only on Linux can a single thread give up root's file permissions.
 func asNobody(t *testing.T, c Collector) Collector {
 	t.Helper()
 	if os.Geteuid() == 0 {

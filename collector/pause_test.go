@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// pauseFor makes a limit believe that this process has just not run for d.
+// pauseFor makes a limit act as if this process had not run for the last d.
 func (l *runLimit) pauseFor(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last = l.last.Add(-d)
 }
 
-// TestRunLimit ends a context when the process has run for the time, to the nanosecond, however long it was paused.
+// TestRunLimit checks that the context ends after exactly the running time, independent of the length of pauses.
 func TestRunLimit(t *testing.T) {
 	const s = time.Second
 	type pause struct{ at, d time.Duration }
 	for _, tt := range []struct {
 		name   string
 		pauses []pause
-		ends   time.Duration // after the start, the pauses not counted
+		ends   time.Duration // after the start, without the pauses
 		paused time.Duration
 	}{
 		{"no pause", nil, 3 * s, 0},
@@ -56,7 +56,7 @@ func TestRunLimit(t *testing.T) {
 	}
 }
 
-// TestRunLimitStopped tells of a pause that had not ended when the probe did, and ends the context.
+// TestRunLimitStopped checks that stop includes a pause that has not ended yet, and ends the context.
 func TestRunLimitStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, l := limitRunTime(t.Context(), 3*time.Second)
@@ -66,7 +66,8 @@ func TestRunLimitStopped(t *testing.T) {
 			t.Errorf("paused for %s, context: %v", paused, ctx.Err())
 		}
 		time.Sleep(time.Minute)
-		if paused := l.stop(); paused != 960*ms || l.remaining() <= 0 || errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		if paused := l.stop(); paused != 960*ms || l.remaining() <= 0 ||
+			errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			t.Errorf("afterwards: paused for %s, %s left, %v", paused, l.remaining(), context.Cause(ctx))
 		}
 	})

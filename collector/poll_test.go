@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// TestPollTimes starts polls an interval apart, from start to start, and follows a poll that took longer at once.
+// TestPollTimes checks that polls start an interval apart, and that one follows a longer poll at once.
 func TestPollTimes(t *testing.T) {
 	const s = time.Second
 	tests := []struct {
 		name   string
-		take   []time.Duration // how long the service takes for each answer, the last for all that follow
+		take   []time.Duration // how long the service takes for each reply; the last is for all that follow
 		starts []time.Duration
 	}{
 		{"fast", []time.Duration{0}, []time.Duration{0, 5 * s, 10 * s, 15 * s}},
@@ -55,8 +55,8 @@ func TestPollTimes(t *testing.T) {
 	}
 }
 
-// TestPollEndsWithContext stops in the middle of a probe, at once, and says nothing: what a probe that was broken off
-// sees is no news of the node.
+// TestPollEndsWithContext checks that a collector stops at once in the middle of a probe, without an observation: an
+// interrupted probe has no information about the node.
 func TestPollEndsWithContext(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	collectors := map[string]func(Options) (Collector, error){
@@ -69,7 +69,7 @@ func TestPollEndsWithContext(t *testing.T) {
 		after   time.Duration
 	}{
 		"while a service hangs":   {hang, time.Second},
-		"between two tries":       {nil, 100 * ms}, // within the delay of 80 ms that began at 60
+		"between two tries":       {nil, 100 * ms}, // within the delay of 80 ms that began at 60 ms
 		"in the middle of a body": {drip, time.Second},
 		"before anything":         {hang, 0},
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestProgress: a service that hangs, polls that are rare, and polls that take longer than the interval are no stuck loop.
+// TestProgress checks that a service that hangs, rare polls, and polls longer than the interval do not count as a stuck
+// loop.
 func TestProgress(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) { pause(r, time.Hour) }
 	for _, tt := range []struct {
@@ -47,7 +48,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// TestStuckPoll has a poll that never ends, since what it saw is not taken.
+// TestStuckPoll has a poll that never ends, because Observe does not return.
 func TestStuckPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, r := newVirtual(t, answerAll), newRig(t)
@@ -83,7 +84,7 @@ func TestStuckPoll(t *testing.T) {
 	})
 }
 
-// TestLatePollIsOverdueUntilItEnds: what is known is too old until the poll has found something, however soon it began.
+// TestLatePollIsOverdueUntilItEnds checks that a late poll is overdue until it has a result.
 func TestLatePollIsOverdueUntilItEnds(t *testing.T) {
 	now := time.Now()
 	at := func(since time.Duration) time.Time { return now.Add(since) }
@@ -95,10 +96,10 @@ func TestLatePollIsOverdueUntilItEnds(t *testing.T) {
 		}
 	}
 	const s = time.Second
-	overdue(time.Hour, false) // before anything
+	overdue(time.Hour, false) // before the first poll
 	p.end(at(5 * s))
 	overdue(5500*ms, false)
-	p.begin(at(5500*ms), at(8500*ms)) // as late as it may be
+	p.begin(at(5500*ms), at(8500*ms)) // at the latest possible time
 	overdue(9*s, false)
 	overdue(9001*ms, true)
 	p.end(at(10 * s))
@@ -109,14 +110,14 @@ func TestLatePollIsOverdueUntilItEnds(t *testing.T) {
 	if err := p.Stuck(at(22 * s)); err != nil {
 		t.Error("a poll that began late and is in time is no stuck loop:", err)
 	}
-	p.expect(at(15 * s)) // it is made again
+	p.expect(at(15 * s)) // it is repeated
 	p.begin(at(15*s), at(18*s))
 	overdue(15*s, true)
 	p.end(at(20 * s))
 	overdue(16*s, false)
 }
 
-// TestStuckStatusFile has a reading of the status file that never ends.
+// TestStuckStatusFile has a read of the status file that never ends.
 func TestStuckStatusFile(t *testing.T) {
 	r := newRig(t)
 	observe, taken, release := r.options.Observe, make(chan struct{}), make(chan struct{})

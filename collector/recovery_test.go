@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestRecoveryTimes polls more often while the service is unhealthy, from start to start, and never less often.
+// TestRecoveryTimes checks that polls are more frequent while the service is unhealthy, and never less frequent.
 func TestRecoveryTimes(t *testing.T) {
 	const s = time.Second
 	answer := func(code int, body string) http.HandlerFunc {
@@ -31,9 +31,11 @@ func TestRecoveryTimes(t *testing.T) {
 		{"prosody", "prosody", s, overloaded, everySecond},
 		{"jicofo", "jicofo", s, overloaded, everySecond},
 		{"statistics that cannot be used", "jicofo", s, answer(200, "{}"), everySecond},
-		{"fractions", "prosody", 1500 * ms, overloaded, []string{"0s tick", "5s tick", "10s tick", "11.5s recovery", "13s recovery", "18s tick"}},
+		{"fractions", "prosody", 1500 * ms, overloaded,
+			[]string{"0s tick", "5s tick", "10s tick", "11.5s recovery", "13s recovery", "18s tick"}},
 		{"no answer", "prosody", s, func(_ http.ResponseWriter, r *http.Request) { pause(r, time.Hour) },
-			[]string{"0s tick", "5s tick", "12s tick", "14s recovery", "14s recovery", "19s tick"}}, // one at 10 s, one at 12 s, and one that is answered
+			// It hangs at 10 s and at 12 s; the poll at 14 s gets a reply.
+			[]string{"0s tick", "5s tick", "12s tick", "14s recovery", "14s recovery", "19s tick"}},
 		{"the census is not in a hurry", "census", s, overloaded, fiveSeconds},
 		{"as long as the interval", "prosody", 5 * s, overloaded, fiveSeconds},
 		{"longer than the interval", "prosody", time.Hour, overloaded, fiveSeconds},
@@ -58,7 +60,7 @@ func TestRecoveryTimes(t *testing.T) {
 	}
 }
 
-// TestToleranceTimes polls every 100 ms while what was seen is tolerated.
+// TestToleranceTimes checks that there is a poll every 100 ms while the failure is tolerated.
 func TestToleranceTimes(t *testing.T) {
 	const s = time.Second
 	synctest.Test(t, func(t *testing.T) {
@@ -73,12 +75,13 @@ func TestToleranceTimes(t *testing.T) {
 		r.options.Dial, r.options.Interval, r.options.Recovery = v.dial, 5*s, s
 		r.options.Tolerates = func(service string) bool { return service == "prosody" && time.Since(began) < 10300*ms }
 		defer r.run(NewProsody(origin, r.options))()
-		expectTimes(t, r.times(v.start, 22*s), "0s tick", "5s tick", "10s tick", "10.1s recovery", "10.2s recovery", "10.3s recovery",
+		expectTimes(t, r.times(v.start, 22*s), "0s tick", "5s tick", "10s tick", "10.1s recovery", "10.2s recovery",
+			"10.3s recovery",
 			"11.3s recovery", "12.3s recovery", "13.3s recovery", "18.3s tick")
 	})
 }
 
-// TestRecoveryOfStatusFile needs none: the file is watched.
+// TestRecoveryOfStatusFile checks that the status file, which is watched, has no recovery interval.
 func TestRecoveryOfStatusFile(t *testing.T) {
 	r := newRig(t)
 	r.options.Recovery = ms

@@ -12,7 +12,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestCheckRedirect follows redirects within the same host: to the same port, or to https.
+// TestCheckRedirect checks that redirects within the host are followed: to the same port, or to https.
 func TestCheckRedirect(t *testing.T) {
 	for _, tt := range []struct {
 		from, to string
@@ -53,8 +53,8 @@ func mustParse(t *testing.T, text string) *url.URL {
 	return u
 }
 
-// TestRedirectElsewhere: another host is not asked, and what it would answer is in no observation. The probe fails with a
-// reason of its own, in one line, and is not tried again.
+// TestRedirectElsewhere checks that another host is not probed, and that no observation contains its reply. The probe
+// fails with its own reason, on one line, and is not retried.
 func TestRedirectElsewhere(t *testing.T) {
 	var foreign, asked atomic.Int64
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -84,7 +84,8 @@ func TestRedirectElsewhere(t *testing.T) {
 				t.Errorf("%s, redirected to %.100s: %+v", name, location, answer)
 			}
 			shown := fmt.Sprintf("%+v %s", o, r.log)
-			if strings.Contains(answer.Detail, "\n") || len(answer.Detail) > maxDetail || strings.Contains(shown, "secret") || strings.Contains(shown, "conferences") {
+			if strings.Contains(answer.Detail, "\n") || len(answer.Detail) > maxDetail || strings.Contains(shown, "secret") ||
+				strings.Contains(shown, "conferences") {
 				t.Errorf("%s, redirected to %.100s: %s", name, location, show(o))
 			}
 			if n := asked.Load(); n != 1 && name != "jicofo" || n > 2 {
@@ -104,7 +105,7 @@ func TestRedirectElsewhere(t *testing.T) {
 // probeNames names a probe of each collector.
 var probeNames = map[string]string{"jicofo": "jicofo_health", "prosody": "prosody", "census": "census"}
 
-// firstAnswer is what that probe found.
+// firstAnswer returns the result of that probe.
 func firstAnswer(o health.Observation) health.Answer {
 	switch {
 	case o.Jicofo != nil:
@@ -116,9 +117,11 @@ func firstAnswer(o health.Observation) health.Answer {
 	}
 }
 
-// TestRedirectToHTTPS follows a service that redirects to https on its own host.
+// TestRedirectToHTTPS checks that a redirect to https on the same host is followed.
 func TestRedirectToHTTPS(t *testing.T) {
-	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }))
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(204)
+	}))
 	secure.Config.ErrorLog = silent
 	secure.StartTLS()
 	defer secure.Close()
@@ -132,7 +135,7 @@ func TestRedirectToHTTPS(t *testing.T) {
 	}
 }
 
-// TestUserAgent names the sidecar in each request, after redirects too.
+// TestUserAgent checks that each request has the User-Agent of the sidecar, also after redirects.
 func TestUserAgent(t *testing.T) {
 	for name, c := range httpCollectors {
 		agents := make(chan string, 10)

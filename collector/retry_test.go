@@ -17,7 +17,7 @@ import (
 
 const ms = time.Millisecond
 
-// reset breaks the connection without an answer, after a time.
+// reset closes the connection after a time, without a reply.
 func reset(after time.Duration) http.HandlerFunc {
 	return func(_ http.ResponseWriter, r *http.Request) {
 		pause(r, after)
@@ -25,7 +25,7 @@ func reset(after time.Duration) http.HandlerFunc {
 	}
 }
 
-// TestRetryDelays waits 0, 20, 40, 80 … ms before the retries, whatever the transport error.
+// TestRetryDelays checks for several transport errors that the delays of the retries are 0, 20, 40, 80 … ms.
 func TestRetryDelays(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{"refused": nil, "reset": reset(0)} {
 		t.Run(name, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestRetryDelays(t *testing.T) {
 	}
 }
 
-// TestTimeoutBoundsRetries ends a probe when its time is over, in the middle of a try.
+// TestTimeoutBoundsRetries checks that a probe ends in the middle of an attempt when its time is over.
 func TestTimeoutBoundsRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, r := newVirtual(t, reset(time.Second)), newRig(t)
@@ -59,7 +59,7 @@ func TestTimeoutBoundsRetries(t *testing.T) {
 	})
 }
 
-// TestTimeoutOfOneTry takes the time of the try before into account, to the nanosecond.
+// TestTimeoutOfOneTry checks that a single attempt ends exactly at the timeout, and that a timeout is not retried.
 func TestTimeoutOfOneTry(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"no answer": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
@@ -85,8 +85,8 @@ func TestTimeoutOfOneTry(t *testing.T) {
 	}
 }
 
-// TestRefusedStaysRefused does not call a service that is down slow, however many retries the time ends, and though it
-// ends at the very moment of one.
+// TestRefusedStaysRefused checks that refused connections are not reported as a timeout, for any number of retries, and
+// even if the time ends at the moment of a retry.
 func TestRefusedStaysRefused(t *testing.T) {
 	for _, timeout := range []time.Duration{3 * time.Second, 141 * ms, 140 * ms, 139 * ms, 20 * ms, 1} {
 		for range 20 {
@@ -106,7 +106,8 @@ func TestRefusedStaysRefused(t *testing.T) {
 	}
 }
 
-// TestRetryReachesRecoveredService finds the service that comes back between two tries.
+// TestRetryReachesRecoveredService checks that a retry succeeds if the service has started again since the attempt
+// before.
 func TestRetryReachesRecoveredService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tries atomic.Int64
@@ -126,7 +127,7 @@ func TestRetryReachesRecoveredService(t *testing.T) {
 	})
 }
 
-// TestTimeoutOfTheNetwork is not tried again either, though time is left.
+// TestTimeoutOfTheNetwork checks that it is not retried either, although time is left.
 func TestTimeoutOfTheNetwork(t *testing.T) {
 	r := newRig(t)
 	var tries atomic.Int64

@@ -10,11 +10,11 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// settling feeds credible with readings of a real file at chosen times.
+// settling calls credible with reads of a real file at chosen times.
 type settling struct {
 	t    *testing.T
 	s    *statusFile
-	last *time.Duration // the moment of the latest reading
+	last *time.Duration // the moment of the latest read
 	// path of the file that is read
 	path string
 }
@@ -29,7 +29,7 @@ func newSettling(t *testing.T, believed string) settling {
 	return settling{t, s, new(time.Duration), path}
 }
 
-// hold makes the file hold something, changed at a moment.
+// hold writes a content to the file, with the modification time changed.
 func (f settling) hold(content string, changed time.Duration) {
 	f.t.Helper()
 	write(f.t, f.path, content)
@@ -40,8 +40,8 @@ func (f settling) hold(content string, changed time.Duration) {
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// at reads the file whenever the timer fires until a moment, and at that moment, and checks whether what it holds is
-// believed then, and not before.
+// at reads the file at each time of the timer before the moment, and at the moment. It checks whether the content is
+// accepted at the moment, and not before.
 func (f settling) at(moment time.Duration, want bool) {
 	f.t.Helper()
 	for f.s.doubt != nil && *f.last+settleStep < moment {
@@ -50,7 +50,7 @@ func (f settling) at(moment time.Duration, want bool) {
 	f.read(moment, want)
 }
 
-// read reads the file at a moment, and checks whether what it holds is believed.
+// read reads the file at a moment, and checks whether its content is accepted.
 func (f settling) read(moment time.Duration, want bool) {
 	f.t.Helper()
 	*f.last = moment
@@ -84,11 +84,11 @@ func TestSettleDoubtful(t *testing.T) {
 				f.hold("ready", 0)
 				change(f)
 				f.at(0, false)
-				f.at(1*ms, false) // whatever makes it look again
+				f.at(1*ms, false) // any reason for another read
 				f.at(99*ms, false)
 				f.at(100*ms-1, false)
 				f.at(100*ms, true)
-				f.at(101*ms, true) // and from then on at once
+				f.at(101*ms, true) // and at once from then on
 				f.at(time.Minute, true)
 			})
 		}
@@ -102,12 +102,12 @@ func TestSettleEndsWithKnownWord(t *testing.T) {
 	f.hold("drain", 0)
 	f.read(99*ms, true)
 	f.hold("", 0)
-	f.at(150*ms, false) // a doubt of its own: not the one of 150 ms ago
+	f.at(150*ms, false) // this is a new wait, not the one that began 150 ms ago
 	f.at(249*ms, false)
 	f.at(250*ms, true)
 }
 
-// TestSettleReturnsToBelieved counts a file that is again what it was as never changed.
+// TestSettleReturnsToBelieved checks that a file that has its accepted content again counts as unchanged.
 func TestSettleReturnsToBelieved(t *testing.T) {
 	f := newSettling(t, "nonsense")
 	f.hold("nonsense", 0)
@@ -121,7 +121,8 @@ func TestSettleReturnsToBelieved(t *testing.T) {
 	f.at(201*ms, true)
 }
 
-// TestSettleStartsAnew waits 100 ms from the latest change: of the contents, of the time of writing, or of the file.
+// TestSettleStartsAnew checks that the wait is 100 ms from the latest change: of the contents, of the modification
+// time, or of the file.
 func TestSettleStartsAnew(t *testing.T) {
 	for name, touch := range map[string]func(f settling){
 		"contents": func(f settling) { f.hold("other nonsense", 0) },
@@ -148,7 +149,7 @@ func TestSettleStartsAnew(t *testing.T) {
 	}
 }
 
-// TestSettleLimit believes, after a second, a file that is never left alone.
+// TestSettleLimit checks that the content of a file that keeps changing is accepted after a second.
 func TestSettleLimit(t *testing.T) {
 	f := newSettling(t, "ready")
 	for moment := time.Duration(0); moment < time.Second; moment += 50 * ms {
@@ -159,7 +160,7 @@ func TestSettleLimit(t *testing.T) {
 	f.at(time.Second, true)
 }
 
-// TestSettlePause does not count a pause of this process, in which the writer may not have run either.
+// TestSettlePause checks that a pause of this process does not count, because the writer may not have run either.
 func TestSettlePause(t *testing.T) {
 	for _, paused := range []time.Duration{100 * ms, 4 * time.Second} {
 		f := newSettling(t, "ready")
@@ -172,7 +173,7 @@ func TestSettlePause(t *testing.T) {
 	}
 }
 
-// TestSettleTimer looks again when the wait is over, not before, and not for what is believed.
+// TestSettleTimer checks that the timer runs while a content is not accepted yet, and not otherwise.
 func TestSettleTimer(t *testing.T) {
 	f := newSettling(t, "ready")
 	armed := func(want bool) {
@@ -194,7 +195,7 @@ func TestSettleTimer(t *testing.T) {
 	armed(false)
 }
 
-// TestSettleForReal takes a word away, in each way, and puts it back late or never; in real time.
+// TestSettleForReal removes a known word in several ways, and later writes another one, in real time.
 func TestSettleForReal(t *testing.T) {
 	for name, change := range map[string]func(t *testing.T, path string){
 		"removed":   func(t *testing.T, path string) { remove(t, path) },
@@ -221,7 +222,7 @@ func TestSettleForReal(t *testing.T) {
 	}
 }
 
-// TestSettleAtStart does not take a file that is just being written for an empty one, nor wait for ever for one that is.
+// TestSettleAtStart checks that a file that is missing at the start is accepted as missing only after the wait.
 func TestSettleAtStart(t *testing.T) {
 	r := newFileRig(t)
 	start := time.Now()
@@ -232,10 +233,10 @@ func TestSettleAtStart(t *testing.T) {
 	}
 }
 
-// TestSettleHidesWriters rewrites the file as editors and shells do: what they do in between must never show.
+// TestSettleHidesWriters rewrites the file as editors and shells do: no intermediate state must be observed.
 func TestSettleHidesWriters(t *testing.T) {
 	r := newFileRig(t)
-	r.options.Interval = 3 * ms // and at whatever moment it is polled
+	r.options.Interval = 3 * ms // so that a poll can come at any moment
 	write(t, r.path, "ready")
 	r.start()
 	r.expect(health.WordReady)
@@ -251,13 +252,15 @@ func TestSettleHidesWriters(t *testing.T) {
 		if got.Word() == health.WordMaint {
 			break
 		}
-		if got.Word() == health.WordUnknown && longest < 90*ms { // else the machine stood still in the middle of a write
+		// A longer write means that the machine paused in the middle of it.
+		if got.Word() == health.WordUnknown && longest < 90*ms {
 			t.Fatalf("saw %+v; no write took longer than %s", *got, longest)
 		}
 	}
 }
 
-// TestSettleEndlessWriter believes a file that is rewritten all the time, and never holds a word, within about a second.
+// TestSettleEndlessWriter checks that a file that is rewritten all the time, without a known word, is accepted within
+// about a second.
 func TestSettleEndlessWriter(t *testing.T) {
 	r := newFileRig(t)
 	write(t, r.path, "ready")

@@ -15,7 +15,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// fileRig is a rig for a status file: its changes are seen by the watch alone, unless the test sets an Interval.
+// fileRig is a rig for a status file. Only the watch detects changes, unless the test sets an Interval.
 type fileRig struct {
 	*rig
 	path string
@@ -31,7 +31,7 @@ func (r fileRig) start() (stop func()) {
 	return r.run(NewStatusFile(r.path, r.options))
 }
 
-// expect waits for the next observation, which must be of that word.
+// expect waits for the next observation, which must have that word.
 func (r fileRig) expect(word health.Word) *health.StatusFile {
 	r.t.Helper()
 	got := r.next().StatusFile
@@ -41,7 +41,7 @@ func (r fileRig) expect(word health.Word) *health.StatusFile {
 	return got
 }
 
-// await waits for an observation of that word; what else is seen before must be in passing.
+// await waits for an observation of that word. Only the words in passing may be observed before it.
 func (r fileRig) await(word health.Word, passing ...health.Word) {
 	r.t.Helper()
 	for {
@@ -59,7 +59,7 @@ func (r fileRig) await(word health.Word, passing ...health.Word) {
 	}
 }
 
-// write changes a file in place.
+// write overwrites a file in place.
 func write(t testing.TB, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
@@ -67,7 +67,7 @@ func write(t testing.TB, path, content string) {
 	}
 }
 
-// replace changes a file by renaming a new one onto it.
+// replace replaces a file by renaming a new one to its path.
 func replace(t testing.TB, path, content string) {
 	t.Helper()
 	write(t, path+".new", content)
@@ -102,15 +102,32 @@ func remove(t testing.TB, path string) {
 	}
 }
 
-// TestStatusWords reads each word however it is written.
+// TestStatusWords checks each word in many spellings.
 func TestStatusWords(t *testing.T) {
 	tests := map[string]health.Word{
-		"ready": health.WordReady, "drain": health.WordDrain, "maint": health.WordMaint, "unhealthy": health.WordUnhealthy,
-		"READY\n": health.WordReady, "Drain\r\n": health.WordDrain, "  \t mAiNt \v\f": health.WordMaint, "\n\n\nunHealthy\n\n": health.WordUnhealthy,
-		"\xEF\xBB\xBFmaint": health.WordMaint, "\u00a0ready\u2003": health.WordReady, "ready" + strings.Repeat(" ", 4<<10-5): health.WordReady,
-		"": health.WordUnknown, " \n": health.WordUnknown, "unknown": health.WordUnknown, "readyish": health.WordUnknown, "ready drain": health.WordUnknown,
-		"ready\ndrain\n": health.WordUnknown, "rea": health.WordUnknown, "\u0085ready": health.WordUnknown, "ready\x00": health.WordUnknown,
-		"r\x00e\x00a\x00d\x00y\x00": health.WordUnknown, "\xff\xfe\x80": health.WordUnknown, "# comment\nready": health.WordUnknown,
+		"ready":                                health.WordReady,
+		"drain":                                health.WordDrain,
+		"maint":                                health.WordMaint,
+		"unhealthy":                            health.WordUnhealthy,
+		"READY\n":                              health.WordReady,
+		"Drain\r\n":                            health.WordDrain,
+		"  \t mAiNt \v\f":                      health.WordMaint,
+		"\n\n\nunHealthy\n\n":                  health.WordUnhealthy,
+		"\xEF\xBB\xBFmaint":                    health.WordMaint,
+		"\u00a0ready\u2003":                    health.WordReady,
+		"ready" + strings.Repeat(" ", 4<<10-5): health.WordReady,
+		"":                                     health.WordUnknown,
+		" \n":                                  health.WordUnknown,
+		"unknown":                              health.WordUnknown,
+		"readyish":                             health.WordUnknown,
+		"ready drain":                          health.WordUnknown,
+		"ready\ndrain\n":                       health.WordUnknown,
+		"rea":                                  health.WordUnknown,
+		"\u0085ready":                          health.WordUnknown,
+		"ready\x00":                            health.WordUnknown,
+		"r\x00e\x00a\x00d\x00y\x00":            health.WordUnknown,
+		"\xff\xfe\x80":                         health.WordUnknown,
+		"# comment\nready":                     health.WordUnknown,
 	}
 	for content, word := range tests {
 		t.Run(fmt.Sprintf("%.20q", content), func(t *testing.T) {
@@ -126,7 +143,7 @@ func TestStatusWords(t *testing.T) {
 	}
 }
 
-// TestStatusUnreadable lays at the path what is no status file. None of it may hold the collector up.
+// TestStatusUnreadable puts things at the path that are no status file. None of them may block the collector.
 func TestStatusUnreadable(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -134,7 +151,8 @@ func TestStatusUnreadable(t *testing.T) {
 		problem string
 	}{
 		{"missing", func(*testing.T, string) {}, "no such file or directory"},
-		{"over 4 KiB", func(t *testing.T, path string) { write(t, path, "ready"+strings.Repeat("\n", 4<<10-4)) }, "is larger than 4096 bytes"},
+		{"over 4 KiB", func(t *testing.T, path string) { write(t, path, "ready"+strings.Repeat("\n", 4<<10-4)) },
+			"is larger than 4096 bytes"},
 		{"sparse file of 1 GB", func(t *testing.T, path string) {
 			write(t, path, "ready")
 			if err := os.Truncate(path, 1<<30); err != nil {
@@ -160,7 +178,8 @@ func TestStatusUnreadable(t *testing.T) {
 			}
 		}, "is not a regular file (S"},
 		{"link to nothing", func(t *testing.T, path string) { symlink(t, "nowhere", path) }, "no such file or directory"},
-		{"link to itself", func(t *testing.T, path string) { symlink(t, filepath.Base(path), path) }, "too many levels of symbolic links"},
+		{"link to itself", func(t *testing.T, path string) { symlink(t, filepath.Base(path), path) },
+			"too many levels of symbolic links"},
 		{"parent is a file", func(t *testing.T, path string) {
 			remove(t, filepath.Dir(path))
 			write(t, filepath.Dir(path), "")
@@ -172,10 +191,11 @@ func TestStatusUnreadable(t *testing.T) {
 			tt.make(t, r.path)
 			r.start()
 			got := r.expect(health.WordUnknown)
-			if got.Found || got.Contents != "" || !strings.Contains(got.Problem, tt.problem) || !strings.Contains(got.Problem, r.path) {
+			if got.Found || got.Contents != "" || !strings.Contains(got.Problem, tt.problem) ||
+				!strings.Contains(got.Problem, r.path) {
 				t.Errorf("saw %+v, want a problem that names %s and says %q", *got, r.path, tt.problem)
 			}
-			// And when there is a proper file at last, it counts.
+			// A regular file that comes later is accepted.
 			remove(t, filepath.Dir(r.path))
 			mkdir(t, filepath.Dir(r.path))
 			write(t, r.path, "ready")
@@ -184,7 +204,7 @@ func TestStatusUnreadable(t *testing.T) {
 	}
 }
 
-// TestStatusForbidden reports a file that may not be read, and takes it up as soon as it may.
+// TestStatusForbidden checks that a file without read permission is reported, and read as soon as it is permitted.
 func TestStatusForbidden(t *testing.T) {
 	r := newFileRig(t)
 	if err := os.Chmod(filepath.Dir(filepath.Dir(r.path)), 0o755); err != nil {
@@ -205,8 +225,8 @@ func TestStatusForbidden(t *testing.T) {
 	r.expect(health.WordReady)
 }
 
-// TestStatusNeverWaits swaps a regular file and a FIFO that is never written to, as fast as can be: the one may lie there
-// when the file is looked at, and the other when it is opened.
+// TestStatusNeverWaits swaps a regular file and a FIFO without data as fast as possible: one may be there at the Stat,
+// and the other at the open.
 func TestStatusNeverWaits(t *testing.T) {
 	dir := t.TempDir()
 	path, regular, fifo := filepath.Join(dir, "shard-status"), filepath.Join(dir, "regular"), filepath.Join(dir, "fifo")
@@ -237,7 +257,7 @@ func TestStatusNeverWaits(t *testing.T) {
 			return
 		case <-overdue:
 			t.Error("a read waits for the FIFO")
-			_, _ = writer.WriteString(strings.Repeat("x", 8<<10)) // frees it
+			_, _ = writer.WriteString(strings.Repeat("x", 8<<10)) // unblocks the read
 			<-read
 			return
 		default:
@@ -250,10 +270,11 @@ func TestStatusNeverWaits(t *testing.T) {
 	}
 }
 
-// FuzzReadStatusFile gives the file any content.
+// FuzzReadStatusFile reads files with arbitrary contents.
 func FuzzReadStatusFile(f *testing.F) {
 	for _, seed := range []string{
-		"", "ready", " DRAIN\r\n", "maint\x00", "\xff", "a\xff\xffb", "unhealthy" + strings.Repeat(" ", 4<<10), "\u2028ready\u2029", "\xa0ready", "\ufeffready",
+		"", "ready", " DRAIN\r\n", "maint\x00", "\xff", "a\xff\xffb", "unhealthy" + strings.Repeat(" ", 4<<10),
+		"\u2028ready\u2029", "\xa0ready", "\ufeffready",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -271,7 +292,8 @@ func FuzzReadStatusFile(f *testing.F) {
 		if utf8.Valid(content) && got.Found && got.Contents != health.TrimStatus(string(content)) {
 			t.Errorf("contents %q of a file with %q", got.Contents, content)
 		}
-		if w := got.Word(); w.Known() && !strings.EqualFold(got.Contents, string(w)) && !strings.ContainsRune(got.Contents, 'İ') {
+		if w := got.Word(); w.Known() && !strings.EqualFold(got.Contents, string(w)) &&
+			!strings.ContainsRune(got.Contents, 'İ') {
 			t.Errorf("%q is taken for %s", got.Contents, w)
 		}
 	})

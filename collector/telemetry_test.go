@@ -19,7 +19,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestLogTellsChanges logs a probe that fails when it begins, when it fails differently, and when it ends; not in between.
+// TestLogTellsChanges checks that a failing probe is logged when it begins to fail, fails differently and works again,
+// and not in between.
 func TestLogTellsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var code, latest atomic.Int64
@@ -69,7 +70,7 @@ func TestLogTellsChanges(t *testing.T) {
 	})
 }
 
-// TestLogStatusFile does the same for the status file, which fails in ways of its own.
+// TestLogStatusFile does the same for the status file, which has its own failures.
 func TestLogStatusFile(t *testing.T) {
 	r := newFileRig(t)
 	r.options.Interval = 10 * ms
@@ -84,12 +85,12 @@ func TestLogStatusFile(t *testing.T) {
 	replace(t, r.path, "reddy")
 	for r.next().StatusFile.Contents != "reddy" {
 	}
-	replace(t, r.path, "redy") // as unknown as before
+	replace(t, r.path, "redy") // not a known word either
 	for r.next().StatusFile.Contents != "redy" {
 	}
 	replace(t, r.path, "drain")
 	r.await(health.WordDrain, health.WordUnknown)
-	stop() // the log is written after the observation is handed on
+	stop() // the log line is written after the observation has been passed on
 	want := []string{
 		`level=WARN msg="probe began to fail" probe=status_file outcome=unreadable detail="`,
 		`level=WARN msg="probe fails differently" probe=status_file outcome=unknown_word detail="\"reddy\"" failures=`,
@@ -100,10 +101,11 @@ func TestLogStatusFile(t *testing.T) {
 	}
 }
 
-// TestMetricsOfEveryProbe measures each probe's duration, outcome, attempts and success, in every condition of the node,
-// with labels from the declared sets only.
+// TestMetricsOfEveryProbe checks the duration, outcome, attempts and success of each probe, in every condition of the
+// node. All labels must be from the declared sets.
 func TestMetricsOfEveryProbe(t *testing.T) {
-	for _, behavior := range []string{"healthy", "code 503", "notjson", "reset", "garbage", "huge", "redirect loop", "crash", "hang"} {
+	for _, behavior := range []string{"healthy", "code 503", "notjson", "reset", "garbage", "huge", "redirect loop",
+		"crash", "hang"} {
 		t.Run(behavior, func(t *testing.T) {
 			t.Parallel()
 			node, r := startNode(t), newRig(t)
@@ -120,7 +122,7 @@ func TestMetricsOfEveryProbe(t *testing.T) {
 				r.next()
 			}
 			results := r.measured("signal.probe.results")
-			// On a busy machine this process may not run for a while: a probe is then made again.
+			// On a busy machine this process may not run for a while: a probe is then repeated.
 			paused := strings.Contains(r.log.String(), "this process did not run during a probe")
 			series := 0
 			for _, p := range health.Probes {
@@ -166,7 +168,8 @@ func TestMetricsOfEveryProbe(t *testing.T) {
 	}
 }
 
-// TestCountersBeginAtZero: before the first poll a rate has what it needs to see the first result, whatever that is.
+// TestCountersBeginAtZero checks that all counters exist before the first poll, so that a rate includes the first
+// result.
 func TestCountersBeginAtZero(t *testing.T) {
 	r := newRig(t)
 	for _, newCollector := range []func() (Collector, error){
@@ -191,7 +194,8 @@ func TestCountersBeginAtZero(t *testing.T) {
 	results := r.measured("signal.probe.results")
 	for _, labels := range []string{
 		"outcome=ok,probe=jicofo_health", "outcome=http_error,probe=jicofo_health", "outcome=invalid_body,probe=jicofo_stats",
-		"outcome=timeout,probe=jicofo_stats", "outcome=local_resources,probe=status_file", "outcome=unknown_word,probe=status_file",
+		"outcome=timeout,probe=jicofo_stats", "outcome=local_resources,probe=status_file",
+		"outcome=unknown_word,probe=status_file",
 	} {
 		if _, ok := results[labels]; !ok {
 			t.Errorf("no series of %s: %v", labels, results)
@@ -199,8 +203,8 @@ func TestCountersBeginAtZero(t *testing.T) {
 	}
 }
 
-// TestDurationBuckets: 0.05 s, the threshold of SignalProbeSlow and the default PROBE_TIMEOUT are boundaries, and the
-// last is the highest: no quantile is above what a probe can take.
+// TestDurationBuckets checks that 0.05 s, the threshold of SignalProbeSlow and the default PROBE_TIMEOUT are
+// boundaries, and that the last is the highest: no quantile is above the longest duration of a probe.
 func TestDurationBuckets(t *testing.T) {
 	r := newRig(t)
 	in, err := newInstruments(r.options)
@@ -219,7 +223,7 @@ func TestDurationBuckets(t *testing.T) {
 	}
 }
 
-// TestSpans traces a poll, the probes in it, and their attempts, up to the service.
+// TestSpans checks the trace of a poll, with its probes and their attempts, up to the service.
 func TestSpans(t *testing.T) {
 	node, r := startNode(t), newRig(t)
 	behave(t, node.Jicofo, "/about/health", "reset 2")
@@ -249,11 +253,13 @@ func TestSpans(t *testing.T) {
 		}
 		for i, attempt := range attempts {
 			failed := i < tt.attempts-1
-			if attempt.SpanKind() != trace.SpanKindClient || attempt.Name() != "GET" || (attempt.Status().Code == codes.Error) != failed {
+			if attempt.SpanKind() != trace.SpanKindClient || attempt.Name() != "GET" ||
+				(attempt.Status().Code == codes.Error) != failed {
 				t.Errorf("%s: attempt %d is %s %q, %v", tt.probe, i+1, attempt.SpanKind(), attempt.Name(), attempt.Status())
 			}
 			c := attempt.SpanContext()
-			if want := "00-" + c.TraceID().String() + "-" + c.SpanID().String() + "-01"; requests[i].Header.Get("Traceparent") != want {
+			if want := "00-" + c.TraceID().String() + "-" + c.SpanID().String() + "-01"; requests[i].Header.Get(
+				"Traceparent") != want {
 				t.Errorf("%s: the service got traceparent %q, want %q", tt.probe, requests[i].Header.Get("Traceparent"), want)
 			}
 		}
@@ -265,7 +271,7 @@ func TestSpans(t *testing.T) {
 	}
 }
 
-// TestSpanOfFailure says what failed, in UTF-8: OTLP refuses a whole batch for a byte of anything else.
+// TestSpanOfFailure checks that the span describes the failure, in UTF-8: OTLP rejects a whole batch for invalid UTF-8.
 func TestSpanOfFailure(t *testing.T) {
 	tests := []struct {
 		name, path string
@@ -295,7 +301,7 @@ func TestSpanOfFailure(t *testing.T) {
 	}
 }
 
-// TestSpansOfStatusFile traces what the file's collector found.
+// TestSpansOfStatusFile checks the spans of the status file's collector.
 func TestSpansOfStatusFile(t *testing.T) {
 	r := newFileRig(t)
 	write(t, r.path, "ready")
@@ -310,7 +316,8 @@ func TestSpansOfStatusFile(t *testing.T) {
 			polls = append(polls, s)
 		}
 	}
-	if len(polls) != 2 || attributeOf(polls[0], "signal.trigger") != "tick" || attributeOf(polls[1], "signal.trigger") != "statusfile" {
+	if len(polls) != 2 || attributeOf(polls[0], "signal.trigger") != "tick" ||
+		attributeOf(polls[1], "signal.trigger") != "statusfile" {
 		t.Fatalf("polls %v", polls)
 	}
 	if trace.SpanContextFromContext(got.ctx).SpanID() != polls[1].SpanContext().SpanID() {
@@ -323,7 +330,7 @@ func TestSpansOfStatusFile(t *testing.T) {
 	}
 }
 
-// TestSpanOfEachPoll begins a trace of its own for each poll, whatever the context of Run is part of.
+// TestSpanOfEachPoll checks that each poll begins a new trace, even if the context of Run has a span.
 func TestSpanOfEachPoll(t *testing.T) {
 	node, r := startNode(t), newRig(t)
 	r.options.Interval = ms
@@ -354,7 +361,7 @@ func spanNamed(t *testing.T, r *rig, name string) sdktrace.ReadOnlySpan {
 	return found[0]
 }
 
-// spansNamed returns the spans of that name, in the order in which they ended.
+// spansNamed returns the spans with that name, in the order in which they ended.
 func spansNamed(r *rig, name string) (found []sdktrace.ReadOnlySpan) {
 	for _, s := range r.spans.Ended() {
 		if s.Name() == name {
@@ -364,7 +371,7 @@ func spansNamed(r *rig, name string) (found []sdktrace.ReadOnlySpan) {
 	return found
 }
 
-// children returns the spans begun within another, in order.
+// children returns the child spans of a span, in the order in which they ended.
 func children(r *rig, of sdktrace.ReadOnlySpan) (found []sdktrace.ReadOnlySpan) {
 	for _, s := range r.spans.Ended() {
 		if s.Parent().SpanID() == of.SpanContext().SpanID() {

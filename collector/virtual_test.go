@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// virtual is a network in memory, for tests under virtual time: what is dialed reaches the handler that is served, and
-// is refused when there is none.
+// virtual is a network in memory, for tests under virtual time. Connections reach the handler, or are refused without
+// one.
 type virtual struct {
-	server *http.Server // nil when nobody listens
+	server *http.Server // nil when connections are refused
 	start  time.Time
 	conns  chan net.Conn
 	ended  chan struct{}
@@ -24,7 +24,7 @@ type virtual struct {
 	dials   []time.Duration // since the start
 }
 
-// newVirtual must be called within a bubble. A nil handler means that nobody listens.
+// newVirtual must be called within a bubble. With a nil handler connections are refused.
 func newVirtual(t *testing.T, handler http.HandlerFunc) *virtual {
 	if handler == nil {
 		return &virtual{start: time.Now()}
@@ -32,7 +32,7 @@ func newVirtual(t *testing.T, handler http.HandlerFunc) *virtual {
 	return serveVirtual(t, &http.Server{Handler: handler})
 }
 
-// serveVirtual is newVirtual with a server that has settings.
+// serveVirtual is newVirtual for a given server.
 func serveVirtual(t *testing.T, server *http.Server) *virtual {
 	v := &virtual{server: server, start: time.Now(), conns: make(chan net.Conn), ended: make(chan struct{}), serving: true}
 	served := make(chan struct{})
@@ -69,13 +69,13 @@ func (v *virtual) dial(ctx context.Context, network, address string) (net.Conn, 
 	}
 }
 
-// hangUp closes the connections that are idle, as seen by the server.
+// hangUp closes the connections that are idle for the server.
 func (v *virtual) hangUp() {
 	v.server.SetKeepAlivesEnabled(false)
 	v.server.SetKeepAlivesEnabled(true)
 }
 
-// dialed returns when connections were opened, since the start.
+// dialed returns the times at which connections were opened, measured from the start.
 func (v *virtual) dialed() []time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -105,7 +105,7 @@ func (v *virtual) Close() error {
 
 func (v *virtual) Addr() net.Addr { return &net.UnixAddr{Name: "virtual", Net: "unix"} }
 
-// origin is where a virtual network's server is asked; the name is never looked up.
+// origin is the origin of the server of a virtual network. Its name is never resolved.
 const origin = "http://node.example:8888"
 
 // pause lets virtual time pass in a handler, unless the client goes away.

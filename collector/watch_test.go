@@ -12,15 +12,16 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// words alternates between two words, so that each change shows.
+// words alternates between two words, so that each change is observed.
 func words(i int) health.Word { return []health.Word{health.WordReady, health.WordDrain}[i%2] }
 
-// TestWatchWays changes the file in every way that people and programs do. Nothing polls: what is not watched never shows.
+// TestWatchWays changes the file in every way that people and programs do. There are no polls, so a change that is not
+// watched is never observed.
 func TestWatchWays(t *testing.T) {
 	tests := []struct {
 		name  string
 		setup func(t *testing.T, path string)
-		// change makes the path lead to a word, the i-th time.
+		// change makes the path lead to a word; i is the number of the change.
 		change func(t *testing.T, path, word string, i int)
 		rounds int
 	}{
@@ -63,7 +64,7 @@ func TestWatchWays(t *testing.T) {
 		{"link between directories swapped, then the target changes", nil, func(t *testing.T, path, word string, i int) {
 			dir := filepath.Join(elsewhere(path), fmt.Sprint(i/2%2))
 			mkdir(t, dir)
-			if i%2 == 1 { // the link stays, and its target is new in these two rounds
+			if i%2 == 1 { // in these rounds the link stays and its target is new
 				write(t, filepath.Join(dir, "word"), word)
 				return
 			}
@@ -127,7 +128,7 @@ func TestWatchWays(t *testing.T) {
 			for i := range tt.rounds {
 				start := time.Now()
 				tt.change(t, r.path, string(words(i)), i+1)
-				if took := time.Since(start); took > 90*ms { // the machine stood still: what was in between may show
+				if took := time.Since(start); took > 90*ms { // the machine paused: an intermediate state may be observed
 					t.Logf("change %d took %s", i, took)
 					r.await(words(i), health.WordUnknown)
 				} else {
@@ -138,7 +139,7 @@ func TestWatchWays(t *testing.T) {
 	}
 }
 
-// elsewhere is a directory beside the file's.
+// elsewhere returns a directory beside that of the file.
 func elsewhere(path string) string { return filepath.Dir(path) + ".elsewhere" }
 
 func linkElsewhere(t *testing.T, path string) {
@@ -146,8 +147,8 @@ func linkElsewhere(t *testing.T, path string) {
 	symlink(t, filepath.Join("..", filepath.Base(elsewhere(path)), "word"), path)
 }
 
-// kubernetes updates a mounted ConfigMap as the kubelet does: a new directory, and ..data, which all files are links
-// into, swapped to it by rename.
+// kubernetes updates a mounted ConfigMap as the kubelet does. All files are links into ..data, which a rename swaps to
+// a new directory.
 func kubernetes(t *testing.T, path, word string, i int) {
 	dir := filepath.Dir(path)
 	version := fmt.Sprintf("..2026_01_01_%04d", i)
@@ -160,7 +161,8 @@ func kubernetes(t *testing.T, path, word string, i int) {
 	}
 }
 
-// TestWatchDirectoryAppearsLater finds a file whose directories are made while it is waited for, all at once.
+// TestWatchDirectoryAppearsLater checks that a file is found whose directories are created all at once, while the
+// collector starts or later.
 func TestWatchDirectoryAppearsLater(t *testing.T) {
 	for i := range 20 {
 		r := newFileRig(t)
@@ -172,14 +174,15 @@ func TestWatchDirectoryAppearsLater(t *testing.T) {
 		mkdir(t, filepath.Dir(r.path))
 		write(t, r.path, "ready")
 		r.await(health.WordReady, health.WordUnknown)
-		// From then on it is watched like any other.
+		// From then on it is watched like any other file.
 		replace(t, r.path, "drain")
 		r.expect(health.WordDrain)
 		stop()
 	}
 }
 
-// TestWatchStepByStep finds a file whose directories are made one after the other, each when the last was noticed.
+// TestWatchStepByStep checks that a file is found whose directories are created one after the other, each after the
+// previous one was noticed.
 func TestWatchStepByStep(t *testing.T) {
 	r := newFileRig(t)
 	base := filepath.Dir(r.path)
@@ -198,7 +201,7 @@ func TestWatchStepByStep(t *testing.T) {
 	r.expect(health.WordDrain)
 }
 
-// TestWatchRoot watches a file whose directory appears in the root directory.
+// TestWatchRoot checks that a file is found whose directory is created in the root directory.
 func TestWatchRoot(t *testing.T) {
 	dir, err := os.MkdirTemp("/", "signal-sidecar-test-")
 	if err != nil {
@@ -215,7 +218,7 @@ func TestWatchRoot(t *testing.T) {
 	f.expect(health.WordReady)
 }
 
-// TestWatchOtherFiles takes no notice of what else happens in the folder, nor of changes that change nothing.
+// TestWatchOtherFiles checks that other files in the directory, and events without a change, cause no observation.
 func TestWatchOtherFiles(t *testing.T) {
 	r := newFileRig(t)
 	write(t, r.path, "ready")
@@ -236,7 +239,7 @@ func TestWatchOtherFiles(t *testing.T) {
 	r.expect(health.WordMaint) // the next one after the first
 }
 
-// TestWatchFlood is not held up by a folder in which much goes on.
+// TestWatchFlood checks that many events of other files in the directory do not delay the observation.
 func TestWatchFlood(t *testing.T) {
 	r := newFileRig(t)
 	write(t, r.path, "ready")
@@ -262,8 +265,8 @@ func TestWatchFlood(t *testing.T) {
 	}
 }
 
-// TestWatchDirectoryChurn moves the directory away, deletes it there, and makes it again, over and over, while files in it
-// change. The watch must neither lose it nor stop: fsnotify reports errors of its own while it holds a lock.
+// TestWatchDirectoryChurn moves the directory away, deletes it, and creates it again, many times, while files in it
+// change. The watch must neither lose it nor stop: fsnotify reports its own errors while it holds a lock.
 func TestWatchDirectoryChurn(t *testing.T) {
 	r := newFileRig(t)
 	dir := filepath.Join(filepath.Dir(r.path), "etc")
@@ -285,13 +288,13 @@ func TestWatchDirectoryChurn(t *testing.T) {
 	r.await(health.WordDrain)
 }
 
-// TestWatchDirectoryGone follows the path anew when a directory goes between being found and being watched.
+// TestWatchDirectoryGone checks that the path is followed again if a directory is removed between lookup and watch.
 func TestWatchDirectoryGone(t *testing.T) {
 	r := newFileRig(t)
 	w := newWatch(r.path, r.options.Logger)
 	defer w.close()
 	gone := []string{filepath.Join(filepath.Dir(r.path), "gone", "shard-status")}
-	w.watchDirs(gone) // drops the directory that was watched
+	w.watchDirs(gone) // removes the watch of the previous directory
 	if !w.watchDirs(gone) {
 		t.Error("a directory that is gone needs another look")
 	}
@@ -305,8 +308,8 @@ func TestWatchDirectoryGone(t *testing.T) {
 	}
 }
 
-// TestWatchFollowsExchangedDirectory watches the directory that the path leads to, not one that it led to before, though
-// no event told of the change.
+// TestWatchFollowsExchangedDirectory checks that follow watches the directory that the path leads to now, although no
+// event has reported the change.
 func TestWatchFollowsExchangedDirectory(t *testing.T) {
 	r := newFileRig(t)
 	top := filepath.Join(filepath.Dir(r.path), "a")
@@ -333,7 +336,7 @@ func TestWatchFollowsExchangedDirectory(t *testing.T) {
 	}
 }
 
-// TestPollCoversLostEvents reads the file at every poll as well: no event tells that a directory above was exchanged.
+// TestPollCoversLostEvents checks that each poll reads the file: no event reports that a directory above was exchanged.
 func TestPollCoversLostEvents(t *testing.T) {
 	r := newFileRig(t)
 	r.options.Interval = 20 * time.Millisecond
@@ -349,7 +352,7 @@ func TestPollCoversLostEvents(t *testing.T) {
 	r.await(health.WordDrain, health.WordReady)
 }
 
-// TestPollWithoutWatch polls a file in a directory that may be searched, but not listed, and so not watched either.
+// TestPollWithoutWatch polls a file in a directory that may be searched but not listed, and so cannot be watched.
 func TestPollWithoutWatch(t *testing.T) {
 	r := newFileRig(t)
 	r.options.Interval = 20 * time.Millisecond
@@ -369,13 +372,15 @@ func TestPollWithoutWatch(t *testing.T) {
 		r.await(words(i), words(i+1))
 	}
 	lines := r.log.Lines()
-	if len(lines) != 1 || !strings.Contains(lines[0], "is not watched, only polled") || !strings.Contains(lines[0], "permission denied") ||
+	if len(lines) != 1 || !strings.Contains(lines[0], "is not watched, only polled") ||
+		!strings.Contains(lines[0], "permission denied") ||
 		!strings.Contains(lines[0], r.path) {
 		t.Errorf("logged, for 10 polls and more:\n%s", strings.Join(lines, "\n"))
 	}
 }
 
-// TestPollRepeats observes at every poll, changed or not: the first verdict, and what is known, must not grow old.
+// TestPollRepeats checks that there is an observation at every poll, changed or not: the first verdict needs one, and
+// the latest must not become overdue.
 func TestPollRepeats(t *testing.T) {
 	r := newFileRig(t)
 	r.options.Interval = 5 * time.Millisecond
