@@ -13,7 +13,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
-// The benchmarks ask over one kept connection; "bare" is a net/http handler that answers the same bytes.
+// The benchmarks send requests over one kept connection. "bare" is a net/http handler that replies with the same bytes.
 
 func BenchmarkReport(b *testing.B)  { benchmark(b, "/signal/report") }
 func BenchmarkHealth(b *testing.B)  { benchmark(b, "/signal/health") }

@@ -11,8 +11,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// wantNotStored checks that caches are forbidden to keep an answer, unless it is one of the page's assets. Every answer
-// that a test asks for goes through it, so every route and every status of TestEveryAnswerIsDescribed does.
+// wantNotStored checks that caches are forbidden to store a reply, unless it is one of the page's assets. Every reply
+// to runningServer.ask goes through it, so it covers every route and every status of TestEveryAnswerIsDescribed.
 func wantNotStored(t testing.TB, method, path string, answer *http.Response) {
 	t.Helper()
 	want := "no-store"
@@ -24,16 +24,15 @@ func wantNotStored(t testing.TB, method, path string, answer *http.Response) {
 	}
 }
 
-// TestNoAnswerIsStored has every method ask every route, and what is no route.
+// TestNoAnswerIsStored requests every route, and paths without a route, with every method.
 func TestNoAnswerIsStored(t *testing.T) {
-	r := startServer(t, setup{gatherer: prometheus.GathererFunc(func() ([]*dto.MetricFamily,
-		error) {
+	r := startServer(t, setup{gatherer: prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		panic("broken gauge")
 	})})
 	for path := range readDescription(t).paths {
 		for _, method := range append([]string{"BREW"}, knownMethods...) {
 			if method == http.MethodConnect || path == eventsPath && method == http.MethodGet {
-				continue // below
+				continue // see below
 			}
 			r.ask(t, method, path)
 		}
@@ -42,7 +41,7 @@ func TestNoAnswerIsStored(t *testing.T) {
 		"/signal/history?since=x"} {
 		r.ask(t, "GET", path)
 	}
-	// What http.Client does not send, and the stream of events, which does not end.
+	// Requests that http.Client does not send, and the stream of events, which does not end.
 	for request, code := range map[string]int{
 		"OPTIONS *": 404, "CONNECT node:443": 404, "CONNECT /health": 405, "GET http://other/health": 200,
 		"GET " + eventsPath: 200,

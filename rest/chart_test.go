@@ -14,7 +14,7 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func ago(minutes float64) time.Time { return noon.Add(-time.Duration(minutes * float64(time.Minute))) }
 
-// TestAxis: the charts show the first span that holds what is known, an hour at most.
+// TestAxis checks that the charts show the shortest span that holds all samples, an hour at most.
 func TestAxis(t *testing.T) {
 	for _, c := range []struct {
 		known float64 // minutes
@@ -31,7 +31,7 @@ func TestAxis(t *testing.T) {
 	}
 }
 
-// bands spells bands as "kind x+width".
+// bands formats bands as "kind x+width".
 func bands(all []band) string {
 	texts := make([]string, len(all))
 	for i, b := range all {
@@ -41,7 +41,7 @@ func bands(all []band) string {
 }
 
 func TestTimeline(t *testing.T) {
-	a := newAxis(ago(60), noon) // 10 units a minute
+	a := newAxis(ago(60), noon) // 10 units per minute
 	change := func(minutes float64, state string, damped bool) history.Change {
 		return history.Change{At: health.Time(ago(minutes)), State: state, Damped: damped}
 	}
@@ -64,7 +64,8 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
-// probed returns samples of prosody, newest first, a minute apart; negative is failed after so many seconds, 0 not run.
+// probed returns samples of prosody, newest first, one minute apart. A number is the duration in seconds; a negative
+// one is that of a failed probe, and 0 means that the probe did not run.
 func probed(took ...float32) []history.Sample {
 	samples := make([]history.Sample, len(took))
 	for i, seconds := range took {
@@ -168,7 +169,7 @@ func TestNiceCeiling(t *testing.T) {
 	}
 }
 
-// TestMoreChanges: the page lists 20 changes and the number of older ones.
+// TestMoreChanges checks that the page lists 20 changes and the number of older ones.
 func TestMoreChanges(t *testing.T) {
 	p := new(page)
 	changes := make([]history.Change, 256)

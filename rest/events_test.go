@@ -24,12 +24,12 @@ import (
 // event is a server-sent event.
 type event struct{ name, data string }
 
-// eventStream is read as the HTML standard has it.
+// eventStream reads server-sent events as the HTML standard defines.
 type eventStream struct {
 	io.Closer
 	lines   *bufio.Reader
 	retry   string
-	comment int // how many there were
+	comment int // number of comments
 }
 
 // next returns the next event.
@@ -69,7 +69,7 @@ func (s *eventStream) read() (e event, err error) {
 	}
 }
 
-// awaitPage reads until a page holds a text.
+// awaitPage reads events until a page contains the text.
 func (s *eventStream) awaitPage(t *testing.T, text string) {
 	t.Helper()
 	for {
@@ -79,7 +79,7 @@ func (s *eventStream) awaitPage(t *testing.T, text string) {
 	}
 }
 
-// open requests the stream, whatever the reply.
+// open requests the stream. Any reply is accepted.
 func (r *runningServer) open(t *testing.T, method string) *http.Response {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, r.origin+eventsPath, nil)
@@ -103,13 +103,13 @@ func (r *runningServer) openStream(t *testing.T) *eventStream {
 	return &eventStream{Closer: answer.Body, lines: bufio.NewReader(answer.Body)}
 }
 
-// listening is how many the server counts.
+// openStreams returns the number of open streams that the server counts.
 func (r *runningServer) openStreams(t *testing.T) float64 {
 	t.Helper()
 	return r.scrape(t)["signal_page_listeners"].GetMetric()[0].GetGauge().GetValue()
 }
 
-// awaitStreams waits until the server counts so many.
+// awaitStreams waits until the server counts this number of streams.
 func (r *runningServer) awaitStreams(t *testing.T, want float64) {
 	t.Helper()
 	limit := time.After(bound)
@@ -126,7 +126,7 @@ func (r *runningServer) awaitStreams(t *testing.T, want float64) {
 	}
 }
 
-// TestEvents: a listener is sent the page at once, and again at each change.
+// TestEvents checks that a client gets the page at once, and again at each change.
 func TestEvents(t *testing.T) {
 	r := startServer(t, setup{})
 	answer := r.open(t, "GET")
@@ -159,7 +159,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestEventIsThePage: what an event brings is what the page has.
+// TestEventIsThePage checks that an event has the same content as the page.
 func TestEventIsThePage(t *testing.T) {
 	r := startServer(t, setup{})
 	r.node.enter(t, "up")
@@ -172,7 +172,8 @@ func TestEventIsThePage(t *testing.T) {
 	}
 }
 
-// TestStreamsAreBounded: the 65th stream gets a 503 with Retry-After, and can be opened when another one ends.
+// TestStreamsAreBounded checks that the 65th stream gets a 503 with Retry-After, and can be opened when another one
+// ends.
 func TestStreamsAreBounded(t *testing.T) {
 	r := startServer(t, setup{})
 	r.node.enter(t, "up")
@@ -200,7 +201,7 @@ func TestStreamsAreBounded(t *testing.T) {
 	r.openStream(t).awaitPage(t, "<h1>Draining</h1>")
 }
 
-// TestHeadOfEvents answers at once, and takes no place.
+// TestHeadOfEvents checks that a HEAD request gets its reply at once, and does not count as a stream.
 func TestHeadOfEvents(t *testing.T) {
 	r := startServer(t, setup{})
 	got := r.ask(t, "HEAD", eventsPath)
@@ -210,7 +211,7 @@ func TestHeadOfEvents(t *testing.T) {
 	r.awaitStreams(t, 0)
 }
 
-// TestShutdownEndsStreams: at once, not when the time for requests in flight is over.
+// TestShutdownEndsStreams checks that streams end at once, without using up the time for requests in flight.
 func TestShutdownEndsStreams(t *testing.T) {
 	r := startServer(t, setup{})
 	var ended sync.WaitGroup
@@ -257,7 +258,7 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 
-// listenVirtually runs a server under virtual time and calls listen with a stream of it.
+// listenVirtually runs a server under virtual time and calls listen with one of its streams.
 func listenVirtually(t *testing.T, listen func(t *testing.T, n *node, conn net.Conn, s *eventStream)) {
 	synctest.Test(t, func(t *testing.T) {
 		n, p := newNode(false), &pipes{conns: make(chan net.Conn), ended: make(chan struct{})}
@@ -293,7 +294,8 @@ func listenVirtually(t *testing.T, listen func(t *testing.T, n *node, conn net.C
 	})
 }
 
-// TestHeartbeat: while nothing happens a comment and the time come every 15 s, far beyond the time of ordinary answers.
+// TestHeartbeat checks that an idle stream gets a comment and the time every 15 s, far beyond the time limit of other
+// replies.
 func TestHeartbeat(t *testing.T) {
 	listenVirtually(t, func(t *testing.T, _ *node, _ net.Conn, s *eventStream) {
 		s.next(t)
@@ -309,7 +311,7 @@ func TestHeartbeat(t *testing.T) {
 	})
 }
 
-// TestRoundIsOneEvent: what is observed at the same time is one event, a tenth of a second later.
+// TestRoundIsOneEvent checks that simultaneous observations are sent as one event, a tenth of a second later.
 func TestRoundIsOneEvent(t *testing.T) {
 	listenVirtually(t, func(t *testing.T, n *node, _ net.Conn, s *eventStream) {
 		s.next(t)
@@ -326,7 +328,8 @@ func TestRoundIsOneEvent(t *testing.T) {
 	})
 }
 
-// TestSlowClientIsDisconnected: a client that does not read loses its connection, and nothing waits for it.
+// TestSlowClientIsDisconnected checks that a client that does not read loses its connection, and that observations do
+// not wait for it.
 func TestSlowClientIsDisconnected(t *testing.T) {
 	listenVirtually(t, func(t *testing.T, n *node, conn net.Conn, s *eventStream) {
 		s.next(t)
@@ -336,7 +339,7 @@ func TestSlowClientIsDisconnected(t *testing.T) {
 		if took := time.Since(began); took != 0 {
 			t.Errorf("an observation waited %s", took)
 		}
-		time.Sleep(coalesceTime + eventTime + time.Millisecond) // virtual
+		time.Sleep(coalesceTime + eventTime + time.Millisecond) // virtual time
 		synctest.Wait()
 		if _, err := conn.Write([]byte("x")); err != io.ErrClosedPipe {
 			t.Errorf("still connected: %v", err)
@@ -344,7 +347,7 @@ func TestSlowClientIsDisconnected(t *testing.T) {
 	})
 }
 
-// TestManyObservations: however fast they come, a listener gets ten events a second at most.
+// TestManyObservations checks that a client gets at most ten events per second, whatever the rate of observations.
 func TestManyObservations(t *testing.T) {
 	listenVirtually(t, func(t *testing.T, n *node, _ net.Conn, s *eventStream) {
 		s.next(t)
@@ -355,7 +358,7 @@ func TestManyObservations(t *testing.T) {
 			defer close(ended)
 			for ctx.Err() == nil {
 				n.observe(prosody(answered200))
-				time.Sleep(time.Millisecond) // virtual
+				time.Sleep(time.Millisecond) // virtual time
 			}
 		}()
 		began := time.Now()
@@ -371,7 +374,7 @@ func TestManyObservations(t *testing.T) {
 	})
 }
 
-// TestNextIsTold: at its deadline the page changes by itself.
+// TestNextIsTold checks that the page changes at its deadline without a new observation.
 func TestNextIsTold(t *testing.T) {
 	listenVirtually(t, func(t *testing.T, n *node, _ net.Conn, s *eventStream) {
 		ctx, stop := context.WithCancel(t.Context())

@@ -81,8 +81,8 @@ func render(v any) []byte {
 	return body
 }
 
-// noStore forbids caches to keep a reply: a shared cache could otherwise return an old 200 for /about/health. Only the
-// assets of the page, whose names change with their content, override it.
+// noStore forbids caches to store a reply: a shared cache could otherwise return an old 200 for /about/health. Only the
+// assets of the page override it, because their names change with their content.
 func noStore(c *gin.Context) { c.Header("Cache-Control", "no-store") }
 
 // sendJSON replies with JSON.

@@ -42,7 +42,7 @@ func TestHistory(t *testing.T) {
 	for _, c := range []struct {
 		query string
 		code  int
-		since time.Time // zero for all there is
+		since time.Time // zero for the whole history
 		ago   time.Duration
 	}{
 		{"", 200, time.Time{}, 0},
@@ -77,7 +77,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestHistoryBadSince: the reply gives the error in one line, and quotes only the beginning of a long value.
+// TestHistoryBadSince checks that the reply gives the error in one line, and quotes only the beginning of a long value.
 func TestHistoryBadSince(t *testing.T) {
 	handler := historyHandler(t, history.New())
 	answer := httptest.NewRecorder()
@@ -93,7 +93,7 @@ func TestHistoryBadSince(t *testing.T) {
 	}
 }
 
-// TestHistoryIsCompressed for clients that accept gzip, and only for them.
+// TestHistoryIsCompressed checks that the history is compressed only for clients that accept gzip.
 func TestHistoryIsCompressed(t *testing.T) {
 	past := &fixedHistory{page: history.Page{Changes: make([]history.Change, 1000)}}
 	whole, err := json.Marshal(past.page)
@@ -130,7 +130,7 @@ func TestHistoryIsCompressed(t *testing.T) {
 	}
 }
 
-// wantHistory checks an answer that is whole, compressed or not.
+// wantHistory checks a complete reply, compressed or not.
 func wantHistory(t *testing.T, what string, answer *http.Response, body, whole []byte, zipped bool) {
 	t.Helper()
 	if vary := answer.Header.Get("Vary"); vary != "Accept-Encoding" {
@@ -146,7 +146,7 @@ func wantHistory(t *testing.T, what string, answer *http.Response, body, whole [
 	switch length := answer.ContentLength; {
 	case !zipped && length != int64(len(whole)):
 		t.Errorf("%s: the length is %d, want %d", what, length, len(whole))
-	case zipped && length >= int64(len(whole)): // it may be unknown
+	case zipped && length >= int64(len(whole)): // the length may be unknown
 		t.Errorf("%s: the length is %d, that of the whole %d", what, length, len(whole))
 	}
 	if answer.Request.Method == http.MethodHead {

@@ -16,9 +16,9 @@ import (
 
 const meterName = "github.com/signal-sidecar/signal-sidecar/rest"
 
-// durationBoundaries are in seconds: an idle machine replies faster than the first, and load balancers begin to give up
-// above the last. Each boundary adds a series to every kind of request, and the number of series is bounded
-// (docs/metrics.md).
+// durationBoundaries are in seconds. The first is above the duration of a reply on an idle machine. Above the last,
+// load balancers begin to give up. Each boundary adds a series to every kind of request, and the number of series is
+// bounded (docs/metrics.md).
 var durationBoundaries = []float64{.001, .01, .1, 1}
 
 // knownMethods are those of RFC 9110, and PATCH (RFC 5789). The semantic conventions call any other _OTHER.

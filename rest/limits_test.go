@@ -15,7 +15,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// TestHugeHeaders are refused, and the server goes on.
+// TestHugeHeaders checks that huge headers are refused, and that the server continues.
 func TestHugeHeaders(t *testing.T) {
 	r := startServer(t, setup{})
 	if got := r.ask(t, "GET", "/health", "X-Big: "+strings.Repeat("x", 12<<10)).code; got != 200 {
@@ -39,7 +39,7 @@ func TestHugeHeaders(t *testing.T) {
 	}
 }
 
-// TestSlowHeaders: who does not come to the end of the headers is disconnected.
+// TestSlowHeaders checks that a client that does not finish its headers is disconnected.
 func TestSlowHeaders(t *testing.T) {
 	r := startServer(t, setup{change: func(s *Server) { s.http.ReadTimeout = 100 * time.Millisecond }})
 	conn := r.dial(t)
@@ -69,7 +69,7 @@ func TestSlowHeaders(t *testing.T) {
 	}
 }
 
-// TestLimitsByDefault fixes the bounds that are in force outside the tests.
+// TestLimitsByDefault checks the limits that apply outside of tests.
 func TestLimitsByDefault(t *testing.T) {
 	h := startServer(t, setup{}).http
 	if h.ReadTimeout != 5*time.Second || h.WriteTimeout != 30*time.Second || h.IdleTimeout != 90*time.Second ||
@@ -79,13 +79,13 @@ func TestLimitsByDefault(t *testing.T) {
 	}
 }
 
-// TestPanicInGatherer: the scrape fails and is logged; everything else goes on.
+// TestPanicInGatherer checks that the scrape fails and is logged, and that everything else continues.
 func TestPanicInGatherer(t *testing.T) {
 	r := startServer(t, setup{gatherer: prometheus.GathererFunc(func() ([]*dto.MetricFamily,
 		error) {
 		panic("broken gauge")
 	})})
-	for range 20 { // more than may gather at a time
+	for range 20 { // more than may gather at once
 		if got := r.ask(t, "GET", "/metrics").code; got != 500 {
 			t.Errorf("/metrics answers %d", got)
 		}
@@ -105,7 +105,7 @@ type brokenCollector struct{}
 func (brokenCollector) Describe(chan<- *prometheus.Desc) {}
 func (brokenCollector) Collect(chan<- prometheus.Metric) { panic("broken collector") }
 
-// TestBrokenCollector: one that fails or panics hides none of the others.
+// TestBrokenCollector checks that a collector that fails or panics does not hide the metrics of the others.
 func TestBrokenCollector(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	well := prometheus.NewGauge(prometheus.GaugeOpts{Name: "well", Help: "Is shown."})

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// askOn sends a request for /health on a connection and returns an error unless it is answered within the time.
+// askOn requests /health on a connection. It returns an error unless the reply comes within the time.
 func askOn(conn net.Conn, within time.Duration) error {
 	if err := conn.SetDeadline(time.Now().Add(within)); err != nil {
 		return err
@@ -35,7 +35,7 @@ func readAnswer(conn net.Conn) error {
 	return nil
 }
 
-// addresses are where the server listens.
+// addresses returns the addresses on which the server listens.
 func (r *runningServer) addresses() (all []string) {
 	for _, l := range r.listeners {
 		all = append(all, l.Addr().String())
@@ -53,7 +53,7 @@ func dialTo(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-// TestListenersShareOneHandler: what one listener is asked for is counted with what the other is.
+// TestListenersShareOneHandler checks that requests to all listeners count in the same metrics.
 func TestListenersShareOneHandler(t *testing.T) {
 	r := startServer(t, setup{second: true})
 	for _, address := range r.addresses() {
@@ -66,8 +66,8 @@ func TestListenersShareOneHandler(t *testing.T) {
 	r.wantHealthChecks(t, 2, 2)
 }
 
-// TestConnectionsAreLimited on each listener: a connection over the limit waits until another one ends, and the other
-// listener goes on.
+// TestConnectionsAreLimited checks the limit on each listener: a connection over the limit waits until another one
+// ends, and the other listener continues.
 func TestConnectionsAreLimited(t *testing.T) {
 	r := startServer(t, setup{second: true, openFiles: 8}) // 2 connections each
 	first, second := r.addresses()[0], r.addresses()[1]
@@ -95,7 +95,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 	}
 }
 
-// TestRunEndsWithConnectionsThatWait: those over the limit are closed at the end, and do not hold it up.
+// TestRunEndsWithConnectionsThatWait checks that connections over the limit are closed at the end, and do not delay it.
 func TestRunEndsWithConnectionsThatWait(t *testing.T) {
 	r := startServer(t, setup{second: true, openFiles: 2}) // 1 connection each
 	served := dialTo(t, r.addresses()[0])
@@ -117,7 +117,7 @@ func TestRunEndsWithConnectionsThatWait(t *testing.T) {
 	}
 }
 
-// TestOneListenerFails: then the server ends as a whole, with the reason.
+// TestOneListenerFails checks that the whole server then ends, and returns the reason.
 func TestOneListenerFails(t *testing.T) {
 	for i := range 2 {
 		r := startServer(t, setup{second: true})

@@ -23,16 +23,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bound is how long a test waits for what must happen; none takes as long unless it fails.
+// bound limits every wait of a test. A wait takes this long only if it fails.
 const bound = 20 * time.Second
 
-// setup is what a test may change of a server before it runs.
+// setup is what a test can change of a server before it runs.
 type setup struct {
 	census    bool
 	noMetrics bool
-	gatherer  prometheus.Gatherer // in place of the real one
+	gatherer  prometheus.Gatherer // replaces the real one
 	page      PageOptions
-	past      History // in place of the real one
+	past      History // replaces the real one
 	second    bool    // a second listener
 	openFiles uint64
 	change    func(*Server)
@@ -116,11 +116,11 @@ func (r *runningServer) run(t testing.TB) {
 	r.stop, r.ended = testbed.Background(r.Run, bound)
 }
 
-// reply is a complete answer.
+// reply is a complete reply.
 type reply struct {
 	code   int
 	header http.Header
-	length int64 // as the header tells it, -1 where it does not
+	length int64 // of the header, -1 without it
 	body   string
 }
 
@@ -148,7 +148,7 @@ func (r *runningServer) ask(t testing.TB, method, path string, headers ...string
 	return reply{answer.StatusCode, answer.Header, answer.ContentLength, string(body)}
 }
 
-// dial connects; what is not over within the bound fails.
+// dial connects to the server. The connection's deadline is the bound.
 func (r *runningServer) dial(t testing.TB) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(r.origin, "http://"))
@@ -162,7 +162,7 @@ func (r *runningServer) dial(t testing.TB) net.Conn {
 	return conn
 }
 
-// fixedHistory is a History that a test makes up.
+// fixedHistory is a History with fixed contents.
 type fixedHistory struct {
 	page    history.Page
 	since   time.Time // the last argument of Since
@@ -178,10 +178,10 @@ func (h *fixedHistory) Since(t time.Time) history.Page {
 func (h *fixedHistory) Samples() []history.Sample { return h.samples }
 func (h *fixedHistory) Changes() []history.Change { return h.changes }
 
-// node is a real monitor that is shown a node; what it was shown last stays.
+// node is a real monitor with a simulated node. An observation stays until the next one of its kind.
 type node struct{ *health.Monitor }
 
-// observedAt is when everything was observed, in a zone that is not UTC.
+// observedAt is the time of all observations, in a zone that is not UTC.
 var observedAt = time.Date(2026, 1, 2, 5, 4, 5, 678_900_000, time.FixedZone("", 2*60*60))
 
 func newNode(census bool, listeners ...health.Listener) *node {

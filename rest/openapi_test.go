@@ -63,8 +63,8 @@ var compiledDescription = sync.OnceValues(func() (*description, error) {
 	return d, err
 })
 
-// check compares an answer with its description: code, headers, content type and body. What is not described must be
-// 404.
+// check compares a reply with its description: code, headers, content type and body. A path that is not described must
+// get a 404.
 func (d *description) check(t *testing.T, method, path string, r reply) {
 	t.Helper()
 	path, _, _ = strings.Cut(path, "?")
@@ -116,7 +116,7 @@ func (d *description) check(t *testing.T, method, path string, r reply) {
 	d.validate(t, at+pointer("content", contentType, "schema")[1:], body)
 }
 
-// validate checks a value against the schema that stands somewhere in the description.
+// validate checks a value against the schema at a place in the description.
 func (d *description) validate(t *testing.T, at string, value any) {
 	t.Helper()
 	schema, err := d.compiler.Compile(descriptionName + at)
@@ -128,7 +128,7 @@ func (d *description) validate(t *testing.T, at string, value any) {
 	}
 }
 
-// pointer is a JSON pointer, as the fragment of a URL.
+// pointer returns a JSON pointer as the fragment of a URL.
 func pointer(names ...string) string {
 	var b strings.Builder
 	b.WriteString("#")
@@ -138,16 +138,16 @@ func pointer(names ...string) string {
 	return b.String()
 }
 
-// TestEveryAnswerIsDescribed has every path answer in every state, with the census and without it. In the end, every
-// answer that is described must have been given.
+// TestEveryAnswerIsDescribed checks the reply of every path in every state, with and without the census. At the end, it
+// checks that every described reply has occurred.
 func TestEveryAnswerIsDescribed(t *testing.T) {
 	d := readDescription(t)
 	given := map[string]bool{}
-	crowded := startServer(t, setup{}) // where everybody listens who may
+	crowded := startServer(t, setup{}) // its maximum number of streams is opened below
 	ask := func(r *runningServer, path string, headers ...string) {
 		for _, method := range []string{"GET", "HEAD"} {
 			if path == eventsPath && method == "GET" && r != crowded {
-				continue // it would not end; HEAD has the same headers
+				continue // the stream would not end; HEAD has the same headers
 			}
 			reply := r.ask(t, method, path, headers...)
 			d.check(t, method, path, reply)
@@ -172,7 +172,8 @@ func TestEveryAnswerIsDescribed(t *testing.T) {
 		}
 		ask(r, "/signal/history?since=yesterday")
 		ask(r, "/metrics", "Accept: application/openmetrics-text; version=1.0.0")
-		ask(r, "/metrics", "Accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
+		ask(r, "/metrics",
+			"Accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
 	}
 	ask(startServer(t, setup{noMetrics: true}), "/metrics")
 	failing := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return nil, errors.New("nothing at all") })
@@ -195,7 +196,7 @@ func TestEveryAnswerIsDescribed(t *testing.T) {
 	}
 }
 
-// askWhileFull calls ask while as many scrapes are under way as there may be.
+// askWhileFull calls ask while the maximum number of scrapes is in progress.
 func askWhileFull(t *testing.T, ask func(*runningServer)) {
 	entered, release := make(chan struct{}, maxScrapes), make(chan struct{})
 	r := startServer(t, setup{gatherer: prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
@@ -221,7 +222,7 @@ func askWhileFull(t *testing.T, ask func(*runningServer)) {
 	scrapes.Wait()
 }
 
-// TestEveryRouteIsDescribed, and every described path is a route.
+// TestEveryRouteIsDescribed checks that every route is described, and that every described path is a route.
 func TestEveryRouteIsDescribed(t *testing.T) {
 	handler, err := newHandler(Options{
 		Source: newNode(true), Gatherer: prometheus.NewRegistry(), Census: true, History: history.New(),
@@ -247,7 +248,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	}
 }
 
-// TestDescribedWords: the closed sets of words are those of the rules.
+// TestDescribedWords checks that the closed sets of words are the same as those of the rules.
 func TestDescribedWords(t *testing.T) {
 	var read struct {
 		Components struct {

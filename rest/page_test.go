@@ -13,7 +13,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
-// elements returns the elements of a page, as a browser understands it.
+// elements returns the elements of a page, as a browser parses it.
 func elements(t *testing.T, page string) []*html.Node {
 	t.Helper()
 	root, err := html.Parse(strings.NewReader(page))
@@ -29,7 +29,8 @@ func elements(t *testing.T, page string) []*html.Node {
 	return all
 }
 
-// wantNothingInline looks for what the Content-Security-Policy forbids, and for elements that no template of ours has.
+// wantNothingInline checks that a page has nothing that the Content-Security-Policy forbids, and no element that no
+// template has.
 func wantNothingInline(t *testing.T, page string) {
 	t.Helper()
 	for _, e := range elements(t, page) {
@@ -44,7 +45,7 @@ func wantNothingInline(t *testing.T, page string) {
 	}
 }
 
-// TestPageLoadsOnlyItself: everything that the page refers to is this server's, and nothing in it is what the
+// TestPageLoadsOnlyItself checks that the page refers only to this server, and has nothing that the
 // Content-Security-Policy forbids.
 func TestPageLoadsOnlyItself(t *testing.T) {
 	r := startServer(t, setup{})
@@ -72,7 +73,7 @@ func TestPageLoadsOnlyItself(t *testing.T) {
 	}
 }
 
-// TestAssets: browsers may keep assets, because their names change with their contents.
+// TestAssets checks that browsers may keep assets. Their names change with their contents.
 func TestAssets(t *testing.T) {
 	r := startServer(t, setup{})
 	all := loadAssets()
@@ -107,10 +108,10 @@ func TestAssets(t *testing.T) {
 	}
 }
 
-// hostile is what no place of the page may pass on as it is.
+// hostile is a text that must be escaped everywhere on the page.
 const hostile = "</section><script>alert(1)</script>\"'><img src=x onerror=alert(1)>\r\n\r\nevent: page\rdata: gone\n\n&lt;"
 
-// TestHostileText: text from services, files and headers is escaped on the page and in its events.
+// TestHostileText checks that text from services, files and headers is escaped on the page and in its events.
 func TestHostileText(t *testing.T) {
 	id := strings.Repeat("a", 32)
 	r := startServer(t, setup{census: true, page: PageOptions{
@@ -136,7 +137,7 @@ func TestHostileText(t *testing.T) {
 			t.Errorf("%d: what was observed is not shown", i)
 		}
 		s := r.openStream(t)
-		s.next(t) // clock
+		s.next(t) // the clock event
 		if e := s.next(t); e.name != "page" || strings.Contains(e.data, "<script") || !strings.Contains(e.data,
 			`<section id="changes">`) {
 			t.Errorf("%d: the event is %s: %s", i, e.name, e.data)
@@ -145,7 +146,7 @@ func TestHostileText(t *testing.T) {
 	}
 }
 
-// TestLongText: the page shows the beginning of what a service answered, not 64 KiB of it.
+// TestLongText checks that the page shows the beginning of a service's reply, not 64 KiB of it.
 func TestLongText(t *testing.T) {
 	r := startServer(t, setup{})
 	r.node.enter(t, "up")
@@ -156,13 +157,15 @@ func TestLongText(t *testing.T) {
 	}
 }
 
-// TestTraceLinks: with TRACE_URL_TEMPLATE a change links to its trace, without it the trace is named.
+// TestTraceLinks checks that a change links to its trace with TRACE_URL_TEMPLATE, and only names the trace without it.
 func TestTraceLinks(t *testing.T) {
 	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
 	for template, want := range map[string]string{
 		"": `<code title="` + id + `">4bf92f35</code>`,
-		"http://localhost:16686/trace/{trace_id}":              `<a href="http://localhost:16686/trace/` + id + `" rel="noreferrer" title="` + id + `">4bf92f35</a>`,
-		"https://g/explore?a=%7B%22{trace_id}%22&b={trace_id}": `<a href="https://g/explore?a=%7B%22` + id + `%22&amp;b=` + id + `" `,
+		"http://localhost:16686/trace/{trace_id}": `<a href="http://localhost:16686/trace/` + id +
+			`" rel="noreferrer" title="` + id + `">4bf92f35</a>`,
+		"https://g/explore?a=%7B%22{trace_id}%22&b={trace_id}": `<a href="https://g/explore?a=%7B%22` + id + `%22&amp;b=` +
+			id + `" `,
 	} {
 		now := health.Time(time.Now())
 		changes := []history.Change{{At: now, To: "up ready 100%", State: "ready", TraceID: id}, {At: now,
@@ -178,7 +181,7 @@ func TestTraceLinks(t *testing.T) {
 	}
 }
 
-// TestCountdown: the deadline and the time on the page are of the same clock, the server's.
+// TestCountdown checks that the deadline and the time on the page are from the same clock, the server's.
 func TestCountdown(t *testing.T) {
 	r := startServer(t, setup{})
 	began := time.Now()
@@ -207,7 +210,7 @@ func TestCountdown(t *testing.T) {
 	}
 }
 
-// TestRenderedOnce: the same snapshot is rendered once, for pages and streams alike.
+// TestRenderedOnce checks that a snapshot is rendered once for all pages and streams.
 func TestRenderedOnce(t *testing.T) {
 	n := newNode(false)
 	p := &page{source: n, history: history.New()}
@@ -226,7 +229,7 @@ func TestRenderedOnce(t *testing.T) {
 	}
 }
 
-// TestPageIsMeasuredByRoute: whatever is asked for below /assets/ is one route.
+// TestPageIsMeasuredByRoute checks that all requests below /assets/ count as one route.
 func TestPageIsMeasuredByRoute(t *testing.T) {
 	r := startServer(t, setup{})
 	r.ask(t, "GET", "/")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestReportsAreConsistentWhileTheNodeChanges: each reply is of one snapshot, its status code included.
+// TestReportsAreConsistentWhileTheNodeChanges checks that each reply, with its status code, is of one snapshot.
 func TestReportsAreConsistentWhileTheNodeChanges(t *testing.T) {
 	r := startServer(t, setup{})
 	r.node.enter(t, "up")

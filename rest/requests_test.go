@@ -37,7 +37,7 @@ func labels(m *dto.Metric) map[string]string {
 	return all
 }
 
-// wantHealthChecks compares signal_health_check and signal_unhealthy_check.
+// wantHealthChecks checks the values of signal_health_check and signal_unhealthy_check.
 func (r *runningServer) wantHealthChecks(t *testing.T, checks, unhealthy float64) {
 	t.Helper()
 	families := r.scrape(t)
@@ -51,8 +51,8 @@ func (r *runningServer) wantHealthChecks(t *testing.T, checks, unhealthy float64
 	}
 }
 
-// TestHealthChecksAreCounted: requests to the health endpoint, and those of them that were answered unhealthy; shown
-// from the start, so that a rate has a beginning.
+// TestHealthChecksAreCounted checks the counters of requests to the health endpoint and of those with an unhealthy
+// reply. They are exported from the start, so that a rate includes the first request.
 func TestHealthChecksAreCounted(t *testing.T) {
 	r := startServer(t, setup{})
 	r.wantHealthChecks(t, 0, 0)
@@ -67,13 +67,14 @@ func TestHealthChecksAreCounted(t *testing.T) {
 	r.ask(t, "GET", "/signal/health")
 	r.ask(t, "HEAD", "/about/health")
 	r.wantHealthChecks(t, 6, 3)
-	r.ask(t, "GET", "/health") // the sidecar's own
+	r.ask(t, "GET", "/health") // about the sidecar itself
 	r.ask(t, "GET", "/signal/report")
 	r.ask(t, "POST", "/signal/health")
 	r.wantHealthChecks(t, 6, 3)
 }
 
-// TestRequestsAreMeasured by method, route template and status, as the semantic conventions have it.
+// TestRequestsAreMeasured checks that requests are measured by method, route template and status, as the semantic
+// conventions define.
 func TestRequestsAreMeasured(t *testing.T) {
 	r := startServer(t, setup{})
 	r.node.enter(t, "up")
@@ -103,7 +104,7 @@ func TestRequestsAreMeasured(t *testing.T) {
 	}
 }
 
-// TestDurationBuckets: the histogram distinguishes durations of a millisecond and of a second.
+// TestDurationBuckets checks that the histogram distinguishes durations of a millisecond and of a second.
 func TestDurationBuckets(t *testing.T) {
 	took := []time.Duration{300 * time.Microsecond, 3 * time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond,
 		3 * time.Second}
@@ -134,7 +135,7 @@ func TestDurationBuckets(t *testing.T) {
 	t.Error("there is no such metric")
 }
 
-// TestRequestLabelsAreBounded: whatever strangers ask for, the number of series ends.
+// TestRequestLabelsAreBounded checks that the number of series is bounded, whatever clients request.
 func TestRequestLabelsAreBounded(t *testing.T) {
 	r := startServer(t, setup{census: true})
 	methods := slices.DeleteFunc(slices.Clone(knownMethods), func(m string) bool { return m == http.MethodConnect })
@@ -148,7 +149,7 @@ func TestRequestLabelsAreBounded(t *testing.T) {
 		r.ask(t, methods[i%len(methods)], "/random/"+n)
 	}
 	series := r.scrape(t)["http_server_request_duration_seconds"].GetMetric()
-	// 404 of each method and of _OTHER; 405 of the same but GET and HEAD; 500 of GET and HEAD.
+	// 404 for each method and _OTHER; 405 for the same without GET and HEAD; 500 for GET and HEAD.
 	if want := (len(methods) + 1) + (len(methods) + 1 - 2) + 2; len(series) != want {
 		t.Errorf("%d series, want %d: %v", len(series), want, series)
 	}

@@ -46,7 +46,7 @@ type History interface {
 	Changes() []history.Change
 }
 
-// Options is what the server needs.
+// Options are what the server needs.
 type Options struct {
 	// Listeners are where the server accepts connections. All serve the same routes; each may have an equal share of the
 	// connections, so that clients of one port cannot use up those of another.

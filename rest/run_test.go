@@ -13,7 +13,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// heldGatherer gathers only when it is let go.
+// heldGatherer gathers only after it is released.
 type heldGatherer struct{ asked, release chan struct{} }
 
 func newHeldGatherer() *heldGatherer {
@@ -44,7 +44,7 @@ func (r *runningServer) scrapeLater(g *heldGatherer) <-chan error {
 	return done
 }
 
-// TestRunLetsRequestsFinish: at the end of the context the port is closed, and requests in flight finish.
+// TestRunLetsRequestsFinish checks that the end of the context closes the port, and that requests in flight finish.
 func TestRunLetsRequestsFinish(t *testing.T) {
 	g := newHeldGatherer()
 	r := startServer(t, setup{gatherer: g})
@@ -67,7 +67,7 @@ func TestRunLetsRequestsFinish(t *testing.T) {
 	}
 }
 
-// TestRunEndsBounded: a request that does not finish delays the shutdown by at most a second.
+// TestRunEndsBounded checks that a request that does not finish delays the shutdown by at most a second.
 func TestRunEndsBounded(t *testing.T) {
 	g := newHeldGatherer()
 	r := startServer(t, setup{gatherer: g})
@@ -85,7 +85,7 @@ func TestRunEndsBounded(t *testing.T) {
 	close(g.release)
 }
 
-// TestRunClosesIdleConnections: keep-alive connections do not hold up the shutdown.
+// TestRunClosesIdleConnections checks that keep-alive connections do not delay the shutdown.
 func TestRunClosesIdleConnections(t *testing.T) {
 	r := startServer(t, setup{})
 	conn := r.dial(t)
@@ -103,7 +103,7 @@ func TestRunClosesIdleConnections(t *testing.T) {
 	}
 }
 
-// TestRunReturnsWhyTheListenerFailed: Run returns the error, and no open connection is served any more.
+// TestRunReturnsWhyTheListenerFailed checks that Run returns the error, and that no open connection is served any more.
 func TestRunReturnsWhyTheListenerFailed(t *testing.T) {
 	r := startServer(t, setup{})
 	conn := r.dial(t)

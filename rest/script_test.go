@@ -12,14 +12,14 @@ import (
 // TestScripts runs testdata/*.txt: each line sends a request, or checks the last reply.
 //
 //	set CENSUS_POLL | set METRICS=false    at the beginning
-//	state NAME                             what the node is shown: see states
+//	state NAME                             the observations of the node: see states
 //	send NAME: VALUE                       a header of the next request
 //	METHOD PATH
-//	code N                                 its status
-//	header NAME: VALUE                     a header, all of it; "header NAME:" for one that is not there
+//	code N                                 the status code of the last reply
+//	header NAME: VALUE                     the whole value of a header; "header NAME:" if it must be missing
 //	body is TEXT | body contains TEXT | body lacks TEXT
-//	body is JSON                           then the JSON, indented; its keys, their order and all values count
-//	HEAD agrees                            HEAD of the same: same status, headers and length, and no body
+//	body is JSON                           followed by the JSON, indented; keys, their order and values must match
+//	HEAD agrees                            a HEAD request gets the same status, headers and length, and no body
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -142,7 +142,7 @@ func (s *script) wantBody(t *testing.T, want string) {
 	}
 }
 
-// wantJSON compares with the indented lines that follow; white space between tokens does not count, all else does.
+// wantJSON compares with the indented lines that follow; only white space between tokens may differ.
 func (s *script) wantJSON(t *testing.T) {
 	var literal strings.Builder
 	for s.next < len(s.lines) && strings.HasPrefix(s.lines[s.next], " ") {

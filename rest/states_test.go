@@ -14,7 +14,8 @@ var (
 	timedOut    = health.Answer{Failure: health.FailureTimeout, Detail: "timeout after 3s"}
 )
 
-// states are what a test script can say with "state …": what the node is shown, on top of what it was shown before.
+// states are the states that a test script can set with "state …". Each is a list of observations, added to the earlier
+// ones.
 var states = map[string][]health.Observation{
 	"none":           {},
 	"jicofo known":   {jicofo("OK", answered200, answered200)},
@@ -55,7 +56,7 @@ func census(rooms string, participants, squared float64) health.Observation {
 	}}
 }
 
-// enter shows the node a state.
+// enter makes the observations of a state.
 func (n *node) enter(t testing.TB, state string) {
 	t.Helper()
 	parts, ok := states[state]

@@ -12,7 +12,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
-// TestTolerated: a service that is tolerated shows on the page, and the explanation of it is as described.
+// TestTolerated checks that the page shows a tolerated service, and that its explanation fits the description.
 func TestTolerated(t *testing.T) {
 	n := &node{health.NewMonitor(health.Config{
 		ParticipantMax: 5000, DrainGraceScope: health.ScopeJicofo, UnreachableTolerance: 2 * time.Second,

@@ -10,18 +10,18 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
-// The kinds of verdict that the page distinguishes, by colour and by word.
+// The kinds of verdict that the page distinguishes, by colour and by heading.
 const (
 	kindNone    = "none" // before the first verdict
 	kindUp      = "up"
 	kindDrain   = "drain"
 	kindMaint   = "maint"
 	kindDown    = "down"
-	kindDamped  = "damped" // down although healthy again, by flap mitigation
+	kindDamped  = "damped" // down although healthy again, because of flap mitigation
 	kindUnknown = "unknown"
 )
 
-// kindNames are the words of the timeline.
+// kindNames are the names of the kinds in the timeline.
 var kindNames = map[string]string{
 	kindNone: "no verdict", kindUp: "up", kindDrain: "drain", kindMaint: "maint", kindDown: "down", kindDamped: "damped",
 	kindUnknown: "unknown",
@@ -35,7 +35,8 @@ var wordKinds = map[health.Word]string{
 
 // headings are the heading for each kind of verdict, and what it means for users.
 var headings = map[string][2]string{
-	kindNone:    {"No verdict yet", "jicofo, prosody or the status file has not been probed yet. HAProxy keeps the state it has."},
+	kindNone: {"No verdict yet",
+		"jicofo, prosody or the status file has not been probed yet. HAProxy keeps the state it has."},
 	kindUp:      {"Up", "HAProxy sends users here."},
 	kindDrain:   {"Draining", "HAProxy sends no new conferences here. Conferences on this node continue."},
 	kindMaint:   {"Maintenance", "HAProxy sends no users here."},
@@ -44,7 +45,7 @@ var headings = map[string][2]string{
 	kindUnknown: {"Up, status unknown", "The status file holds no known word, so the reply to HAProxy is drain."},
 }
 
-// nexts are the names of the verdict that follows.
+// nexts are the names of the verdict that follows, by its kind.
 var nexts = map[string]string{
 	kindUp: "Up", kindDrain: "Draining", kindMaint: "Maintenance", kindDown: "Down", kindDamped: "Down",
 	kindUnknown: "Up, status unknown",

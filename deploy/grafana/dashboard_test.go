@@ -1,5 +1,5 @@
-// Package grafana_test checks the dashboards and their provisioning. That each query has an answer is tested where a
-// sidecar runs: cmd/signal-sidecar/dashboard_test.go.
+// Package grafana_test checks the dashboards and their provisioning. cmd/signal-sidecar/dashboard_test.go runs a
+// sidecar and checks that each query has a result.
 package grafana_test
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// dashboard is what matters here of Grafana's JSON.
+// dashboard holds the fields of Grafana's JSON that matter here.
 type dashboard struct {
 	UID, Title    string
 	SchemaVersion int
@@ -50,7 +50,7 @@ type annotation struct {
 	Datasource source
 }
 
-// each runs the test on every dashboard.
+// each runs the test for every dashboard.
 func each(t *testing.T, test func(t *testing.T, d dashboard)) {
 	t.Helper()
 	paths, err := filepath.Glob("dashboards/*.json")
@@ -76,7 +76,8 @@ func TestDashboard(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d dashboard) {
 		if d.UID == "" || d.Title == "" || d.SchemaVersion < 39 || len(d.Panels) == 0 || len(d.Links) == 0 {
-			t.Errorf("uid %q, title %q, schema %d, %d panels, %d links", d.UID, d.Title, d.SchemaVersion, len(d.Panels), len(d.Links))
+			t.Errorf("uid %q, title %q, schema %d, %d panels, %d links", d.UID, d.Title, d.SchemaVersion, len(d.Panels),
+				len(d.Links))
 		}
 		exemplars := 0
 		ids, titles := map[int]bool{}, map[string]bool{}
@@ -103,11 +104,12 @@ func TestDashboard(t *testing.T) {
 
 var theSource = source{"prometheus", "${datasource}"}
 
-// check looks at what is said and asked in a panel.
+// check checks the texts and the queries of a panel.
 func (p panel) check(t *testing.T) {
 	t.Helper()
 	if p.Description == "" || p.FieldConfig.Defaults.Unit == "" || p.Datasource != theSource || len(p.Targets) == 0 {
-		t.Errorf("panel %q: description %q, unit %q, data source %v, %d queries", p.Title, p.Description, p.FieldConfig.Defaults.Unit, p.Datasource, len(p.Targets))
+		t.Errorf("panel %q: description %q, unit %q, data source %v, %d queries", p.Title, p.Description,
+			p.FieldConfig.Defaults.Unit, p.Datasource, len(p.Targets))
 	}
 	refs := map[string]bool{}
 	for _, q := range p.Targets {
@@ -121,8 +123,8 @@ func (p panel) check(t *testing.T) {
 
 var selector = regexp.MustCompile(`[A-Za-z_:]+\{[^}]*\}`)
 
-// selected checks that what is asked for follows the variables: every selector has the environment's, and the shard's in
-// the label that holds it.
+// selected checks that an expression uses the variables: every selector has that of the environment, and that of the
+// shard in the label that holds the shard.
 func selected(t *testing.T, title, expression string) {
 	t.Helper()
 	all := selector.FindAllString(expression, -1)
@@ -140,7 +142,7 @@ func selected(t *testing.T, title, expression string) {
 	}
 }
 
-// TestPanelsDoNotOverlap lays the panels out on the grid, which is 24 columns wide.
+// TestPanelsDoNotOverlap checks that the panels do not overlap on the grid, which is 24 columns wide.
 func TestPanelsDoNotOverlap(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d dashboard) {
@@ -169,10 +171,12 @@ func TestVariables(t *testing.T) {
 		for _, v := range d.Templating.List {
 			kinds[v.Name] = v.Type
 			if v.Type == "query" && (!v.IncludeAll || v.AllValue != ".*") {
-				t.Errorf("variable %s: all is %t %q, want one that matches also what has no such label", v.Name, v.IncludeAll, v.AllValue)
+				t.Errorf("variable %s: all is %t %q, want one that matches also what has no such label", v.Name, v.IncludeAll,
+					v.AllValue)
 			}
 		}
-		for name, kind := range map[string]string{"datasource": "datasource", "environment": "query", "region": "query", "shard": "query"} {
+		for name, kind := range map[string]string{"datasource": "datasource", "environment": "query", "region": "query",
+			"shard": "query"} {
 			if kinds[name] != kind {
 				t.Errorf("variable %s is a %q, want a %s", name, kinds[name], kind)
 			}
@@ -188,7 +192,7 @@ func TestVariables(t *testing.T) {
 	})
 }
 
-// TestProvisioning checks that the data sources know each other, and that Prometheus leads to Jaeger.
+// TestProvisioning checks that the data sources refer to each other, and that Prometheus links to Jaeger.
 func TestProvisioning(t *testing.T) {
 	t.Parallel()
 	var sources struct {
@@ -229,7 +233,8 @@ func TestProvisioning(t *testing.T) {
 		}
 	}
 	read(t, "provisioning/dashboards/dashboards.yml", &dashboards)
-	if dashboards.APIVersion != 1 || len(dashboards.Providers) != 1 || dashboards.Providers[0].Type != "file" || !strings.HasPrefix(dashboards.Providers[0].Options.Path, "/") {
+	if dashboards.APIVersion != 1 || len(dashboards.Providers) != 1 || dashboards.Providers[0].Type != "file" ||
+		!strings.HasPrefix(dashboards.Providers[0].Options.Path, "/") {
 		t.Errorf("dashboards: %+v", dashboards)
 	}
 }

@@ -1,5 +1,5 @@
-// Package prometheus_test checks what operators copy from this folder: the scrape configuration, the rules, their tests,
-// and the runbook that they lead to.
+// Package prometheus_test checks the files of this folder that operators copy: the scrape configuration, the rules and
+// their tests. It also checks the runbook to which the alerts link.
 package prometheus_test
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// runbookURL is where the sections of docs/runbook.md are to be read.
+// runbookURL is the address of docs/runbook.md; the name of a section follows.
 const runbookURL = "https://github.com/signal-sidecar/signal-sidecar/blob/main/docs/runbook.md#"
 
 // rule is a recording rule (Record) or an alert (Alert).
@@ -28,7 +28,7 @@ type rule struct {
 	Labels, Annotations map[string]string
 }
 
-// rules are those of all files in rules/.
+// rules returns the rules of all files in rules/.
 func rules(t *testing.T) (all []rule) {
 	t.Helper()
 	for _, path := range glob(t, "rules/*.yml") {
@@ -70,7 +70,7 @@ func contents(t *testing.T, path string) string {
 	return string(content)
 }
 
-// promtool runs the tool of the real Prometheus.
+// promtool runs promtool of the real Prometheus.
 func promtool(t *testing.T, arguments ...string) {
 	t.Helper()
 	path := testbed.Component(t, "promtool")
@@ -92,7 +92,7 @@ func TestPromtool(t *testing.T) {
 	}
 }
 
-// ruleTests are the files of promtool test rules, as far as they matter here.
+// ruleTests returns the files of promtool test rules. It reads only the fields that matter here.
 func ruleTests(t *testing.T) (all []ruleTest) {
 	t.Helper()
 	for _, path := range glob(t, "tests/*.yml") {
@@ -112,8 +112,8 @@ type ruleTest struct {
 	Expressions []struct{ Expr string } `yaml:"promql_expr_test"`
 }
 
-// TestEveryAlertIsTested looks for a test of each alert in which it is quiet, fires and resolves, in this order;
-// promtool checks that it does.
+// TestEveryAlertIsTested checks that each alert has a test in which it is quiet, fires and resolves, in this order.
+// promtool runs the tests.
 func TestEveryAlertIsTested(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
@@ -144,7 +144,7 @@ func TestEveryAlertIsTested(t *testing.T) {
 	}
 }
 
-// TestEveryRecordingIsTested looks for an expression test that names each recorded series.
+// TestEveryRecordingIsTested checks that each recorded series occurs in an expression test.
 func TestEveryRecordingIsTested(t *testing.T) {
 	t.Parallel()
 	var tested strings.Builder
@@ -160,7 +160,7 @@ func TestEveryRecordingIsTested(t *testing.T) {
 	}
 }
 
-// TestAlertsAreComplete checks labels, annotations, and the runbook's sections, of which each has the same parts.
+// TestAlertsAreComplete checks labels, annotations, and the sections of the runbook, which all have the same parts.
 func TestAlertsAreComplete(t *testing.T) {
 	t.Parallel()
 	sections := map[string]string{}
@@ -196,7 +196,7 @@ func TestAlertsAreComplete(t *testing.T) {
 	}
 }
 
-// The names that may stand in an expression, once texts and label lists have been taken out.
+// These find the names in an expression, after strings and label lists are removed.
 var (
 	quoted     = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 	braces     = regexp.MustCompile(`\{[^}]*\}`)
@@ -205,25 +205,28 @@ var (
 	keywords   = []string{"and", "or", "unless", "bool", "offset"}
 )
 
-// metricsOf are the metrics that an expression names.
+// metricsOf returns the names of the metrics in an expression.
 func metricsOf(expression string) (names []string) {
-	for _, noise := range []*regexp.Regexp{quoted, braces, labelList, regexp.MustCompile(`\[[^]]*\]`), regexp.MustCompile(`\b[0-9][0-9a-z.]*`)} {
+	for _, noise := range []*regexp.Regexp{quoted, braces, labelList, regexp.MustCompile(`\[[^]]*\]`),
+		regexp.MustCompile(`\b[0-9][0-9a-z.]*`)} {
 		expression = noise.ReplaceAllString(expression, " ")
 	}
 	for _, word := range identifier.FindAllString(expression, -1) {
 		name := strings.TrimSpace(word)
-		if !strings.HasSuffix(name, "(") && !slices.Contains(keywords, name) && !regexp.MustCompile(`^(sum|min|max|count|avg)$`).MatchString(name) {
+		if !strings.HasSuffix(name, "(") && !slices.Contains(keywords, name) &&
+			!regexp.MustCompile(`^(sum|min|max|count|avg)$`).MatchString(name) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// TestMetricsExist holds the rules against docs/metrics.md, which is generated from a scrape with everything in it.
+// TestMetricsExist compares the rules with docs/metrics.md, which is generated from a scrape that has every metric.
 func TestMetricsExist(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{"up": true, "haproxy_server_status": true}
-	for _, row := range regexp.MustCompile(`(?m)^\| ([a-z_]+) \| (\w+) \|`).FindAllStringSubmatch(contents(t, "../../docs/metrics.md"), -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| ([a-z_]+) \| (\w+) \|`).FindAllStringSubmatch(
+		contents(t, "../../docs/metrics.md"), -1) {
 		known[row[1]] = true
 		if row[2] == "histogram" {
 			known[row[1]+"_bucket"], known[row[1]+"_sum"], known[row[1]+"_count"] = true, true, true
@@ -246,13 +249,14 @@ func TestMetricsExist(t *testing.T) {
 		}
 	}
 	for _, r := range rules(t) {
-		if strings.HasPrefix(r.Record, "shard:") && !used[r.Record] && r.Record != "shard:signal_probe_duration_seconds:p50_rate5m" {
+		if strings.HasPrefix(r.Record, "shard:") && !used[r.Record] &&
+			r.Record != "shard:signal_probe_duration_seconds:p50_rate5m" {
 			t.Errorf("%s is used by no rule", r.Record)
 		}
 	}
 }
 
-// TestLabelValuesExist checks that every code and status that a rule selects is one that the product knows.
+// TestLabelValuesExist checks that the product has every code and status that a rule selects.
 func TestLabelValuesExist(t *testing.T) {
 	t.Parallel()
 	values := map[string][]string{}
@@ -280,7 +284,7 @@ func TestLabelValuesExist(t *testing.T) {
 	}
 }
 
-// TestLabelsSurvive: rules tell shards apart by what every scrape gives, and keep that.
+// TestLabelsSurvive checks that the rules distinguish shards by labels that every scrape has, and keep these labels.
 func TestLabelsSurvive(t *testing.T) {
 	t.Parallel()
 	for _, r := range rules(t) {
@@ -293,7 +297,8 @@ func TestLabelsSurvive(t *testing.T) {
 	}
 }
 
-// TestTargetsAreLabelled: the rules need the labels on each sidecar, and HAProxy in the environment of its shards.
+// TestTargetsAreLabelled checks that each sidecar has the labels that the rules need, and that HAProxy has the
+// environment of its shards.
 func TestTargetsAreLabelled(t *testing.T) {
 	t.Parallel()
 	var config struct {
@@ -317,7 +322,8 @@ func TestTargetsAreLabelled(t *testing.T) {
 				continue
 			}
 			shard := static.Labels["shard"]
-			if len(static.Targets) != 1 || shard == "" || shards[shard] || static.Labels["environment"] == "" || static.Labels["region"] == "" {
+			if len(static.Targets) != 1 || shard == "" || shards[shard] || static.Labels["environment"] == "" ||
+				static.Labels["region"] == "" {
 				t.Errorf("targets %q with labels %v", static.Targets, static.Labels)
 			}
 			shards[shard] = true

@@ -11,7 +11,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// units makes a folder with the unit, its path to the binary replaced, and, if wanted, its drop-in.
+// units creates a folder with the unit, after the edit, and if wanted with its drop-in.
 func units(t *testing.T, edit *strings.Replacer, withDropIn bool) (unit string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -30,7 +30,8 @@ func analyze(t *testing.T, args ...string) (code int, out string) {
 	return cmd.ProcessState.ExitCode(), string(output)
 }
 
-// TestVerify has systemd read the unit, alone and with the drop-in, as strictly as it can; and shows that it would tell.
+// TestVerify makes systemd check the unit as strictly as it can, alone and with the drop-in. Broken units show that it
+// reports errors.
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	path := "/usr/bin/signal-sidecar"
@@ -58,7 +59,7 @@ func TestVerify(t *testing.T) {
 
 var score = regexp.MustCompile(`Overall exposure level for signal-sidecar\.service: ([0-9.]+) `)
 
-// TestSecurity holds the unit to its score, and the manual to the scores of the unit and of the drop-in.
+// TestSecurity checks the score of the unit, and that the manual has the scores of the unit and of the drop-in.
 func TestSecurity(t *testing.T) {
 	t.Parallel()
 	const threshold = "15" // 1.5
@@ -70,7 +71,8 @@ func TestSecurity(t *testing.T) {
 		{"unit", "scores `%`", false},
 		{"with drop-in", "the score is `%`", true},
 	} {
-		code, out := analyze(t, "security", "--no-pager", "--offline=true", "--threshold="+threshold, units(t, strings.NewReplacer(), tt.dropIn))
+		code, out := analyze(t, "security", "--no-pager", "--offline=true", "--threshold="+threshold,
+			units(t, strings.NewReplacer(), tt.dropIn))
 		found := score.FindStringSubmatch(out)
 		if found == nil {
 			t.Fatalf("%s: exit %d:\n%s", tt.name, code, out)

@@ -10,8 +10,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestEnvironmentFile starts a unit with each file of the table and compares its environment. The reader of
-// check-config --env-file is tested with the same table.
+// TestEnvironmentFile starts a unit with each file of the table and compares its environment. The tests of check-config
+// --env-file use the same table.
 func TestEnvironmentFile(t *testing.T) {
 	t.Parallel()
 	m := boot(t)
@@ -27,7 +27,7 @@ StandardOutput=truncate:/run/results/%i
 	m.must("mkdir /run/files /run/results; systemctl daemon-reload")
 	cases := testbed.EnvironmentCases(t, "testdata/environment.txt")
 	var files strings.Builder
-	for i, c := range append(cases, testbed.EnvironmentCase{}) { // the last shows what every unit has
+	for i, c := range append(cases, testbed.EnvironmentCase{}) { // the last one shows what every unit has
 		fmt.Fprintf(&files, "echo %s | base64 -d >/run/files/%d\n", base64.StdEncoding.EncodeToString([]byte(c.File)), i)
 	}
 	m.must(files.String())
@@ -36,7 +36,7 @@ StandardOutput=truncate:/run/results/%i
 		all := strings.Split(strings.TrimSuffix(m.must(fmt.Sprintf("cat /run/results/%d", i)), "\x00"), "\x00")
 		return slices.DeleteFunc(all, func(v string) bool {
 			return strings.HasPrefix(v, "INVOCATION_ID=") || strings.HasPrefix(v, "SYSTEMD_EXEC_PID=") ||
-				strings.HasPrefix(v, "MEMORY_PRESSURE_WATCH=") // the path of the unit, since systemd 254
+				strings.HasPrefix(v, "MEMORY_PRESSURE_WATCH=") // holds the path of the unit, since systemd 254
 		})
 	}
 	always := result(len(cases))

@@ -14,8 +14,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// machine is a systemd that was booted for the test, on a root of its own (testdata/boot.sh), with the unit, the user and
-// the files that the package installs. A simulated signal node runs beside it, in the test.
+// machine is a systemd that was booted for the test on its own root (testdata/boot.sh), with the unit, the user and the
+// files that the package installs. The simulated signal node runs outside of it, in the test's process.
 type machine struct {
 	t       *testing.T
 	systemd *testbed.Systemd
@@ -24,13 +24,14 @@ type machine struct {
 
 const user = "signal-sidecar"
 
-// boot returns a machine whose status file says ready and whose config has the settings. The service is not started.
+// boot returns a machine whose status file contains ready and whose config has the settings. The service is not
+// started.
 func boot(t *testing.T, settings ...string) *machine {
 	t.Helper()
 	if os.Getuid() != 0 {
 		testbed.Missing(t, "root, to boot systemd in namespaces")
 	}
-	testbed.Component(t, "systemd-analyze") // which comes with systemd
+	testbed.Component(t, "systemd-analyze") // part of the systemd package
 	unit, err := filepath.Abs(unitFile)
 	testbed.Must(t, err)
 	systemd := testbed.BootSystemd(t, bound, nil, "bash", "testdata/boot.sh", t.TempDir(), testbed.Binary(t), unit)
@@ -45,7 +46,7 @@ func boot(t *testing.T, settings ...string) *machine {
 	return m
 }
 
-// install does what the package does, and starts the simulated node.
+// install does the same as the package, and starts the simulated node.
 func (m *machine) install(settings []string) {
 	m.t.Helper()
 	var err error
@@ -65,16 +66,17 @@ func (m *machine) install(settings []string) {
 	}, settings...)...)
 }
 
-// configure writes the config that the package ships.
+// configure writes the lines to the config file of the package.
 func (m *machine) configure(lines ...string) {
 	m.t.Helper()
 	m.put("/etc/jitsi/signal-sidecar/config", "644", strings.Join(lines, "\n")+"\n")
 }
 
-// put writes a file of root's, with the folders on the way to it.
+// put writes a file that root owns, and creates its folders.
 func (m *machine) put(path, mode, content string) {
 	m.t.Helper()
-	m.must(fmt.Sprintf("mkdir -p %s && cat >%s <<'END'\n%sEND\nchmod %s %s", filepath.Dir(path), path, content, mode, path))
+	m.must(fmt.Sprintf("mkdir -p %s && cat >%s <<'END'\n%sEND\nchmod %s %s", filepath.Dir(path), path, content, mode,
+		path))
 }
 
 // dropIn installs a drop-in of the unit.
@@ -84,7 +86,7 @@ func (m *machine) dropIn(name, content string) {
 	m.must("systemctl daemon-reload")
 }
 
-// result is how a script ended.
+// result is the result of a script.
 type result struct {
 	code int
 	out  string // both streams
@@ -96,7 +98,7 @@ func (m *machine) run(script string) result {
 	return m.runBy(m.systemd.Enter(), script)
 }
 
-// runBy runs a script in the namespaces that a command line enters.
+// runBy runs a script in the namespaces that the command line enters.
 func (m *machine) runBy(enter []string, script string) result {
 	m.t.Helper()
 	line := append(enter, "timeout", fmt.Sprint(int(bound.Seconds())), "bash", "-euc", script)
@@ -109,7 +111,7 @@ func (m *machine) runBy(enter []string, script string) result {
 	return result{cmd.ProcessState.ExitCode(), string(out)}
 }
 
-// must runs a script that must not fail.
+// must runs a script and fails the test if the script fails.
 func (m *machine) must(script string) string {
 	m.t.Helper()
 	r := m.run(script)
@@ -119,7 +121,7 @@ func (m *machine) must(script string) string {
 	return r.out
 }
 
-// show is a property of the service.
+// show returns a property of the service.
 func (m *machine) show(property string) string {
 	m.t.Helper()
 	return strings.TrimSuffix(m.must("systemctl show --value --property="+property+" signal-sidecar"), "\n")
@@ -147,7 +149,7 @@ func (m *machine) inSandbox(script string) result {
 	return m.runBy([]string{"nsenter", "--target", m.servicePID(), "--mount"}, script)
 }
 
-// servicePID is the service's process as seen from here.
+// servicePID returns the process id of the service in the test's namespace.
 func (m *machine) servicePID() string {
 	m.t.Helper()
 	inside := m.show("MainPID")
@@ -174,7 +176,7 @@ func (m *machine) pidSpace() string {
 	return space
 }
 
-// journal lists the service's entries, each with the fields of the journal.
+// journal returns the service's entries, each with the fields of the journal.
 func (m *machine) journal() (entries []map[string]any) {
 	m.t.Helper()
 	for line := range strings.Lines(m.must("journalctl --no-pager --output=json --unit=signal-sidecar")) {
@@ -186,7 +188,7 @@ func (m *machine) journal() (entries []map[string]any) {
 	return entries
 }
 
-// logged lists the lines of the service's own log with a message.
+// logged returns the lines of the service's own log that have the message.
 func (m *machine) logged(message string) (lines []map[string]any) {
 	m.t.Helper()
 	for _, entry := range m.journal() {

@@ -1,5 +1,5 @@
-// Package systemd_test tests the unit and its drop-in with the real systemd: by its own checks, and by what becomes of the
-// service under a systemd that was booted for it.
+// Package systemd_test tests the unit and its drop-in with the real systemd: with its static checks, and with the
+// service running under a systemd that was booted for the test.
 package systemd_test
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// bound is how long a test waits for what must happen; none takes as long unless it fails.
+// bound limits every wait of a test. A wait takes this long only if it fails.
 const bound = 40 * time.Second
 
 const (
@@ -22,7 +22,7 @@ const (
 // TestMain fails the package when a goroutine outlives its test.
 func TestMain(m *testing.M) { testbed.Main(m) }
 
-// write writes a file, with the folders on the way to it, and returns its path.
+// write writes a file, creates its folders, and returns its path.
 func write(t *testing.T, path, content string) string {
 	t.Helper()
 	testbed.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))

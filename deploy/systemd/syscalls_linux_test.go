@@ -19,8 +19,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestSystemCalls lists the system calls of the binary from its start to its end, and finds each in the unit's filter. The
-// filter answers EPERM, which Go would in part pass over in silence.
+// TestSystemCalls checks that the unit's filter allows every system call that the binary makes from its start to its
+// end. For other calls the filter returns EPERM, which Go ignores in some places.
 func TestSystemCalls(t *testing.T) {
 	t.Parallel()
 	allowed := filter(t)
@@ -52,14 +52,15 @@ func TestSystemCalls(t *testing.T) {
 	if len(refused) > 0 {
 		t.Errorf("the unit's filter refuses %v", refused)
 	}
-	for _, call := range []string{"accept4", "inotify_init1", "inotify_add_watch", "bind", "connect", "shutdown", "exit_group"} {
+	for _, call := range []string{"accept4", "inotify_init1", "inotify_add_watch", "bind", "connect", "shutdown",
+		"exit_group"} {
 		if !slices.Contains(used, call) {
 			t.Errorf("%s was not seen: the trace is not whole", call)
 		}
 	}
 }
 
-// filter is what SystemCallFilter= of the unit allows.
+// filter returns the system calls that SystemCallFilter= of the unit allows.
 func filter(t *testing.T) map[string]bool {
 	t.Helper()
 	allowed := map[string]bool{}
@@ -78,7 +79,7 @@ func filter(t *testing.T) map[string]bool {
 	return allowed
 }
 
-// expand lists the system calls of a group, such as @system-service, or of one name.
+// expand returns the system calls of a group, such as @system-service, or a single name.
 func expand(t *testing.T, name string) (calls []string) {
 	t.Helper()
 	if !strings.HasPrefix(name, "@") {
@@ -96,8 +97,8 @@ func expand(t *testing.T, name string) (calls []string) {
 	return calls
 }
 
-// trace runs the binary through all that it does, and lists the system calls that it made and the address families of its
-// sockets.
+// trace runs the binary through all its functions. It returns the system calls that the binary made, and the address
+// families of its sockets.
 func trace(t *testing.T) (calls, families []string) {
 	t.Helper()
 	strace := testbed.Component(t, "strace")
@@ -111,13 +112,18 @@ func trace(t *testing.T) (calls, families []string) {
 	testbed.Must(t, err)
 	t.Cleanup(func() { _ = manager.Close() })
 
-	// The sidecar is the child, and strace a grandchild, so that the sidecar ends with the test whatever becomes of strace.
-	cmd := exec.Command(strace, "--daemonize", "--follow-forks", "--quiet=all", "--signal=none", "--output="+log, testbed.Binary(t))
+	// The sidecar is the child and strace a grandchild, so that the sidecar ends with the test even if strace fails.
+	cmd := exec.Command(strace, "--daemonize", "--follow-forks", "--quiet=all", "--signal=none", "--output="+log,
+		testbed.Binary(t))
 	cmd.Dir, cmd.Env = folder, []string{
-		"HTTP_ADDR=127.0.0.1", "TCP_ADDR=127.0.0.1", "HTTP_PORT=0", "TCP_PORT=0", "TCP_HOLD_PORT=0", "AGENT_HOLD=0.2", "POLLING_INTERVAL=0.1",
-		"JICOFO_ORIG=" + node.Jicofo.Origin(), "PROSODY_ORIG=" + strings.Replace(node.Prosody.Origin(), "127.0.0.1", "localhost", 1),
-		"CENSUS_POLL=true", "CENSUS_HOST=" + signalnode.Domain, "STATUS_PATH=" + status, "RECORD_PATH=" + filepath.Join(folder, "recording.jsonl"), "RECORD_MAX_SIZE=65536",
-		"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:1", "NOTIFY_SOCKET=" + filepath.Join(folder, "notify"), "WATCHDOG_USEC=200000",
+		"HTTP_ADDR=127.0.0.1", "TCP_ADDR=127.0.0.1", "HTTP_PORT=0", "TCP_PORT=0", "TCP_HOLD_PORT=0", "AGENT_HOLD=0.2",
+		"POLLING_INTERVAL=0.1",
+		"JICOFO_ORIG=" + node.Jicofo.Origin(),
+		"PROSODY_ORIG=" + strings.Replace(node.Prosody.Origin(), "127.0.0.1", "localhost", 1),
+		"CENSUS_POLL=true", "CENSUS_HOST=" + signalnode.Domain, "STATUS_PATH=" + status,
+		"RECORD_PATH=" + filepath.Join(folder, "recording.jsonl"), "RECORD_MAX_SIZE=65536",
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:1", "NOTIFY_SOCKET=" + filepath.Join(folder, "notify"),
+		"WATCHDOG_USEC=200000",
 		"JICOFO_DUMP=/bin/true", "HEALTH_DAMPENING_INTERVAL=0", "DRAIN_GRACE_INTERVAL=0",
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -145,7 +151,7 @@ func trace(t *testing.T) (calls, families []string) {
 	says("up drain 0%")
 	write(t, status, "ready\n")
 	says("up ready 100%")
-	behave(node.Jicofo, "code 503") // and the dump begins
+	behave(node.Jicofo, "code 503") // this also starts the dump
 	says("down ready 100%")
 	behave(node.Jicofo, "healthy")
 	says("up ready 100%")
@@ -160,7 +166,7 @@ func trace(t *testing.T) (calls, families []string) {
 		return len(files) > 1
 	})
 	testbed.Must(t, cmd.Process.Signal(syscall.SIGTERM))
-	<-drained // strace, which has the pipe as well, has written the log
+	<-drained // strace holds the pipe too: at its end the log is complete
 	testbed.Must(t, cmd.Wait())
 	for _, family := range regexp.MustCompile(`socket\((AF_\w+)`).FindAllStringSubmatch(contents(t, log), -1) {
 		if !slices.Contains(families, family[1]) {
@@ -170,7 +176,7 @@ func trace(t *testing.T) (calls, families []string) {
 	return callsOf(t, log), families
 }
 
-// callsOf lists what strace wrote of the binary, without what it started.
+// callsOf returns the system calls of the binary in strace's log, without those of the programs that it started.
 func callsOf(t *testing.T, log string) (calls []string) {
 	t.Helper()
 	others := map[string]bool{} // threads of dump scripts
@@ -189,14 +195,14 @@ func callsOf(t *testing.T, log string) (calls []string) {
 	return calls
 }
 
-// field is a text in a line of JSON.
+// field returns a string field of a line of JSON.
 func field(line, name string) string {
 	_, after, _ := strings.Cut(line, `"`+name+`":"`)
 	value, _, _ := strings.Cut(after, `"`)
 	return value
 }
 
-// check is one agent check.
+// check performs one agent check.
 func check(address string) string {
 	conn, err := net.DialTimeout("tcp", address, bound)
 	if err != nil {

@@ -17,31 +17,33 @@ func behave(s *signalnode.Service, behavior string) {
 	s.Set("", signalnode.MustParseBehavior(behavior))
 }
 
-// TestService starts the service as the package does: it is started once there is a verdict, tells it, sees every edit of
-// the status file at once, and ends at once.
+// TestService starts the service as the package does. The service counts as started at the first verdict, publishes its
+// verdict, notices every edit of the status file at once, and stops at once.
 func TestService(t *testing.T) {
 	t.Parallel()
-	m := boot(t, "POLLING_INTERVAL=3600", "RECOVERY_POLLING_INTERVAL=3600") // what shows was seen by the watch
+	m := boot(t, "POLLING_INTERVAL=3600", "RECOVERY_POLLING_INTERVAL=3600") // only the watch sees edits
 	behave(m.node.Prosody, "hang")
 	m.must("systemctl start --no-block signal-sidecar")
 	m.becomes("StatusText", "waiting for the first verdict")
 	if state := m.show("ActiveState"); state != "activating" {
 		t.Errorf("before the first verdict it is %s", state)
 	}
-	testbed.Must(t, m.node.Prosody.Crash()) // which ends the probe that hangs, and is tried again
+	testbed.Must(t, m.node.Prosody.Crash()) // this ends the hanging probe, which is then retried
 	testbed.Must(t, m.node.Prosody.Recover())
 	behave(m.node.Prosody, "healthy")
 	m.becomes("ActiveState", "active")
-	m.must("systemctl restart signal-sidecar") // with all well from the start
+	m.must("systemctl restart signal-sidecar") // now everything is healthy from the start
 	m.becomes("StatusText", "up ready 100%")
 
 	for _, edit := range []struct{ by, status string }{
 		{"echo drain >/etc/jitsi/shard-status", "up drain 0% #status_drain: the status file says drain"},
 		{"echo ready >/etc/jitsi/new; mv /etc/jitsi/new /etc/jitsi/shard-status", "up ready 100%"},
-		{"echo maint >/etc/jitsi/new; mv /etc/jitsi/new /etc/jitsi/shard-status", "up maint 0% #status_maint: the status file says maint"},
+		{"echo maint >/etc/jitsi/new; mv /etc/jitsi/new /etc/jitsi/shard-status",
+			"up maint 0% #status_maint: the status file says maint"},
 		{"sed -i s/maint/ready/ /etc/jitsi/shard-status", "up ready 100%"},
 		{"rm /etc/jitsi/shard-status", "down drain 100% #status_file_unreadable: "},
-		{"install -o signal-sidecar -g jitsi -m 644 /dev/null /etc/jitsi/shard-status; echo ready >/etc/jitsi/shard-status", "up ready 100%"},
+		{"install -o signal-sidecar -g jitsi -m 644 /dev/null /etc/jitsi/shard-status; echo ready >/etc/jitsi/shard-status",
+			"up ready 100%"},
 	} {
 		m.must(edit.by)
 		testbed.Eventually(t, fmt.Sprintf("%q to show as %q", edit.by, edit.status), bound, func() bool {
@@ -64,10 +66,11 @@ func TestService(t *testing.T) {
 	}
 }
 
-// TestSandbox looks at the process, and at what its user can do where it runs.
+// TestSandbox checks the process, and what its user can do in the sandbox.
 func TestSandbox(t *testing.T) {
 	t.Parallel()
-	m := boot(t, `CENSUS_HOST="meet.example.com"`, "CENSUS_POLL=true", "RECORD_PATH=/var/lib/signal-sidecar/recording.jsonl")
+	m := boot(t, `CENSUS_HOST="meet.example.com"`, "CENSUS_POLL=true",
+		"RECORD_PATH=/var/lib/signal-sidecar/recording.jsonl")
 	m.must("systemctl start signal-sidecar")
 	process := "/proc/" + m.servicePID()
 	status := map[string]string{}
@@ -83,18 +86,21 @@ func TestSandbox(t *testing.T) {
 			t.Errorf("%s is %s, want %s", name, status[name], want)
 		}
 	}
-	if want := strings.Fields(m.must("id -u signal-sidecar; getent group jitsi | cut -d: -f3")); !strings.HasPrefix(status["Uid"], want[0]+" ") || !strings.HasPrefix(status["Gid"], want[1]+" ") {
+	if want := strings.Fields(m.must("id -u signal-sidecar; getent group jitsi | cut -d: -f3")); !strings.HasPrefix(
+		status["Uid"], want[0]+" ") || !strings.HasPrefix(status["Gid"], want[1]+" ") {
 		t.Errorf("user %s and group %s, want %s", status["Uid"], status["Gid"], want)
 	}
-	if limits := contents(t, process+"/limits"); !strings.Contains(strings.Join(strings.Fields(limits), " "), "Max open files 8192 8192") {
+	if limits := contents(t, process+"/limits"); !strings.Contains(strings.Join(strings.Fields(limits), " "),
+		"Max open files 8192 8192") {
 		t.Errorf("limits:\n%s", limits)
 	}
-	if environ := contents(t, process+"/environ"); !strings.Contains("\x00"+environ, "\x00CENSUS_HOST=meet.example.com\x00") {
+	if environ := contents(t, process+"/environ"); !strings.Contains("\x00"+environ,
+		"\x00CENSUS_HOST=meet.example.com\x00") {
 		t.Errorf("a quoted setting is read as in\n%q", environ)
 	}
 
-	// The status file can be written in place, and by that is seen, also after root replaced it; nothing else below
-	// /etc/jitsi can be.
+	// The service's user can write the status file in place, also after root replaced it, and the service notices the
+	// edit. The user can write nothing else below /etc/jitsi.
 	for _, word := range []string{"maint", "drain"} {
 		if r := m.inSandbox("echo " + word + " >/etc/jitsi/shard-status"); r.code != 0 {
 			t.Errorf("the status file cannot be written: %s", r.out)
@@ -115,12 +121,13 @@ func TestSandbox(t *testing.T) {
 		"write to /mnt":                      "echo x >/mnt/new",
 		"see /home":                          "ls /home/",
 	} {
-		m.must("chmod 777 /mnt /var/log") // which the sandbox forbids even so
+		m.must("chmod 777 /mnt /var/log") // the sandbox must still forbid writing
 		if r := m.inSandbox(script); r.code == 0 {
 			t.Errorf("its user can %s", what)
 		}
 	}
-	for _, script := range []string{"echo x >/var/lib/signal-sidecar/x", "echo x >/run/signal-sidecar/x", "cat /etc/jitsi/signal-sidecar/config", "cat /proc/sys/net/core/somaxconn /proc/stat"} {
+	for _, script := range []string{"echo x >/var/lib/signal-sidecar/x", "echo x >/run/signal-sidecar/x",
+		"cat /etc/jitsi/signal-sidecar/config", "cat /proc/sys/net/core/somaxconn /proc/stat"} {
 		if r := m.inSandbox(script); r.code != 0 {
 			t.Errorf("%s: %s", script, r.out)
 		}
@@ -129,7 +136,7 @@ func TestSandbox(t *testing.T) {
 		t.Error("nothing is recorded")
 	}
 
-	// The ports are open to everybody else.
+	// Every client can connect to the ports.
 	started := m.logged("signal-sidecar started")[0]
 	conn, err := net.DialTimeout("tcp", fmt.Sprint(started["agent"]), bound)
 	testbed.Must(t, err)
@@ -137,26 +144,29 @@ func TestSandbox(t *testing.T) {
 	if said, _ := io.ReadAll(conn); string(said) != "up drain 0%\n" {
 		t.Errorf("the agent says %q", said)
 	}
-	for _, name := range []string{"probe began to fail", "status file is not watched, only polled", "directory of the status file is not watched, only polled"} {
+	for _, name := range []string{"probe began to fail", "status file is not watched, only polled",
+		"directory of the status file is not watched, only polled"} {
 		if lines := m.logged(name); len(lines) > 0 {
 			t.Errorf("logged: %v", lines)
 		}
 	}
 }
 
-// TestLongFirstProbe: a first verdict that takes longer than TimeoutStartSec, as PROBE_TIMEOUT lets it, is no failed start.
+// TestLongFirstProbe checks that a start succeeds if its first verdict takes longer than TimeoutStartSec, as
+// PROBE_TIMEOUT permits.
 func TestLongFirstProbe(t *testing.T) {
 	t.Parallel()
 	m := boot(t, "PROBE_TIMEOUT=3")
 	m.dropIn("test.conf", "[Service]\nTimeoutStartSec=1\n")
 	behave(m.node.Prosody, "hang")
 	m.must("systemctl start signal-sidecar")
-	if status := m.show("StatusText"); !strings.HasPrefix(status, "down ready 100% #prosody_") || m.show("NRestarts") != "0" {
+	if status := m.show("StatusText"); !strings.HasPrefix(status, "down ready 100% #prosody_") ||
+		m.show("NRestarts") != "0" {
 		t.Errorf("%q after %s restarts", status, m.show("NRestarts"))
 	}
 }
 
-// TestNeverGivenUp: however the process ends, and however often, it is started again.
+// TestNeverGivenUp checks that systemd restarts the process, however it ends and however often.
 func TestNeverGivenUp(t *testing.T) {
 	t.Parallel()
 	m := boot(t)
@@ -184,7 +194,7 @@ func TestNeverGivenUp(t *testing.T) {
 
 	m.must("rm /etc/jitsi/signal-sidecar/config; systemctl stop signal-sidecar")
 	m.dropIn("test.conf", "[Service]\nEnvironment=HTTP_PORT=0 TCP_PORT=0 HTTP_ADDR=127.0.0.1 TCP_ADDR=127.0.0.1\n")
-	m.must("systemctl start signal-sidecar") // beside nobody, by defaults
+	m.must("systemctl start signal-sidecar") // with the defaults: nothing replies to its probes
 }
 
 func atLeast(number string, n int) bool {
@@ -193,8 +203,8 @@ func atLeast(number string, n int) bool {
 	return err == nil && got >= n
 }
 
-// TestWatchdog makes a reading of the status file hang in the kernel: systemd ends the process, with the traces of its
-// goroutines in the journal, and starts it until the file can be read again.
+// TestWatchdog makes a read of the status file hang in the kernel. systemd then ends the process, with the traces of
+// its goroutines in the journal, and restarts it until the file can be read again.
 func TestWatchdog(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/dev/fuse"); err != nil {
@@ -206,12 +216,15 @@ func TestWatchdog(t *testing.T) {
 	m.must("systemctl start signal-sidecar")
 	m.becomes("StatusText", "up ready 100%")
 
-	// Nobody reads the requests of this file system: the shell holds the device open until it is told to end.
+	// No process answers the requests of this file system: the shell keeps the device open until its unit is stopped.
 	m.must(`systemd-run --quiet --unit=hang bash -c 'exec 3<>/dev/fuse; mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0,allow_other hang /mnt/shard; exec sleep infinity'`)
-	testbed.Eventually(t, "the watchdog to bite", bound, func() bool { return strings.Contains(m.text(), "Watchdog timeout") })
+	testbed.Eventually(t, "the watchdog to bite", bound, func() bool {
+		return strings.Contains(m.text(), "Watchdog timeout")
+	})
 	testbed.Eventually(t, "the service to be started again", bound, func() bool { return atLeast(m.show("NRestarts"), 1) })
 	text := m.text()
-	for _, part := range []string{"watchdog not fed: a part is stuck", "poll of status_file is overdue", "SIGABRT: abort", "collector.readStatusFile"} {
+	for _, part := range []string{"watchdog not fed: a part is stuck", "poll of status_file is overdue", "SIGABRT: abort",
+		"collector.readStatusFile"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the journal does not have %q", part)
 		}
@@ -220,7 +233,7 @@ func TestWatchdog(t *testing.T) {
 	m.becomes("StatusText", "up ready 100%")
 }
 
-// text is what the journal has of the service, systemd's words too.
+// text returns the service's entries in the journal, including those of systemd.
 func (m *machine) text() string {
 	m.t.Helper()
 	return m.must("journalctl --no-pager --output=cat --unit=signal-sidecar")
