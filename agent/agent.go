@@ -24,48 +24,48 @@ import (
 )
 
 const (
-	maxWaiting     = 1024 // connections of a port, and at most an eighth of the file descriptors
+	maxWaiting     = 1024 // connections of a port that may wait; at most an eighth of the file descriptors
 	verdictWait    = 10 * time.Second
-	notReadyHold   = 500 * time.Millisecond // a HAProxy that was just reloaded starts with every server up
+	notReadyHold   = 500 * time.Millisecond // a HAProxy that has just been reloaded starts with every server up
 	acceptPause    = 10 * time.Millisecond  // after a failed accept
-	lingerTick     = 25 * time.Millisecond  // by then most peers have finished
-	lingerTime     = time.Second            // for which a connection is open after its reply
+	lingerTick     = 25 * time.Millisecond  // by then most peers have closed
+	lingerTime     = time.Second            // how long a connection stays open after its reply
 	shutdownLinger = 50 * time.Millisecond  // the same at shutdown
-	lingerBytes    = 1 << 20                // that are read from the peer in that time
+	lingerBytes    = 1 << 20                // read from the peer in that time, at most
 )
 
 // Options is what the agent needs.
 type Options struct {
 	Listener net.Listener // of TCP; the agent closes it
 	Source   interface{ Current() *health.Snapshot }
-	// Overdue reports whether the verdict is out of date because a probe is overdue: connections are then closed without
+	// Overdue reports whether the verdict is out of date because a poll is overdue. Connections are then closed without
 	// a reply. Nil means never.
 	Overdue func(now time.Time) bool
 	// Hold makes this the held port: a connection gets its reply when the reply changes, or after this time. With 0
 	// every connection gets its reply at once.
 	Hold          time.Duration
-	OpenFiles     uint64 // that the process may have; 0 if that is not known
+	OpenFiles     uint64 // limit of the process; 0 if it is not known
 	MeterProvider metric.MeterProvider
 	Logger        *slog.Logger
 }
 
-// Agent is one agent-check port. The goroutine that accepts also replies; only a connection that has to wait for its reply
-// has a goroutine of its own.
+// Agent is one agent-check port. The goroutine that accepts also replies. Only a connection that must wait for its
+// reply has its own goroutine.
 type Agent struct {
 	Options
 	verdictWait, changeTime, lingerTime time.Duration // tests change them
 
-	checks     metric.Int64Counter                 // of both ports
+	checks     metric.Int64Counter                 // one instrument for both ports
 	labels     map[string]metric.MeasurementOption // of checks, by reply
 	held       metric.Int64UpDownCounter
 	mu         sync.Mutex
 	current    *reply            // guarded by mu
-	places     chan struct{}     // taken by the connections with a goroutine
-	answered   chan *net.TCPConn // by the goroutine that accepts
+	places     chan struct{}     // one for each connection with a goroutine
+	answered   chan *net.TCPConn // connections with a reply from the accepting goroutine
 	goroutines sync.WaitGroup
 }
 
-// reply is the current reply, since a time and until changed is closed.
+// reply is the reply since a time. changed is closed when another one replaces it.
 type reply struct {
 	text    []byte // nil before the first verdict
 	since   time.Time
@@ -132,9 +132,9 @@ func (a *Agent) serve(ctx context.Context) error {
 			a.admit(ctx, conn.(*net.TCPConn))
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // the listener was closed because ctx ended
-		case errors.Is(err, net.ErrClosed): // and nothing will open it again
+		case errors.Is(err, net.ErrClosed): // it is never opened again
 			return fmt.Errorf("agent listener: %w", err)
-		default: // such as for want of file descriptors
+		default: // for example because no file descriptor is free
 			if failures++; failures == 1 {
 				a.Logger.WarnContext(ctx, "agent connections are not accepted", "error", err)
 			}
@@ -163,9 +163,9 @@ func (a *Agent) refresh() (*health.Snapshot, *reply) {
 	return s, a.current
 }
 
-// follow notices each change of the reply until ctx ends, and then closes the listener.
+// follow updates the reply at each change until ctx ends, and then closes the listener.
 func (a *Agent) follow(ctx context.Context) {
-	defer a.Listener.Close() //nolint:errcheck // nothing can be done about it
+	defer a.Listener.Close() //nolint:errcheck // the error has no remedy
 	for ctx.Err() == nil {
 		s, _ := a.refresh()
 		select {
@@ -175,7 +175,7 @@ func (a *Agent) follow(ctx context.Context) {
 	}
 }
 
-// admit replies to a connection, or lets it wait if there is a place.
+// admit replies to a connection, or makes it wait if there is a place.
 func (a *Agent) admit(ctx context.Context, conn *net.TCPConn) {
 	s, current := a.refresh()
 	if wait := a.wait(s.Verdict, current.since); wait > 0 {
@@ -199,7 +199,7 @@ func (a *Agent) admit(ctx context.Context, conn *net.TCPConn) {
 	a.answered <- conn
 }
 
-// wait returns for how long a connection that comes now may wait for its reply.
+// wait returns how long a new connection may wait for its reply.
 func (a *Agent) wait(v health.Verdict, since time.Time) time.Duration {
 	switch {
 	case !v.Known:
@@ -213,7 +213,7 @@ func (a *Agent) wait(v health.Verdict, since time.Time) time.Duration {
 	}
 }
 
-// hold replies to a connection when the reply has changed, after the wait, or when ctx ends.
+// hold replies to a connection when the reply has changed, when the wait is over, or when ctx ends.
 func (a *Agent) hold(ctx context.Context, conn *net.TCPConn, changed <-chan struct{}, wait time.Duration) {
 	defer func() { <-a.places }()
 	a.held.Add(ctx, 1)
@@ -228,8 +228,8 @@ func (a *Agent) hold(ctx context.Context, conn *net.TCPConn, changed <-chan stru
 	}
 }
 
-// reply sends the current reply and FIN. It closes the connection, and returns false, when there is no verdict, when it is
-// out of date, and when the peer is gone.
+// reply sends the current reply and a FIN. If there is no verdict, the verdict is out of date, or the peer is gone, it
+// closes the connection and returns false.
 func (a *Agent) reply(conn *net.TCPConn) (sent bool) {
 	s, now, result := a.Source.Current(), time.Now(), "none"
 	overdue := a.Overdue != nil && a.Overdue(now)
@@ -243,7 +243,7 @@ func (a *Agent) reply(conn *net.TCPConn) (sent bool) {
 	return sent
 }
 
-// send writes to a socket that has room for the reply, since nothing was written to it before.
+// send writes the reply. The socket has room for it, because nothing was written before.
 func send(conn *net.TCPConn, reply []byte) (err error) {
 	raw, _ := conn.SyscallConn()
 	if controlErr := raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), reply, msgMore, nil) }); controlErr != nil {
@@ -252,8 +252,8 @@ func send(conn *net.TCPConn, reply []byte) (err error) {
 	return cmp.Or(err, conn.CloseWrite())
 }
 
-// closeAnswered lingers on one answered connection after the other. All have the same time, so that one whose peer does
-// not finish delays the others by that time at most.
+// closeAnswered lingers on the connections with a reply, one after the other. All have the same deadline after their
+// reply, so one whose peer does not close delays the others by lingerTime at most.
 func (a *Agent) closeAnswered(ctx context.Context) {
 	for conn := range a.answered {
 		if ctx.Err() != nil {
@@ -267,8 +267,8 @@ func (a *Agent) closeAnswered(ctx context.Context) {
 	}
 }
 
-// linger reads what the peer still sends, and closes the connection when the peer has finished: closing a socket with
-// unread data sends a reset, which can cost the peer the reply.
+// linger reads what the peer still sends until the peer closes, and then closes the connection. Closing a socket with
+// unread data sends a reset, which can make the peer lose the reply.
 func (a *Agent) linger(ctx context.Context, conn *net.TCPConn) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now().Add(shutdownLinger)) })
 	_, _ = io.CopyN(io.Discard, conn, lingerBytes)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// BenchmarkCheck is one agent check: connect, read the line to its end, close; the client's own cost included.
+// BenchmarkCheck is one agent check: connect, read the line to its end, close. It includes the cost of the client.
 func BenchmarkCheck(b *testing.B) {
 	b.ReportAllocs()
 	r := startAgent(b, setup{config: rules})

@@ -10,7 +10,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestChecksAreCounted by reply; all three are shown from the start.
+// TestChecksAreCounted checks the counts by reply. All three exist from the start.
 func TestChecksAreCounted(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
@@ -31,7 +31,8 @@ func TestChecksAreCounted(t *testing.T) {
 	r.wantChecks(t, reader, map[string]int64{"up": 4, "down": 1, "none": 2})
 }
 
-// TestBothPortsAreCounted by one provider, as in the sidecar: the held port's counts are there from the start too.
+// TestBothPortsAreCounted checks the counts of both ports with one provider, as in the sidecar. Those of the held port
+// exist from the start too.
 func TestBothPortsAreCounted(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
@@ -52,10 +53,11 @@ func TestBothPortsAreCounted(t *testing.T) {
 		held.check(t)
 	}
 	want["signal.agent.checks agent up"], want["signal.agent.checks hold down"] = 1, 3
-	testbed.Eventually(t, "the checks of both ports to be counted", bound, func() bool { return maps.Equal(collect(t, reader), want) })
+	testbed.Eventually(t, "the checks of both ports to be counted", bound,
+		func() bool { return maps.Equal(collect(t, reader), want) })
 }
 
-// wantChecks waits for the counts: a check is counted when its reply has left.
+// wantChecks waits for the counts. A check is counted after its reply has been sent.
 func (r *runningAgent) wantChecks(t *testing.T, reader *sdkmetric.ManualReader, want map[string]int64) {
 	t.Helper()
 	named := map[string]int64{}

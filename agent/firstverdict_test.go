@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestFirstVerdictIsWaitedFor: connections that come before the first verdict get it as soon as it is there.
+// TestFirstVerdictIsWaitedFor checks that connections before the first verdict get it as soon as it is known.
 func TestFirstVerdictIsWaitedFor(t *testing.T) {
 	r := startAgent(t, setup{config: rules})
 	const early = 50
@@ -15,7 +15,7 @@ func TestFirstVerdictIsWaitedFor(t *testing.T) {
 		conns[i] = r.dial(t)
 	}
 	r.waitForWaiting(t, early)
-	r.observed(jicofo(0), prosody(200)) // the status file is not read yet: no verdict
+	r.observed(jicofo(0), prosody(200)) // the status file has not been read yet: no verdict
 	r.waitForWaiting(t, early)
 	r.observed(statusFile("ready"))
 	for _, conn := range conns {
@@ -25,7 +25,7 @@ func TestFirstVerdictIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestFirstVerdictIsWaitedForBounded: after the bound the connection ends without a word.
+// TestFirstVerdictIsWaitedForBounded checks that a connection is closed without a reply after the longest wait.
 func TestFirstVerdictIsWaitedForBounded(t *testing.T) {
 	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.verdictWait = 50 * time.Millisecond }})
 	began := time.Now()
@@ -41,11 +41,12 @@ func TestFirstVerdictIsWaitedForBounded(t *testing.T) {
 	}
 }
 
-// TestLimitsByDefault fixes the limits that are in force outside the tests.
+// TestLimitsByDefault checks the limits that are in force outside the tests.
 func TestLimitsByDefault(t *testing.T) {
 	r := startAgent(t, setup{config: rules, hold: 5 * time.Second})
 	if r.verdictWait != 10*time.Second || r.changeTime != 5*time.Second || r.lingerTime != time.Second {
-		t.Errorf("connections wait for %s, are not held for %s after a change, linger for %s", r.verdictWait, r.changeTime, r.lingerTime)
+		t.Errorf("connections wait for %s, are not held for %s after a change, linger for %s",
+			r.verdictWait, r.changeTime, r.lingerTime)
 	}
 	for files, want := range map[uint64]int{0: 1024, 1: 1024, 16: 2, 80: 10, 1024: 128, 8192: 1024, 1 << 62: 1024} {
 		r := startAgent(t, setup{config: rules, files: files})
@@ -55,7 +56,7 @@ func TestLimitsByDefault(t *testing.T) {
 	}
 }
 
-// TestMoreThanMaxWait: connections over the limit are closed without a reply, the others are served.
+// TestMoreThanMaxWait checks that connections over the limit are closed without a reply, and the others get one.
 func TestMoreThanMaxWait(t *testing.T) {
 	const places = 5
 	r := startAgent(t, setup{config: rules, files: 8 * places})

@@ -16,7 +16,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// holdForEver is a held port on which only a change makes the agent speak, and also right after another one.
+// holdForEver sets up a held port that replies only after a change, also shortly after another change.
 func holdForEver(change ...func(*Agent)) setup {
 	return setup{config: rules, hold: time.Hour, change: func(a *Agent) {
 		a.changeTime = 0
@@ -26,7 +26,7 @@ func holdForEver(change ...func(*Agent)) setup {
 	}}
 }
 
-// dialHeld connects so many checkers, which are all held when it returns.
+// dialHeld opens n connections. All of them are held when it returns.
 func (r *runningAgent) dialHeld(t *testing.T, n int) []*net.TCPConn {
 	t.Helper()
 	before := len(r.places)
@@ -48,7 +48,8 @@ func wantReplies(t *testing.T, conns []*net.TCPConn, want string) {
 	}
 }
 
-// TestHeldHearsAChange: who is held hears each change, and nothing when an observation changes nothing.
+// TestHeldHearsAChange checks that held connections get a reply at each change, and none after an observation without a
+// change.
 func TestHeldHearsAChange(t *testing.T) {
 	r := startAgent(t, holdForEver())
 	r.upReady()
@@ -59,7 +60,7 @@ func TestHeldHearsAChange(t *testing.T) {
 			conns := r.dialHeld(t, 3)
 			r.observed(jicofo(1))
 			r.observed(prosody(200))
-			conns = append(conns, r.dialHeld(t, 1)...) // it was let in after those, and the others are still there
+			conns = append(conns, r.dialHeld(t, 1)...) // it was accepted after those, and the others are still held
 			r.observed(statusFile(change.word))
 			wantReplies(t, conns, change.line)
 			r.waitForWaiting(t, 0)
@@ -69,7 +70,7 @@ func TestHeldHearsAChange(t *testing.T) {
 	r.waitForSockets(t, 0)
 }
 
-// TestHeldAnswersAfterHold when nothing changes.
+// TestHeldAnswersAfterHold checks that a connection gets its reply after the hold if nothing changes.
 func TestHeldAnswersAfterHold(t *testing.T) {
 	const hold = 50 * time.Millisecond
 	r := startAgent(t, setup{config: rules, hold: hold, change: func(a *Agent) { a.changeTime = 0 }})
@@ -85,8 +86,8 @@ func TestHeldAnswersAfterHold(t *testing.T) {
 	}
 }
 
-// TestHeldOnlyShortlyWhileNotReady: a HAProxy that was just reloaded starts with every server up, and must soon get a
-// line that keeps traffic away.
+// TestHeldOnlyShortlyWhileNotReady checks that the hold is short while the node is not ready: a HAProxy that has just
+// been reloaded starts with every server up, and must soon get a reply that keeps traffic away.
 func TestHeldOnlyShortlyWhileNotReady(t *testing.T) {
 	for _, c := range []struct {
 		line  string
@@ -111,11 +112,14 @@ func TestHeldOnlyShortlyWhileNotReady(t *testing.T) {
 	}
 }
 
-// TestHeldAnswersAtOnceAfterAChange, of which the first verdict is one, for as long as it holds otherwise.
+// TestHeldAnswersAtOnceAfterAChange checks that connections get their reply at once for the length of a hold after a
+// change. The first verdict is a change too.
 func TestHeldAnswersAtOnceAfterAChange(t *testing.T) {
 	r := startAgent(t, setup{config: rules, hold: time.Hour})
 	r.upReady()
-	for _, change := range []struct{ word, line string }{{"ready", "up ready 100%\n"}, {"drain", "up drain 0%\n"}, {"ready", "up ready 100%\n"}} {
+	for _, change := range []struct{ word, line string }{
+		{"ready", "up ready 100%\n"}, {"drain", "up drain 0%\n"}, {"ready", "up ready 100%\n"},
+	} {
 		r.observed(statusFile(change.word))
 		for range 20 {
 			if got := r.check(t); got != change.line {
@@ -125,9 +129,10 @@ func TestHeldAnswersAtOnceAfterAChange(t *testing.T) {
 	}
 }
 
-// TestHeldHoldsAgain once that time is over.
+// TestHeldHoldsAgain checks that connections are held again after that time.
 func TestHeldHoldsAgain(t *testing.T) {
-	r := startAgent(t, setup{config: rules, hold: time.Hour, change: func(a *Agent) { a.changeTime = 100 * time.Millisecond }})
+	r := startAgent(t,
+		setup{config: rules, hold: time.Hour, change: func(a *Agent) { a.changeTime = 100 * time.Millisecond }})
 	r.upReady()
 	began := time.Now()
 	testbed.Eventually(t, "a connection to be held", bound, func() bool {
@@ -139,7 +144,7 @@ func TestHeldHoldsAgain(t *testing.T) {
 	}
 }
 
-// TestHeldMany connects 1,100 checkers: 1,024 are held, and the others get the reply at once. All get the change.
+// TestHeldMany opens 1,100 connections. 1,024 are held, and the others get the reply at once. All get the change.
 func TestHeldMany(t *testing.T) {
 	r := startAgent(t, holdForEver())
 	r.upReady()
@@ -156,7 +161,7 @@ func TestHeldMany(t *testing.T) {
 	r.waitForSockets(t, 0)
 }
 
-// TestHeldPeersGone: whatever peers do that are not there any more, their places and sockets are free after the hold.
+// TestHeldPeersGone checks that the places and sockets of peers that are gone are free after the hold.
 func TestHeldPeersGone(t *testing.T) {
 	leave := map[string]func(*net.TCPConn){
 		"closed":      func(c *net.TCPConn) { _ = c.Close() },
@@ -197,7 +202,7 @@ func TestHeldPeersGone(t *testing.T) {
 	}
 }
 
-// TestHeldPeerGetsTheReply: what a held peer sends does not cost it the reply, as on the ordinary port.
+// TestHeldPeerGetsTheReply checks that data from a held peer does not make it lose the reply, as on the ordinary port.
 func TestHeldPeerGetsTheReply(t *testing.T) {
 	for name, act := range peers {
 		t.Run(name, func(t *testing.T) {
@@ -205,7 +210,7 @@ func TestHeldPeerGetsTheReply(t *testing.T) {
 			r.upReady()
 			conn := r.dialHeld(t, 1)[0]
 			acted := make(chan struct{})
-			go func() { // it may have to wait until the agent reads
+			go func() { // it may block until the agent reads
 				defer close(acted)
 				act(t, conn)
 			}()
@@ -218,7 +223,7 @@ func TestHeldPeerGetsTheReply(t *testing.T) {
 	}
 }
 
-// TestHeldGetTheLineAtShutdown: who is held gets the current line.
+// TestHeldGetTheLineAtShutdown checks that held connections get the current reply at shutdown.
 func TestHeldGetTheLineAtShutdown(t *testing.T) {
 	r := startAgent(t, holdForEver())
 	r.upReady()
@@ -233,7 +238,8 @@ func TestHeldGetTheLineAtShutdown(t *testing.T) {
 	}
 }
 
-// TestHeldBeforeTheFirstVerdict: as on the ordinary port, connections wait for it, and are told nothing without.
+// TestHeldBeforeTheFirstVerdict checks that connections wait for the first verdict, as on the ordinary port, and are
+// closed without a reply if there is none.
 func TestHeldBeforeTheFirstVerdict(t *testing.T) {
 	t.Run("it comes", func(t *testing.T) {
 		r := startAgent(t, holdForEver())
@@ -264,7 +270,7 @@ func TestHeldBeforeTheFirstVerdict(t *testing.T) {
 	})
 }
 
-// TestHeldWhileTheVerdictChanges: checkers come all the while, and each hears a line that was true.
+// TestHeldWhileTheVerdictChanges opens connections during changes. Each must get a reply that was current.
 func TestHeldWhileTheVerdictChanges(t *testing.T) {
 	r := startAgent(t, holdForEver())
 	r.upReady()
@@ -302,7 +308,7 @@ func TestHeldWhileTheVerdictChanges(t *testing.T) {
 	r.waitForSockets(t, 0)
 }
 
-// TestHeldAreCounted beside the checks, which name their port.
+// TestHeldAreCounted checks the metric of held connections and the counts of the checks, by port.
 func TestHeldAreCounted(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	s := holdForEver()
@@ -312,7 +318,8 @@ func TestHeldAreCounted(t *testing.T) {
 	wantHeld := func(held, up int64) {
 		t.Helper()
 		got := collect(t, reader)
-		if got["signal.agent.held"] != held || got["signal.agent.checks hold up"] != up || got["signal.agent.checks hold none"] != 0 {
+		if got["signal.agent.held"] != held || got["signal.agent.checks hold up"] != up ||
+			got["signal.agent.checks hold none"] != 0 {
 			t.Errorf("counted %v, want %d held and %d told up", got, held, up)
 		}
 	}

@@ -7,13 +7,14 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestIdlePeers: peers that never close have a bounded number of the agent's sockets on either port, and a check is
-// answered all the same.
+// TestIdlePeers checks on both ports that peers that never close use a bounded number of the agent's sockets, and that
+// a check still gets its reply.
 func TestIdlePeers(t *testing.T) {
 	const files, peers = 80, 300
 	for name, hold := range map[string]time.Duration{"ordinary port": 0, "held port": time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			r := startAgent(t, setup{config: rules, hold: hold, files: files, change: func(a *Agent) { a.changeTime, a.lingerTime = 0, time.Hour }})
+			r := startAgent(t, setup{config: rules, hold: hold, files: files,
+				change: func(a *Agent) { a.changeTime, a.lingerTime = 0, time.Hour }})
 			r.upReady()
 			for n := range peers {
 				r.dial(t)
@@ -23,8 +24,9 @@ func TestIdlePeers(t *testing.T) {
 					}
 				}
 			}
-			most := cap(r.places) + cap(r.answered) + 1 // which closeAnswered waits for
-			testbed.Eventually(t, "the agent to close connections", bound, func() bool { return sockets() <= r.idle+peers+peers/50+most })
+			most := cap(r.places) + cap(r.answered) + 1 // the one that closeAnswered lingers on
+			testbed.Eventually(t, "the agent to close connections", bound,
+				func() bool { return sockets() <= r.idle+peers+peers/50+most })
 			r.observed(statusFile("drain"))
 			if got := r.check(t); got != "up drain 0%\n" {
 				t.Errorf("got %q", got)
@@ -33,7 +35,7 @@ func TestIdlePeers(t *testing.T) {
 	}
 }
 
-// TestIdlePeersByThousands connects more than may be open at once.
+// TestIdlePeersByThousands opens more connections than may be open at once.
 func TestIdlePeersByThousands(t *testing.T) {
 	r := startAgent(t, setup{config: rules})
 	r.upReady()

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestAddressFamilies asks over IPv4 and IPv6, on ports of one family and of both.
+// TestAddressFamilies checks over IPv4 and IPv6, on ports of one family and of both.
 func TestAddressFamilies(t *testing.T) {
 	for _, c := range []struct{ listen, ask string }{
 		{"127.0.0.1:0", "127.0.0.1"},

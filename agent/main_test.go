@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bound is how long a test waits for what must happen; none takes as long unless it fails.
+// bound is how long a test waits for something that must happen. No wait takes this long unless the test fails.
 const bound = 20 * time.Second
 
 // runningAgent is an agent on a real socket, and the monitor that it reads.
@@ -36,10 +36,10 @@ type runningAgent struct {
 	log     *testbed.LogBuffer
 	stop    func() error // ends the context and returns what Run returned
 	ended   <-chan struct{}
-	idle    int // sockets of this process while nobody is connected
+	idle    int // sockets of this process without any connection
 }
 
-// setup is what a test may change of an agent before it runs.
+// setup contains what a test may change in an agent before it runs.
 type setup struct {
 	config  health.Config
 	meters  metric.MeterProvider
@@ -58,7 +58,8 @@ func startAgent(t testing.TB, s setup) *runningAgent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &runningAgent{monitor: health.NewMonitor(s.config), address: listener.Addr().String(), log: new(testbed.LogBuffer), idle: idle}
+	r := &runningAgent{monitor: health.NewMonitor(s.config), address: listener.Addr().String(),
+		log: new(testbed.LogBuffer), idle: idle}
 	if s.meters == nil {
 		s.meters = noop.NewMeterProvider()
 	}
@@ -81,7 +82,7 @@ func startAgent(t testing.TB, s setup) *runningAgent {
 	return r
 }
 
-// dial connects; what is not over within the bound fails.
+// dial opens a connection with a deadline of bound.
 func (r *runningAgent) dial(t testing.TB) *net.TCPConn {
 	t.Helper()
 	conn, err := net.Dial("tcp", r.address)
@@ -95,7 +96,7 @@ func (r *runningAgent) dial(t testing.TB) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-// check is one agent check: the reply up to the end of the connection.
+// check makes one agent check and returns the data up to the end of the connection.
 func (r *runningAgent) check(t testing.TB) string {
 	t.Helper()
 	return readReply(t, r.dial(t))
@@ -110,13 +111,13 @@ func readReply(t testing.TB, conn net.Conn) string {
 	return string(reply)
 }
 
-// waitForWaiting waits until exactly n connections wait, or linger after they have waited.
+// waitForWaiting waits until exactly n connections wait for their reply, or linger after such a wait.
 func (r *runningAgent) waitForWaiting(t testing.TB, n int) {
 	t.Helper()
 	testbed.Eventually(t, fmt.Sprint(n, " connections to wait"), bound, func() bool { return len(r.places) == n })
 }
 
-// waitForSockets waits until the agent has no connection left open; so many are still open on the test's side.
+// waitForSockets waits until the agent has no open connection. own sockets are still open in the test.
 func (r *runningAgent) waitForSockets(t testing.TB, own int) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -126,7 +127,7 @@ func (r *runningAgent) waitForSockets(t testing.TB, own int) {
 	testbed.Eventually(t, "the agent to close its connections", bound, func() bool { return sockets() == r.idle+own })
 }
 
-// sockets counts the open ones of this process.
+// sockets returns the number of open sockets of this process.
 func sockets() (n int) {
 	descriptors, _ := filepath.Glob("/proc/self/fd/*")
 	for _, path := range descriptors {
@@ -137,10 +138,10 @@ func sockets() (n int) {
 	return n
 }
 
-// rules are without mitigation: the reply follows from what is observed.
+// rules have no flap mitigation: the reply follows from the observations.
 var rules = health.Config{ParticipantMax: 5000, DrainGraceScope: health.ScopeJicofo}
 
-// observed makes the monitor see the parts, now.
+// observed makes the monitor observe the parts now.
 func (r *runningAgent) observed(parts ...health.Observation) {
 	for _, o := range parts {
 		o.At = time.Now()
@@ -161,5 +162,5 @@ func statusFile(contents string) health.Observation {
 	return health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: contents}}
 }
 
-// upReady shows a node on which nothing is wrong.
+// upReady makes the monitor observe a healthy node.
 func (r *runningAgent) upReady() { r.observed(jicofo(0), prosody(200), statusFile("ready")) }

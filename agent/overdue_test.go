@@ -11,8 +11,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestOverdue: while a probe is overdue, connections are closed without a reply, also those that were accepted or held
-// before: what counts is the time of the reply.
+// TestOverdue checks that connections are closed without a reply while a probe is overdue, also those that were
+// accepted or held before: the time of the reply counts.
 func TestOverdue(t *testing.T) {
 	const overdueHold = 200 * time.Millisecond
 	for name, hold := range map[string]time.Duration{"agent": 0, "hold": overdueHold} {
@@ -26,7 +26,7 @@ func TestOverdue(t *testing.T) {
 			})
 			r.upReady()
 			var conns []*net.TCPConn
-			if hold > 0 { // they are held before, as over a pause of the process
+			if hold > 0 { // they are held before, as during a pause of the process
 				conns = r.dialHeld(t, 2)
 			}
 			overdue.Store(true)
@@ -46,7 +46,7 @@ func TestOverdue(t *testing.T) {
 	}
 }
 
-// TestOverdueAtAChange: a held connection is closed without a reply.
+// TestOverdueAtAChange checks that a held connection is closed without a reply.
 func TestOverdueAtAChange(t *testing.T) {
 	var overdue atomic.Bool
 	s := holdForEver()

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// peers are what a peer may do before it reads; none of it costs it the reply (spec section 4).
+// peers are actions of a peer before it reads. None of them may make it lose the reply (spec section 4).
 var peers = map[string]func(*testing.T, *net.TCPConn){
 	"sends nothing": func(*testing.T, *net.TCPConn) {},
 	"sends agent-send": func(t *testing.T, conn *net.TCPConn) {
@@ -18,7 +18,7 @@ var peers = map[string]func(*testing.T, *net.TCPConn){
 		write(t, conn, bytes.Repeat([]byte("x"), 16<<10))
 	},
 	"sends 200 KB": func(t *testing.T, conn *net.TCPConn) {
-		if err := conn.SetWriteBuffer(4 << 10); err != nil { // what the agent does not read, cannot be sent
+		if err := conn.SetWriteBuffer(4 << 10); err != nil { // what the agent does not read cannot be sent
 			t.Error(err)
 		}
 		write(t, conn, bytes.Repeat([]byte("x"), 200_000))
@@ -68,14 +68,14 @@ func TestPeerGetsTheReply(t *testing.T) {
 	}
 }
 
-// TestPeerGetsTheReplyAfterWaiting: what was sent while there was no verdict does not cost the reply either.
+// TestPeerGetsTheReplyAfterWaiting checks the same for data that was sent while there was no verdict.
 func TestPeerGetsTheReplyAfterWaiting(t *testing.T) {
 	for name, act := range peers {
 		t.Run(name, func(t *testing.T) {
 			r := startAgent(t, setup{config: rules})
 			conn := r.dial(t)
 			acted := make(chan struct{})
-			go func() { // it may have to wait until the agent reads
+			go func() { // it may block until the agent reads
 				defer close(acted)
 				act(t, conn)
 			}()
@@ -89,7 +89,7 @@ func TestPeerGetsTheReplyAfterWaiting(t *testing.T) {
 	}
 }
 
-// TestPeerGone: peers that leave disturb nobody, and their places are free again.
+// TestPeerGone checks that peers that leave do not affect others, and that their places become free.
 func TestPeerGone(t *testing.T) {
 	r := startAgent(t, setup{config: rules})
 	r.upReady()
@@ -111,7 +111,7 @@ func TestPeerGone(t *testing.T) {
 	r.waitForSockets(t, 1)
 }
 
-// TestPeerGoneWhileWaiting: the same before the first verdict.
+// TestPeerGoneWhileWaiting checks the same before the first verdict.
 func TestPeerGoneWhileWaiting(t *testing.T) {
 	r := startAgent(t, setup{config: rules})
 	closed, reset := r.dial(t), r.dial(t)
@@ -126,7 +126,8 @@ func TestPeerGoneWhileWaiting(t *testing.T) {
 	r.waitForSockets(t, 1)
 }
 
-// TestPeerThatNeverCloses is left after a bounded time, however little or much it sends.
+// TestPeerThatNeverCloses checks that such a connection is closed after a bounded time, whether the peer sends data or
+// not.
 func TestPeerThatNeverCloses(t *testing.T) {
 	t.Run("silent", func(t *testing.T) {
 		r := startAgent(t, setup{config: rules})

@@ -8,8 +8,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// replies are what is said for each health, status and weight: the columns are the weight without WEIGHT_PARTICIPANTS,
-// and with it for 0, 750, 4999 and an unknown number of participants of at most 5000.
+// replies are the replies for each health, status and weight. The columns are the weight without WEIGHT_PARTICIPANTS,
+// and with it for 0, 750, 4999 and an unknown number of participants, of at most 5000.
 const replies = `
 health status   off              0                750              4999            unknown
 up     ready    up_ready_100%    up_ready_100%    up_ready_85%     up_ready_1%     down_ready_0%
@@ -22,7 +22,7 @@ down   maint    down_maint_0%    down_maint_0%    down_maint_0%    down_maint_0%
 down   bogus    down_drain_100%  down_drain_100%  down_drain_85%   down_drain_1%   down_drain_0%
 `
 
-// TestReply reads each reply as the exact bytes up to the end of the connection (spec section 4).
+// TestReply checks the exact bytes of each reply up to the end of the connection (spec section 4).
 func TestReply(t *testing.T) {
 	rows := strings.Split(strings.TrimSpace(replies), "\n")
 	columns := strings.Fields(rows[0])
@@ -42,7 +42,7 @@ func TestReply(t *testing.T) {
 	}
 }
 
-// jicofoOf is a jicofo with as many participants as the column's head says.
+// jicofoOf returns the observation of a jicofo with the number of participants in the head of a column.
 func jicofoOf(participants string) health.Observation {
 	if participants == "unknown" {
 		o := jicofo(0)
@@ -54,7 +54,7 @@ func jicofoOf(participants string) health.Observation {
 	return jicofo(n)
 }
 
-// TestReplyWhenTheFileIsUnhealthyOrMissing: spec section 3.
+// TestReplyWhenTheFileIsUnhealthyOrMissing checks spec section 3.
 func TestReplyWhenTheFileIsUnhealthyOrMissing(t *testing.T) {
 	r := startAgent(t, setup{config: rules})
 	r.upReady()

@@ -16,7 +16,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestRunEndsWithTheContext: the port is closed, those who wait are closed without a word, and Run returns nil.
+// TestRunEndsWithTheContext checks that the port is closed, that waiting connections are closed without a reply, and
+// that Run returns nil.
 func TestRunEndsWithTheContext(t *testing.T) {
 	r := startAgent(t, setup{config: rules, change: func(a *Agent) { a.verdictWait = time.Hour }})
 	waiting := []*net.TCPConn{r.dial(t), r.dial(t), r.dial(t)}
@@ -35,18 +36,19 @@ func TestRunEndsWithTheContext(t *testing.T) {
 	}
 }
 
-// TestRunEndsWithLingeringPeers: peers that do not close do not hold up the shutdown, and have their reply.
+// TestRunEndsWithLingeringPeers checks that peers that do not close get their reply and do not delay the shutdown.
 func TestRunEndsWithLingeringPeers(t *testing.T) {
 	for name, hold := range map[string]time.Duration{"ordinary port": 0, "held port": time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			r := startAgent(t, setup{config: rules, hold: hold, change: func(a *Agent) { a.changeTime, a.lingerTime = 0, time.Hour }})
+			r := startAgent(t,
+				setup{config: rules, hold: hold, change: func(a *Agent) { a.changeTime, a.lingerTime = 0, time.Hour }})
 			r.upReady()
 			conns := []*net.TCPConn{r.dial(t), r.dial(t), r.dial(t)}
 			if hold > 0 {
 				r.waitForWaiting(t, len(conns))
 			} else {
 				for range conns {
-					wantReplies(t, []*net.TCPConn{r.dial(t)}, "up ready 100%\n") // those before it were accepted
+					wantReplies(t, []*net.TCPConn{r.dial(t)}, "up ready 100%\n") // the connections before it have been accepted
 				}
 			}
 			if err := r.stop(); err != nil {
@@ -57,7 +59,7 @@ func TestRunEndsWithLingeringPeers(t *testing.T) {
 	}
 }
 
-// TestRunReturnsWhyTheListenerFailed: an agent that accepts nothing any more must not go unnoticed.
+// TestRunReturnsWhyTheListenerFailed checks that Run returns an error when the agent can no longer accept.
 func TestRunReturnsWhyTheListenerFailed(t *testing.T) {
 	r := startAgent(t, setup{config: rules})
 	_ = r.Listener.Close()
@@ -71,8 +73,8 @@ func TestRunReturnsWhyTheListenerFailed(t *testing.T) {
 	}
 }
 
-// TestRunSurvivesWantOfDescriptors: failed accepts are logged when they begin and end, and the connections that could not
-// be accepted get their reply afterwards.
+// TestRunSurvivesWantOfDescriptors checks that failed accepts are logged when they begin and end, and that the
+// connections that could not be accepted get their reply afterwards.
 func TestRunSurvivesWantOfDescriptors(t *testing.T) {
 	r := startAgent(t, setup{config: rules})
 	r.upReady()
@@ -101,9 +103,10 @@ func TestRunSurvivesWantOfDescriptors(t *testing.T) {
 		}
 		files = append(files, f)
 	}
-	files[0].Close() // for the client's end of the connection
+	files[0].Close() // for the client's side of the connection
 	conn := r.dial(t)
-	testbed.Eventually(t, "an accept to fail", bound, func() bool { return strings.Contains(r.log.String(), "too many open files") })
+	testbed.Eventually(t, "an accept to fail", bound,
+		func() bool { return strings.Contains(r.log.String(), "too many open files") })
 	for _, f := range files {
 		f.Close()
 	}
@@ -116,7 +119,8 @@ func TestRunSurvivesWantOfDescriptors(t *testing.T) {
 	}
 }
 
-// TestConcurrentChecks: 200 clients at once, while the verdict changes; each hears a whole line that was true.
+// TestConcurrentChecks runs 200 concurrent clients while the verdict changes. Each must get a whole reply that was
+// current.
 func TestConcurrentChecks(t *testing.T) {
 	reader := sdkmetric.NewManualReader()
 	r := startAgent(t, setup{config: rules, meters: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))})

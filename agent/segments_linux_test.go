@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestReplyAndEndLeaveTogether counts the segments that came: SYN-ACK, and one with the reply and FIN. The network may
-// repeat one, so not every connection has to show it.
+// TestReplyAndEndLeaveTogether counts the segments received: SYN-ACK, and one with the reply and FIN. The network may
+// repeat a segment, so not every connection must show this.
 func TestReplyAndEndLeaveTogether(t *testing.T) {
 	r := startAgent(t, setup{config: rules})
 	r.upReady()

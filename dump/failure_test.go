@@ -11,7 +11,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestFailure: each is logged once, is an error in the span, and does not keep the next turn from trying.
+// TestFailure checks that each failure is logged once, is an error in the span, and does not prevent the next start.
 func TestFailure(t *testing.T) {
 	for name, test := range map[string]struct {
 		command string

@@ -21,10 +21,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bound is how long a test waits for what must happen; none takes as long unless it fails.
+// bound is how long a test waits for something that must happen. No wait takes this long unless the test fails.
 const bound = 20 * time.Second
 
-// node is a real monitor with the dumps as its listener, in a folder for scripts and what they leave.
+// node is a real monitor with the dumps as its listener, and a directory for scripts and their output.
 type node struct {
 	*health.Monitor
 	dir   string
@@ -32,7 +32,7 @@ type node struct {
 	spans *tracetest.SpanRecorder
 }
 
-// newNode returns a node with the dumps' command lines; "DIR" in them is its folder.
+// newNode returns a node with the command lines of the dumps. "DIR" in them stands for its directory.
 func newNode(t *testing.T, jicofo, prosody string) *node {
 	t.Helper()
 	n := &node{dir: t.TempDir(), log: new(testbed.LogBuffer), spans: tracetest.NewSpanRecorder()}
@@ -50,7 +50,7 @@ func newNode(t *testing.T, jicofo, prosody string) *node {
 	return n
 }
 
-// script writes an executable script into the node's folder.
+// script writes an executable script into the node's directory.
 func (n *node) script(t *testing.T, name, text string) {
 	t.Helper()
 	text = "#!/bin/sh\n" + strings.ReplaceAll(text, "DIR", n.dir) + "\n"
@@ -59,13 +59,13 @@ func (n *node) script(t *testing.T, name, text string) {
 	}
 }
 
-// left returns what scripts left in a file of the node's folder, "" if there is none.
+// left returns what scripts wrote into a file of the node's directory, "" if there is none.
 func (n *node) left(name string) string {
 	text, _ := os.ReadFile(filepath.Join(n.dir, name))
 	return string(text)
 }
 
-// fifo makes a FIFO for scripts to block on.
+// fifo creates a FIFO for scripts to block on.
 func (n *node) fifo(t *testing.T, name string) (path string) {
 	t.Helper()
 	path = filepath.Join(n.dir, name)
@@ -75,17 +75,17 @@ func (n *node) fifo(t *testing.T, name string) (path string) {
 	return path
 }
 
-// release lets the script go that reads from the FIFO.
+// release unblocks the script that reads from the FIFO.
 func release(t *testing.T, path string) {
 	t.Helper()
-	f, err := os.OpenFile(path, os.O_RDWR, 0) // does not block, whoever reads
+	f, err := os.OpenFile(path, os.O_RDWR, 0) // does not block, with or without a reader
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.WriteString("go\n"); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() }) // later: what nobody has read yet would be lost with it
+	t.Cleanup(func() { f.Close() }) // later, because unread data would be lost with it
 }
 
 func (n *node) jicofo(ctx context.Context, code int) {
@@ -97,7 +97,7 @@ func (n *node) prosody(ctx context.Context, code int) {
 	n.Observe(ctx, health.Observation{At: time.Now(), Prosody: &health.Prosody{Health: health.Answer{Code: code}}})
 }
 
-// logged counts the lines of the log that hold all the words.
+// logged counts the log lines that contain all the words.
 func (n *node) logged(words ...string) int {
 	count := 0
 	for line := range strings.Lines(n.log.String()) {
@@ -112,7 +112,7 @@ func (n *node) logged(words ...string) int {
 	return count
 }
 
-// waitForLog waits for n lines that hold the words.
+// waitForLog waits for count log lines that contain the words.
 func (n *node) waitForLog(t *testing.T, count int, words ...string) {
 	t.Helper()
 	testbed.Eventually(t, fmt.Sprintf("%d lines with %q", count, words), bound,

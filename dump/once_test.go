@@ -6,7 +6,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestNeverTwoAtATime: a turn while the script still runs is logged and starts nothing; the next one does.
+// TestNeverTwoAtATime checks that a failure while the script still runs is logged and starts nothing, and that the next
+// one does.
 func TestNeverTwoAtATime(t *testing.T) {
 	n := newNode(t, "DIR/dump", "DIR/dump")
 	fifo := n.fifo(t, "fifo")
@@ -35,7 +36,7 @@ func TestNeverTwoAtATime(t *testing.T) {
 	n.waitForLog(t, 2, `msg="dump finished"`)
 }
 
-// TestAgainRightAfterTheEnd: once "finished" is logged, the next turn starts the script.
+// TestAgainRightAfterTheEnd checks that the next failure starts the script once "finished" is logged.
 func TestAgainRightAfterTheEnd(t *testing.T) {
 	n := newNode(t, "DIR/dump", "")
 	n.script(t, "dump", "")
@@ -50,7 +51,7 @@ func TestAgainRightAfterTheEnd(t *testing.T) {
 	}
 }
 
-// TestServicesDoNotWaitForEachOther: jicofo's script does not keep prosody's from starting.
+// TestServicesDoNotWaitForEachOther checks that jicofo's running script does not prevent the start of prosody's.
 func TestServicesDoNotWaitForEachOther(t *testing.T) {
 	n := newNode(t, "DIR/jicofo", "DIR/prosody")
 	fifo := n.fifo(t, "fifo")

@@ -8,7 +8,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestArguments: arguments are separated by spaces, and no shell interprets them.
+// TestArguments checks that arguments are separated by spaces and that no shell interprets them.
 func TestArguments(t *testing.T) {
 	n := newNode(t, "DIR/dump  --to $HOME *  'a b' ;reboot ", "")
 	n.script(t, "dump", `printf '<%s>' "$@" >DIR/left`)
@@ -20,7 +20,7 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// TestOutlivesTheContext: the end of the observation's context, as at shutdown, does not end the script.
+// TestOutlivesTheContext checks that the end of the observation's context, as at shutdown, does not end the script.
 func TestOutlivesTheContext(t *testing.T) {
 	n := newNode(t, "DIR/dump", "")
 	fifo := n.fifo(t, "fifo")
@@ -37,7 +37,7 @@ func TestOutlivesTheContext(t *testing.T) {
 	}
 }
 
-// TestStartsWithAnEndedContext: nor does it keep the script from starting.
+// TestStartsWithAnEndedContext checks that an ended context does not prevent the start of the script.
 func TestStartsWithAnEndedContext(t *testing.T) {
 	n := newNode(t, "DIR/dump", "")
 	n.script(t, "dump", "echo ran >DIR/left")

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestOwnSession: the script leads a session of its own, without the sidecar's terminal and standard input.
+// TestOwnSession checks that the script leads its own session, without the sidecar's terminal and standard input.
 func TestOwnSession(t *testing.T) {
 	n := newNode(t, "DIR/dump", "")
 	n.script(t, "dump", "read line && exit 7\necho $$ $(cut -d' ' -f6 /proc/$$/stat) >DIR/left")

@@ -6,7 +6,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestRunsAtEachTurn from healthy to unhealthy: not before the service was healthy, not again while it is unhealthy.
+// TestRunsAtEachTurn checks that the script runs each time the service turns from healthy to unhealthy: not before it
+// was healthy, and not again while it is unhealthy.
 func TestRunsAtEachTurn(t *testing.T) {
 	n := newNode(t, "DIR/dump", "")
 	n.script(t, "dump", "echo ran >>DIR/left")
@@ -35,7 +36,8 @@ func TestRunsAtEachTurn(t *testing.T) {
 	}
 }
 
-// TestRunsInGrace: the evidence is freshest at once, whether the verdict shows the failure or not.
+// TestRunsInGrace checks that the script runs at once, whether the verdict has changed or not: the evidence is then
+// fresh.
 func TestRunsInGrace(t *testing.T) {
 	n := newNode(t, "DIR/dump", "")
 	n.script(t, "dump", "echo ran >>DIR/left")
@@ -49,7 +51,7 @@ func TestRunsInGrace(t *testing.T) {
 	n.waitForLog(t, 1, `msg="dump finished"`)
 }
 
-// TestRunsForTheStatistics: jicofo is healthy when both of its probes are (spec section 3); what they say is not asked.
+// TestRunsForTheStatistics checks that both of jicofo's probes count (spec section 3), but not the values they return.
 func TestRunsForTheStatistics(t *testing.T) {
 	n := newNode(t, "DIR/dump", "")
 	n.script(t, "dump", "")
@@ -64,7 +66,7 @@ func TestRunsForTheStatistics(t *testing.T) {
 	n.waitForLog(t, 1, `msg="dump finished"`)
 }
 
-// TestRunsOnlyTheFailingServicesScript.
+// TestRunsOnlyTheFailingServicesScript checks that the failure of one service does not run the script of the other.
 func TestRunsOnlyTheFailingServicesScript(t *testing.T) {
 	n := newNode(t, "DIR/jicofo", "DIR/prosody")
 	n.script(t, "jicofo", "echo ran >>DIR/left-by-jicofo")
@@ -87,7 +89,7 @@ func TestRunsOnlyTheFailingServicesScript(t *testing.T) {
 	n.waitForLog(t, 1, `msg="dump finished"`, "service=jicofo")
 }
 
-// TestRunsNothingWithoutACommand.
+// TestRunsNothingWithoutACommand checks that an empty command line runs nothing.
 func TestRunsNothingWithoutACommand(t *testing.T) {
 	for _, command := range []string{"", "  "} {
 		n := newNode(t, command, command)
