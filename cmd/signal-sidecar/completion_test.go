@@ -103,8 +103,7 @@ func TestBashCompletion(t *testing.T) {
 		if len(words) > 2 && words[len(words)-2] == "=" && words[len(words)-1] == "" {
 			words = words[:len(words)-1] // the word at the cursor is = itself
 		}
-		r := runCommand(t, folder, nil, bash,
-			append([]string{"-c", driver, "bash", script, "signal-sidecar"}, words...)...)
+		r := runCommand(t, folder, nil, bash, append([]string{"-c", driver, "bash", script, "signal-sidecar"}, words...)...)
 		if r.code != 0 || r.stderr != "" {
 			t.Fatalf("%q: exit %d, %s", c.line, r.code, r.stderr)
 		}

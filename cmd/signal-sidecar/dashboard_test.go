@@ -131,9 +131,7 @@ func TestDashboardHasData(t *testing.T) {
 
 // grafana replaces Grafana's variables with values: all shards in the form that Grafana uses for several values, and
 // intervals that suit few samples.
-var grafana = strings.NewReplacer(
-	"$environment", ".*", "$region", "here", "$shard", "(first|second)",
-	"$probe", ".*",
+var grafana = strings.NewReplacer("$environment", ".*", "$region", "here", "$shard", "(first|second)", "$probe", ".*",
 	"$__rate_interval", "30s", "$__interval", "1s")
 
 // checkVariable checks that a variable of the form label_values(series, label) has values.
@@ -263,8 +261,7 @@ func (f *fleet) checkAgreement(t *testing.T) {
 	}{
 		{"drain", "healthy", "DRAIN"}, {"maint", "healthy", "MAINT"},
 		{"maint", "code 500", "MAINT"}, {"ready", "code 500", "DOWN"},
-		{"drain", "code 500", "DOWN"}, {"ready", "healthy", "UP"},
-		{"nonsense", "healthy", "DRAIN"},
+		{"drain", "code 500", "DOWN"}, {"ready", "healthy", "UP"}, {"nonsense", "healthy", "DRAIN"},
 	} {
 		f.first.jicofo(step.jicofo)
 		f.first.Say(t, step.word)

@@ -157,9 +157,7 @@ func TestHAProxyAsDeployed(t *testing.T) {
 				}
 			}
 			_, latest := f.shards[home].Prosody.Requests("")
-			if !slices.ContainsFunc(latest, func(r signalnode.Request) bool {
-				return r.Header.Get("X-Room") == "standup"
-			}) {
+			if !slices.ContainsFunc(latest, func(r signalnode.Request) bool { return r.Header.Get("X-Room") == "standup" }) {
 				t.Error("the shard was not told the room")
 			}
 

@@ -90,9 +90,7 @@ func TestHAProxyKeepsStateOverReload(t *testing.T) {
 
 			f.saveState(t, state)
 			before := f.settings
-			f.settings = before.With(vars{
-				"AGENT_PORT": testbed.LastingPort(t), "SHARD_PORT": testbed.LastingPort(t),
-			})
+			f.settings = before.With(vars{"AGENT_PORT": testbed.LastingPort(t), "SHARD_PORT": testbed.LastingPort(t)})
 			old := f.Process
 			f.run(t, "-sf", fmt.Sprint(old.Cmd.Process.Pid))
 			old.Exit(t)
@@ -104,8 +102,7 @@ func TestHAProxyKeepsStateOverReload(t *testing.T) {
 				}
 				service, agent := f.ports(t, shard)
 				if agent != f.settings["AGENT_PORT"] {
-					t.Errorf("the agent port of %s is %s; the new configuration has %s",
-						shard, agent, f.settings["AGENT_PORT"])
+					t.Errorf("the agent port of %s is %s; the new configuration has %s", shard, agent, f.settings["AGENT_PORT"])
 				}
 				if service != before["SHARD_PORT"] {
 					t.Errorf("the port of %s is %s: docs/haproxy.md says that the state file's, %s, is in force",

@@ -231,7 +231,7 @@ func hang(t *testing.T, folder string) (release func()) {
 		testbed.Missing(t, "FUSE, with the right to mount: "+err.Error())
 	}
 	release = sync.OnceFunc(func() {
-		_ = device.Close() // ends what hangs
+		_ = device.Close() // ends the accesses that hang
 		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
 			t.Errorf("unmount %s: %v", folder, err)
 		}
@@ -240,7 +240,7 @@ func hang(t *testing.T, folder string) (release func()) {
 	return release
 }
 
-// TestBrokenNotifySocket: what cannot be told is logged once, and health goes on.
+// TestBrokenNotifySocket checks that messages that cannot be sent are logged once, and that the verdict still changes.
 func TestBrokenNotifySocket(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -259,7 +259,9 @@ func TestBrokenNotifySocket(t *testing.T) {
 			s.Say(t, "drain")
 			s.becomes(t, "up drain 0%")
 			s.polls(t, 10, map[string]string{"jicofo_health": "ok", "prosody": "ok", "status_file": "ok"})
-			testbed.Eventually(t, "the log to tell", bound, func() bool { return len(s.Logged("message to systemd not sent")) > 0 })
+			testbed.Eventually(t, "the log to tell", bound, func() bool {
+				return len(s.Logged("message to systemd not sent")) > 0
+			})
 			if code, took := s.Stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
 				t.Errorf("exit %d after %s", code, took)
 			}
@@ -270,7 +272,7 @@ func TestBrokenNotifySocket(t *testing.T) {
 	}
 }
 
-// deafSocket is one that takes not one message more, and that nobody reads.
+// deafSocket returns the path of a socket whose queue is full and that no process reads.
 func deafSocket(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
@@ -288,7 +290,7 @@ func deafSocket(t *testing.T) string {
 	}
 }
 
-// TestBadWatchdog: a watchdog whose time cannot be read is not fed, the rest is as ever.
+// TestBadWatchdog checks that a watchdog with an invalid time is not fed, and that all else works.
 func TestBadWatchdog(t *testing.T) {
 	t.Parallel()
 	for _, time := range []string{"soon", "-1", "0", "99999999999999999999"} {

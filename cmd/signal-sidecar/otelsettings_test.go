@@ -75,8 +75,7 @@ func TestBadOpenTelemetryVariables(t *testing.T) {
 	}
 	for _, v := range []vars{
 		{"OTEL_TRACES_SAMPLER": "TraceIDRatio", "OTEL_TRACES_SAMPLER_ARG": "2"},
-		{"OTEL_RESOURCE_ATTRIBUTES": "größe=1"}, {"OTEL_RESOURCE_ATTRIBUTES": "a b=1"},
-		{"OTEL_RESOURCE_ATTRIBUTES": "a=%zz"},
+		{"OTEL_RESOURCE_ATTRIBUTES": "größe=1"}, {"OTEL_RESOURCE_ATTRIBUTES": "a b=1"}, {"OTEL_RESOURCE_ATTRIBUTES": "a=%zz"},
 		{"OTEL_RESOURCE_ATTRIBUTES": "a=%ff"}, {"OTEL_RESOURCE_ATTRIBUTES": "=1"}, {"OTEL_RESOURCE_ATTRIBUTES": "a=1,,b=2"},
 		{"OTEL_EXPORTER_OTLP_HEADERS": "a b=1"}, {"OTEL_EXPORTER_OTLP_HEADERS": "a:b=1"},
 		{"OTEL_EXPORTER_OTLP_HEADERS": "a=%0a"},
@@ -109,8 +108,7 @@ func TestOpenTelemetryKeyPairs(t *testing.T) {
 	t.Parallel()
 	certificate, key := keyPair(t)
 	_, other := keyPair(t)
-	const certificateName, keyName = "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
-		"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY"
+	const certificateName, keyName = "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY"
 	for _, c := range []struct{ certificate, key, problem string }{
 		{certificate, key, ""},
 		{certificate, other, certificateName + "="},

@@ -66,8 +66,7 @@ func TestPrecedence(t *testing.T) {
 func TestPrecedencePerSetting(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	write(t, folder, ".env",
-		"HTTP_PORT=1\nTCP_PORT=2\nPOLLING_INTERVAL=3\n# PROBE_TIMEOUT=4\n\nexport METRICS=no\n")
+	write(t, folder, ".env", "HTTP_PORT=1\nTCP_PORT=2\nPOLLING_INTERVAL=3\n# PROBE_TIMEOUT=4\n\nexport METRICS=no\n")
 	got, _ := checkConfig(t, folder, vars{"TCP_PORT": "12", "POLLING_INTERVAL": "13"}, "--polling-interval", "23")
 	want := map[string]shown{
 		"HTTP_PORT": {"1", ".env"}, "TCP_PORT": {"12", "environment"}, "POLLING_INTERVAL": {"23", "flag"},

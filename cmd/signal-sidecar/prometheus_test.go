@@ -49,7 +49,7 @@ func query(address, q string) map[string]string {
 	return all
 }
 
-// TestPrometheus has the real one scrape a shard whose jicofo then dies.
+// TestPrometheus lets a real Prometheus scrape a shard whose jicofo then crashes.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	testbed.Component(t, "prometheus")
@@ -124,9 +124,10 @@ func TestPrometheus(t *testing.T) {
 	expect(`signal_probe_results_total{probe="jicofo_health",outcome="connection_refused"} > bool 0`, map[string]string{
 		`{"outcome":"connection_refused","probe":"jicofo_health"}`: "1",
 	})
-	expect(`histogram_quantile(0.5, rate(signal_probe_duration_seconds_bucket{probe="prosody"}[1m])) < bool 5`, map[string]string{
-		`{"probe":"prosody"}`: "1",
-	})
+	expect(`histogram_quantile(0.5, rate(signal_probe_duration_seconds_bucket{probe="prosody"}[1m])) < bool 5`,
+		map[string]string{
+			`{"probe":"prosody"}`: "1",
+		})
 	if got := query(prometheus, "signal_jicofo_participants"); len(got) > 0 {
 		t.Errorf("participants of a dead jicofo: %v", got)
 	}
@@ -135,8 +136,8 @@ func TestPrometheus(t *testing.T) {
 	one("signal_census", "0")
 }
 
-// TestIncreaseSeesTheFirst has Prometheus scrape a sidecar from its start, and then drains its node and fails its jicofo for
-// the first time: increase() shows both, as the counters were scraped at 0 before.
+// TestIncreaseSeesTheFirst lets Prometheus scrape a sidecar from its start. It then drains the node and makes its
+// jicofo fail, both for the first time. increase() shows both, because the counters were scraped as 0 before.
 func TestIncreaseSeesTheFirst(t *testing.T) {
 	t.Parallel()
 	testbed.Component(t, "prometheus")
@@ -156,8 +157,8 @@ func TestIncreaseSeesTheFirst(t *testing.T) {
 	shows("increase(" + failures + "[5m]) > 0")
 }
 
-// scrapedThrough starts a proxy in front of a sidecar, and a Prometheus that scrapes through it. It returns Prometheus's
-// address, and the content type of the latest scrape.
+// scrapedThrough starts a Prometheus that scrapes a sidecar through a proxy. It returns Prometheus's address, and the
+// content type of the latest scrape.
 func scrapedThrough(t *testing.T, target string, arguments ...string) (address string, contentType *atomic.Value) {
 	t.Helper()
 	contentType = new(atomic.Value)
@@ -174,8 +175,8 @@ func scrapedThrough(t *testing.T, target string, arguments ...string) (address s
 	return testbed.StartPrometheus(t, fmt.Sprintf(prometheusConfig, host), arguments...), contentType
 }
 
-// TestPrometheusWithNativeHistograms has a Prometheus that asks for protobuf scrape a shard beside one that asks for text.
-// Both have the same series, classic buckets among them: le is written in each of them as in the other.
+// TestPrometheusWithNativeHistograms scrapes a shard with a Prometheus that requests protobuf and one that requests
+// text. Both have the same series, also for the classic buckets: the values of le are written in the same way.
 func TestPrometheusWithNativeHistograms(t *testing.T) {
 	t.Parallel()
 	testbed.Component(t, "prometheus")
@@ -194,12 +195,14 @@ func TestPrometheusWithNativeHistograms(t *testing.T) {
 	if buckets := len(query(protobuf, `signal_probe_duration_seconds_bucket{probe="prosody"}`)); buckets < 5 {
 		t.Errorf("%d buckets of a histogram by protobuf", buckets)
 	}
-	if textType, protobufType := fmt.Sprint(textType.Load()), fmt.Sprint(protobufType.Load()); strings.Contains(textType, "protobuf") || !strings.Contains(protobufType, "protobuf") {
+	if textType, protobufType := fmt.Sprint(textType.Load()),
+		fmt.Sprint(protobufType.Load()); strings.Contains(textType, "protobuf") ||
+		!strings.Contains(protobufType, "protobuf") {
 		t.Errorf("the scrapes were of type %q and %q", textType, protobufType)
 	}
 }
 
-// TestPromtool has the linter of Prometheus read /metrics in several states.
+// TestPromtool checks /metrics in several states with Prometheus's linter.
 func TestPromtool(t *testing.T) {
 	t.Parallel()
 	promtool := testbed.Component(t, "promtool")

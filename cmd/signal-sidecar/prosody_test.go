@@ -31,12 +31,12 @@ data_path = "%[2]s"
 VirtualHost "localhost"
 `
 
-// startProsody runs the real prosody with BOSH, as its own user, and returns it with its origin.
+// startProsody runs the real prosody with BOSH, as the user prosody, and returns it with its origin.
 func startProsody(t *testing.T) (p *testbed.Process, origin string) {
 	t.Helper()
 	path := testbed.Component(t, "prosody")
 	port := testbed.LastingPort(t)
-	folder, err := os.MkdirTemp("", "prosody-") // those of t.TempDir are root's alone
+	folder, err := os.MkdirTemp("", "prosody-") // only root can read those of t.TempDir
 	testbed.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	testbed.Must(t, os.Chmod(folder, 0o755))
@@ -50,7 +50,8 @@ func startProsody(t *testing.T) (p *testbed.Process, origin string) {
 		uid, _ := strconv.Atoi(owner.Uid)
 		gid, _ := strconv.Atoi(owner.Gid)
 		testbed.Must(t, os.Chown(folder, uid, gid))
-		cmd = exec.Command(testbed.Component(t, "setpriv"), append([]string{"--reuid", "prosody", "--regid", "prosody", "--init-groups"}, cmd.Args...)...)
+		cmd = exec.Command(testbed.Component(t, "setpriv"),
+			append([]string{"--reuid", "prosody", "--regid", "prosody", "--init-groups"}, cmd.Args...)...)
 	}
 	cmd.Dir = folder
 	p = testbed.Start(t, cmd)
@@ -62,20 +63,24 @@ func startProsody(t *testing.T) (p *testbed.Process, origin string) {
 	return p, origin
 }
 
-// TestProsody watches the real prosody work, hang, work again, and die.
+// TestProsody observes the real prosody while it works, hangs, works again, and is killed.
 func TestProsody(t *testing.T) {
 	t.Parallel()
 	prosody, origin := startProsody(t)
-	s := startShard(t, vars{"PROSODY_ORIG": origin, "PROBE_TIMEOUT": "1", "HEALTH_DAMPENING_INTERVAL": "0.1", "DRAIN_GRACE_INTERVAL": "60"})
+	s := startShard(t, vars{
+		"PROSODY_ORIG": origin, "PROBE_TIMEOUT": "1", "HEALTH_DAMPENING_INTERVAL": "0.1", "DRAIN_GRACE_INTERVAL": "60",
+	})
 	s.becomes(t, "up ready 100%")
-	if v := s.report(t).Services; !v.ProsodyHealthy || !v.ProsodyReachable || v.ProsodySoftDown || v.ProsodyStatusCode != http.StatusOK {
+	if v := s.report(t).Services; !v.ProsodyHealthy ||
+		!v.ProsodyReachable || v.ProsodySoftDown || v.ProsodyStatusCode != http.StatusOK {
 		t.Errorf("a healthy prosody is reported as %+v", v)
 	}
 	s.polls(t, 3, map[string]string{"prosody": "ok"})
 
 	prosody.Signal(t, syscall.SIGSTOP)
 	s.becomes(t, "up drain 0%")
-	if r := s.report(t); r.Services.ProsodyHealthy || r.Services.ProsodyReachable || !r.Services.ProsodySoftDown || r.Services.ProsodyStatusCode != 0 || !r.HealthDamped {
+	if r := s.report(t); r.Services.ProsodyHealthy || r.Services.ProsodyReachable ||
+		!r.Services.ProsodySoftDown || r.Services.ProsodyStatusCode != 0 || !r.HealthDamped {
 		t.Errorf("a hanging prosody is reported as %+v", r)
 	}
 	s.polls(t, 2, map[string]string{"prosody": "timeout"})

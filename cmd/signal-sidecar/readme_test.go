@@ -15,11 +15,12 @@ import (
 
 var readmeCommand = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// readmeStack is the walk through the stack, which takes components that only the tests in e2e have: TestWalkThrough.
+// readmeStack matches the README's section about the whole stack. It needs components that only the tests in e2e have;
+// they test it in TestWalkThrough.
 var readmeStack = regexp.MustCompile("(?s)\n## Run the whole stack.*?\n## ")
 
-// TestReadmeCommands runs every command that the README tells its reader to run. The second, make test, is what runs this
-// test: of it, only that there is such a target is shown.
+// TestReadmeCommands runs every command of the README. The second, make test, runs this test, so only the existence of
+// the target is checked.
 func TestReadmeCommands(t *testing.T) {
 	t.Parallel()
 	var commands []string
@@ -31,21 +32,23 @@ func TestReadmeCommands(t *testing.T) {
 	if want := []string{"go run ./cmd/signal-sidecar demo", "make test", replay}; !slices.Equal(commands, want) {
 		t.Fatalf("the README's commands are %q; this test knows %q", commands, want)
 	}
-	// timeout hands the signal on to all that go run has started, as a terminal does.
+	// timeout sends the signal to all processes that go run has started, as a terminal does.
 	cmd := exec.Command("sh", "-c", "exec timeout 300 "+commands[0])
 	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "HTTP_PORT=0", "TCP_PORT=0")
 	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "the demo's guide", 6*bound, func() bool {
 		return strings.Contains(p.Stdout(), "End with Ctrl-C") || p.Ended()
 	})
-	p.Stop(t, syscall.SIGINT) // the exit code is go run's own
+	p.Stop(t, syscall.SIGINT) // the exit code is that of go run
 	if log := p.Stderr(); !strings.Contains(log, "signal-sidecar stopped") {
 		t.Errorf("the demo did not stop:\n%s", log)
 	}
 
 	folder := t.TempDir()
-	testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(testbed.Contents("../../recording/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
-	if r := runIn(t, folder, nil, strings.Fields(replay)[1:]...); r.code != 0 || !strings.Contains(r.stdout, "with DRAIN_GRACE_INTERVAL=60") {
+	testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"),
+		[]byte(testbed.Contents("../../recording/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
+	if r := runIn(t, folder, nil, strings.Fields(replay)[1:]...); r.code != 0 ||
+		!strings.Contains(r.stdout, "with DRAIN_GRACE_INTERVAL=60") {
 		t.Errorf("replay: exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 
@@ -56,14 +59,14 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-// TestReadmeSettings has every setting in the README's table.
+// TestReadmeSettings checks that the README's table contains every setting.
 func TestReadmeSettings(t *testing.T) {
 	t.Parallel()
 	readme := testbed.Contents("../../README.md")
 	for line := range strings.Lines(run(t, nil, "check-config").stdout) {
 		name := strings.Fields(line)[0]
 		if name == "ENV_FILE" || name == "CENSUS_REPORTS" || strings.HasPrefix(name, "CONSUL_") {
-			continue // named in its text
+			continue // the README's text names them
 		}
 		if !regexp.MustCompile(`(?m)^\| ([A-Z_]+, )*` + name + `[ ,]`).MatchString(readme) {
 			t.Errorf("the README's table has no %s", name)

@@ -10,14 +10,14 @@ import (
 
 const recordings = "../../recording/testdata/recordings/"
 
-// replayed runs the replay command and returns what it printed, standard error after standard output, and its exit code.
+// replayed runs the replay command. It returns standard output followed by standard error, and the exit code.
 func replayed(args ...string) (text string, code int) {
 	var stdout, stderr bytes.Buffer
 	code = run(append([]string{"replay"}, args...), streams{&stdout, &stderr})
 	return stdout.String() + stderr.String(), code
 }
 
-// TestReplay compares whole outputs with testdata/replay; -update writes them anew.
+// TestReplay compares whole outputs with testdata/replay; -update writes the files.
 func TestReplay(t *testing.T) {
 	text, err := os.ReadFile(recordings + "jicofo_overloaded.jsonl")
 	if err != nil {
@@ -37,12 +37,14 @@ func TestReplay(t *testing.T) {
 		{"longer_grace", exitOK, []string{recordings + "jicofo_overloaded.jsonl", "--set", "DRAIN_GRACE_INTERVAL=5m"}},
 		{"shorter_grace", exitOK, []string{recordings + "jicofo_overloaded.jsonl", "--set", "DRAIN_GRACE_INTERVAL=60"}},
 		{"weight", exitOK, []string{recordings + "jicofo_overloaded.jsonl", "--set", "WEIGHT_PARTICIPANTS=yes"}},
-		{"two_settings", exitOK, []string{recordings + "jicofo_overloaded.jsonl", "--set", "PARTICIPANT_MAX=4300", "--set", "HEALTH_DAMPENING_INTERVAL=0"}},
+		{"two_settings", exitOK, []string{
+			recordings + "jicofo_overloaded.jsonl", "--set", "PARTICIPANT_MAX=4300", "--set", "HEALTH_DAMPENING_INTERVAL=0"}},
 		{"forced_grace", exitOK, []string{recordings + "jicofo_overloaded.jsonl", "--set", "HEALTH_DAMPENING_INTERVAL=200"}},
 		{"no_difference", exitOK, []string{recordings + "jicofo_overloaded.jsonl", "--set", "DRAIN_GRACE_SCOPE=soft"}},
 		{"json", exitOK, []string{recordings + "jicofo_overloaded.jsonl", "--set", "DRAIN_GRACE_INTERVAL=60", "--json"}},
 		{"cut_off", exitFailure, []string{cutOff}},
-		{"bad_settings", exitUsage, []string{cutOff, "--set", "DRAIN_GRACE_SCOPE=hard", "--set", "HTTP_PORT=1", "--set", "PARTICIPANT_MAX"}},
+		{"bad_settings", exitUsage, []string{
+			cutOff, "--set", "DRAIN_GRACE_SCOPE=hard", "--set", "HTTP_PORT=1", "--set", "PARTICIPANT_MAX"}},
 	} {
 		t.Run(c.golden, func(t *testing.T) {
 			got, code := replayed(c.args...)
@@ -64,7 +66,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestReplayDiffers: a recording that this version does not replay to what was recorded is a failure.
+// TestReplayDiffers checks that a replay that differs from the recording is a failure.
 func TestReplayDiffers(t *testing.T) {
 	text, err := os.ReadFile(recordings + "jicofo_overloaded.jsonl")
 	if err != nil {
@@ -76,12 +78,13 @@ func TestReplayDiffers(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, code := replayed(changed)
-	if code != exitFailure || strings.Count(got, ": the replay differs: recorded: ") != 1 || !strings.Contains(got, "up maint 0% (status drain)") {
+	if code != exitFailure ||
+		strings.Count(got, ": the replay differs: recorded: ") != 1 || !strings.Contains(got, "up maint 0% (status drain)") {
 		t.Errorf("exit code %d: %s", code, got)
 	}
 }
 
-// TestReplayNoFile: a file that is not there, or is not one, is an error that names it.
+// TestReplayNoFile checks that the error of a file that does not exist or cannot be read names it.
 func TestReplayNoFile(t *testing.T) {
 	if got, code := replayed("no/such/file"); code != exitFailure || !strings.Contains(got, "no such file or directory") {
 		t.Errorf("exit code %d: %s", code, got)
@@ -98,11 +101,12 @@ func TestReplayNoFile(t *testing.T) {
 	}
 }
 
-// TestCommandFlagsHaveNoVariable: what a command's own flags are called may mean anything in the environment.
+// TestCommandFlagsHaveNoVariable checks that variables with the names of a command's own flags have no effect.
 func TestCommandFlagsHaveNoVariable(t *testing.T) {
 	t.Setenv("JSON", "true")
 	t.Setenv("SET", "nonsense")
-	if got, code := replayed(recordings + "jicofo_overloaded.jsonl"); code != exitOK || !strings.HasPrefix(got, "run of 2026-03-01T03:00:00.000Z") {
+	if got, code := replayed(recordings + "jicofo_overloaded.jsonl"); code != exitOK ||
+		!strings.HasPrefix(got, "run of 2026-03-01T03:00:00.000Z") {
 		t.Errorf("exit code %d: %s", code, got)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestRunbook tries what docs/runbook.md tells its reader to look at: on a shard that failed and came back, and on the
-// HAProxy in front of it.
+// TestRunbook tries what docs/runbook.md describes, on a shard that failed and recovered, and on the HAProxy in front
+// of it.
 func TestRunbook(t *testing.T) {
 	t.Parallel()
 	runbook := testbed.Contents("../../docs/runbook.md")
@@ -55,7 +55,8 @@ func TestRunbook(t *testing.T) {
 	})
 	t.Run("commands", func(t *testing.T) {
 		folder := t.TempDir()
-		testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"), []byte(testbed.Contents("../../recording/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
+		testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"),
+			[]byte(testbed.Contents("../../recording/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
 		_, port, _ := strings.Cut(s.HTTP, ":")
 		for _, command := range regexp.MustCompile(`(?m)^signal-sidecar ([^#\n]+)`).FindAllStringSubmatch(runbook, -1) {
 			if r := runIn(t, folder, vars{"HTTP_PORT": port}, strings.Fields(command[1])...); r.code != 0 {
@@ -85,11 +86,13 @@ func TestRunbook(t *testing.T) {
 	})
 }
 
-// TestRunbookReasons has a line for each reason that can take a shard down.
+// TestRunbookReasons checks that the runbook names each reason that can take a shard down.
 func TestRunbookReasons(t *testing.T) {
 	t.Parallel()
 	runbook := testbed.Contents("../../docs/runbook.md")
-	for _, code := range regexp.MustCompile(`"(jicofo_\w+|prosody_\w+|dampening|status_file_unreadable|status_unknown)"`).FindAllStringSubmatch(testbed.Contents("../../health/reason.go"), -1) {
+	for _, code := range regexp.MustCompile(
+		`"(jicofo_\w+|prosody_\w+|dampening|status_file_unreadable|status_unknown)"`).
+		FindAllStringSubmatch(testbed.Contents("../../health/reason.go"), -1) {
 		if !regexp.MustCompile("[`| ]" + code[1] + "[`,| ]").MatchString(runbook) {
 			t.Errorf("the runbook does not tell what to do about %s", code[1])
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// setting is a row of the table in spec section 1: a variable, its default, and three further values that are accepted.
+// setting is a row of the table in spec section 1: a variable, its default, and three other accepted values.
 type setting struct {
 	name     string
 	initial  string
@@ -45,7 +45,9 @@ var settings = []setting{
 	{"RECORD_PATH", "", [3]string{"/a", "b", "/a folder/recording"}},
 	{"RECORD_MAX_SIZE", "67108864", [3]string{"65536", "1000000", "1099511627776"}},
 	{"TRACE_KEEP", "all", [3]string{"incidents", "INCIDENTS", "All"}},
-	{"TRACE_URL_TEMPLATE", "", [3]string{"http://localhost:16686/trace/{trace_id}", "https://tempo/explore?left=%7B%22{trace_id}%22%7D", "http://[::1]/#{trace_id}"}},
+	{"TRACE_URL_TEMPLATE", "", [3]string{
+		"http://localhost:16686/trace/{trace_id}", "https://tempo/explore?left=%7B%22{trace_id}%22%7D",
+		"http://[::1]/#{trace_id}"}},
 	{"LOG_LEVEL", "info", [3]string{"debug", "Warn", "ERROR"}},
 	{"LOG_FORMAT", "json", [3]string{"text", "TEXT", "Json"}},
 	{"CONSUL_HOST", "localhost", [3]string{"consul", "::1", "10.0.0.1"}},
@@ -59,10 +61,10 @@ var settings = []setting{
 	{"CENSUS_REPORTS", "false", [3]string{"true", "f", "1"}},
 }
 
-// flagOf is a variable's flag.
+// flagOf returns the flag of a variable.
 func flagOf(name string) string { return "--" + strings.ToLower(strings.ReplaceAll(name, "_", "-")) }
 
-// choose gives every setting its accepted value of that number.
+// choose gives every setting its accepted value with that index.
 func choose(number int) vars {
 	all := vars{}
 	for _, s := range settings {
@@ -71,7 +73,7 @@ func choose(number int) vars {
 	return all
 }
 
-// asFlags are the variables as flags.
+// asFlags returns the variables as flags.
 func asFlags(v vars) (all []string) {
 	for _, name := range slices.Sorted(maps.Keys(v)) {
 		all = append(all, flagOf(name)+"="+v[name])
@@ -79,7 +81,7 @@ func asFlags(v vars) (all []string) {
 	return all
 }
 
-// asFile is the variables as an env file.
+// asFile returns the variables as an env file.
 func asFile(v vars) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(v)) {
@@ -88,12 +90,12 @@ func asFile(v vars) string {
 	return b.String()
 }
 
-// shown is a line of check-config.
+// shown is a setting's value and origin in a line of check-config.
 type shown struct{ value, origin string }
 
 var shownLine = regexp.MustCompile(`(?m)^([A-Z_0-9]+) +(.*?) *\(([^()]*)\)$`)
 
-// checkConfig runs check-config, which must accept the settings, and returns what it shows, and its notices.
+// checkConfig runs check-config, which must accept the settings. It returns the settings and the notices of the output.
 func checkConfig(t *testing.T, folder string, v vars, flags ...string) (all map[string]shown, notices []string) {
 	t.Helper()
 	r := runIn(t, folder, v, append([]string{"check-config"}, flags...)...)
@@ -114,7 +116,9 @@ func checkConfig(t *testing.T, folder string, v vars, flags ...string) (all map[
 
 func TestEverySettingIsInHelp(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"--help"}, {"-h"}, {"serve", "--help"}, {"demo", "--help"}, {"check-config", "--help"}} {
+	for _, args := range [][]string{
+		{"--help"}, {"-h"}, {"serve", "--help"}, {"demo", "--help"}, {"check-config", "--help"},
+	} {
 		r := run(t, nil, args...)
 		if r.code != 0 || r.stderr != "" {
 			t.Fatalf("%v: exit %d, %s", args, r.code, r.stderr)
@@ -154,7 +158,8 @@ func TestVersion(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"version"}, {"--version"}, {"serve", "--version"}, {"--http-port=x", "--version"}} {
 		r := run(t, vars{"TCP_PORT": "x", "ENV_FILE": "/nonexistent"}, args...)
-		if r.code != 0 || r.stderr != "" || !regexp.MustCompile(`^signal-sidecar \S+ \(revision .+, go1\.\S+\)\n$`).MatchString(r.stdout) {
+		if r.code != 0 || r.stderr != "" ||
+			!regexp.MustCompile(`^signal-sidecar \S+ \(revision .+, go1\.\S+\)\n$`).MatchString(r.stdout) {
 			t.Errorf("%q: exit %d, %q %q", args, r.code, r.stdout, r.stderr)
 		}
 	}
@@ -162,7 +167,7 @@ func TestVersion(t *testing.T) {
 
 func TestBadCommandLines(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{ // the first word is the one to be named
+	for _, args := range [][]string{ // the error must name the first word
 		{"--no-such-flag"},
 		{"--http-ports", "1"},
 		{"-x"},

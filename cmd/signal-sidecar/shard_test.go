@@ -22,14 +22,14 @@ func startSidecar(t *testing.T, v vars) *sidecar {
 	return &sidecar{testbed.StartSidecar(t, v)}
 }
 
-// shard is a simulated signal node, its status file, and the sidecar beside it.
+// shard is a simulated signal node, its status file, and its sidecar.
 type shard struct {
 	*node.Node
 	*sidecar
 	settings vars
 }
 
-// newShard returns a healthy node whose status file says ready; the sidecar is yet to be started.
+// newShard returns a healthy node whose status file contains ready. The sidecar is not started.
 func newShard(t *testing.T, settings vars) *shard {
 	t.Helper()
 	return shardOf(node.Start(t), settings)
@@ -47,13 +47,13 @@ func startShard(t *testing.T, settings vars) *shard {
 	return s
 }
 
-// start starts the sidecar, also once more.
+// start starts the sidecar, for the first time or again.
 func (s *shard) start(t *testing.T) {
 	t.Helper()
 	s.sidecar = startSidecar(t, s.settings)
 }
 
-// startBy has a program become the sidecar.
+// startBy starts the sidecar by a program that executes it.
 func (s *shard) startBy(t *testing.T, program string, args ...string) {
 	t.Helper()
 	s.sidecar = &sidecar{testbed.StartSidecarBy(t, s.settings, program, args...)}
@@ -66,7 +66,7 @@ func (s *shard) prosody(behavior string) {
 	s.Prosody.Set("", signalnode.MustParseBehavior(behavior))
 }
 
-// line is the agent's reply without its line end, "" without a reply.
+// line returns the agent's reply without its line end, or "" without a reply.
 func (s *sidecar) line() string {
 	said, err := testbed.Ask(s.Agent)
 	if err != nil || !strings.HasSuffix(said, "\n") {
@@ -75,7 +75,7 @@ func (s *sidecar) line() string {
 	return strings.TrimSuffix(said, "\n")
 }
 
-// healthCode is the node's health as load balancers ask for it.
+// healthCode returns the status code of /signal/health.
 func (s *sidecar) healthCode() int {
 	code, _ := testbed.Get("http://" + s.HTTP + "/signal/health")
 	return code
@@ -86,7 +86,7 @@ func (s *sidecar) report(t *testing.T) (r health.Report) {
 	_, body := testbed.Get("http://" + s.HTTP + "/signal/report")
 	var parsed struct {
 		health.Report
-		Time *string `json:"time"` // which health.Report writes, and does not read
+		Time *string `json:"time"` // health.Report can write the time, but not read it
 	}
 	if err := json.Unmarshal([]byte(body), &parsed); err != nil {
 		t.Fatalf("report %q: %v", body, err)
@@ -94,7 +94,7 @@ func (s *sidecar) report(t *testing.T) (r health.Report) {
 	return parsed.Report
 }
 
-// becomes waits until the agent says the line, and checks that the REST code is the one that goes with it.
+// becomes waits until the agent replies with the line, and checks that the status codes of the REST endpoints match it.
 func (s *sidecar) becomes(t *testing.T, line string) {
 	t.Helper()
 	s.Becomes(t, line)
@@ -110,8 +110,8 @@ func (s *sidecar) becomes(t *testing.T, line string) {
 	}
 }
 
-// changes waits until so many changes of the verdict are logged, which is done after they are in force, and checks that
-// there are no more.
+// changes waits until n changes of the verdict are logged, and checks that there are no more. A change is logged after
+// it is in force.
 func (s *sidecar) changes(t *testing.T, n int) {
 	t.Helper()
 	testbed.Eventually(t, fmt.Sprintf("%d changes of the verdict in the log", n), bound, func() bool {
@@ -122,7 +122,7 @@ func (s *sidecar) changes(t *testing.T, n int) {
 	}
 }
 
-// polls waits until each of the probes has ended so many times more with its outcome.
+// polls waits until each of the probes has ended n more times with its outcome.
 func (s *sidecar) polls(t *testing.T, n int, outcomes map[string]string) {
 	t.Helper()
 	from := s.results(outcomes)
@@ -136,7 +136,7 @@ func (s *sidecar) polls(t *testing.T, n int, outcomes map[string]string) {
 	})
 }
 
-// results counts how often each of the probes has ended with its outcome.
+// results returns how often each of the probes has ended with its outcome.
 func (s *sidecar) results(outcomes map[string]string) map[string]int {
 	_, text := testbed.Get("http://" + s.HTTP + "/metrics")
 	counts := map[string]int{}

@@ -21,7 +21,9 @@ func startSimulation(t *testing.T) *simulation {
 	s := &simulation{
 		jicofo: testbed.LastingAddress(t), prosody: testbed.LastingAddress(t), control: testbed.LastingAddress(t),
 	}
-	cmd := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", s.jicofo, "--prosody-addr", s.prosody, "--control-addr", s.control, "--domain", "other.example")
+	cmd := exec.Command(testbed.Binary(t), "simulate",
+		"--jicofo-addr", s.jicofo, "--prosody-addr", s.prosody,
+		"--control-addr", s.control, "--domain", "other.example")
 	cmd.Dir, cmd.Env = t.TempDir(), vars{}.Environ()
 	s.Process = testbed.Start(t, cmd)
 	testbed.Eventually(t, "the simulated node", bound, func() bool {
@@ -30,13 +32,14 @@ func startSimulation(t *testing.T) *simulation {
 	return s
 }
 
-// command sends the node a command.
+// command sends a command to the control endpoint of the node.
 func (s *simulation) command(t *testing.T, path, text string) {
 	t.Helper()
 	testbed.Post(t, "http://"+s.control+path, text)
 }
 
-// TestSimulate has a sidecar of its own process watch a simulated node, whose jicofo dies and comes back on the same port.
+// TestSimulate runs a sidecar and a simulated node in separate processes. The node's jicofo crashes and recovers on the
+// same port.
 func TestSimulate(t *testing.T) {
 	t.Parallel()
 	n := startSimulation(t)
@@ -57,7 +60,7 @@ func TestSimulate(t *testing.T) {
 	}
 }
 
-// TestSimulateBadAddresses names every address that is none, and what is in the way of one that is.
+// TestSimulateBadAddresses checks that an error names every invalid address, and the address of a port in use.
 func TestSimulateBadAddresses(t *testing.T) {
 	t.Parallel()
 	r := run(t, nil, "simulate", "--jicofo-addr", "8888", "--prosody-addr", ":70000", "--control-addr", "127.0.0.1:0")
@@ -69,10 +72,13 @@ func TestSimulateBadAddresses(t *testing.T) {
 		t.Errorf("exit %d, %q, want 2, %q", r.code, r.problems(), want)
 	}
 	for _, flag := range []string{"--jicofo-addr", "--prosody-addr", "--control-addr"} {
-		args := []string{"simulate", "--jicofo-addr", "127.0.0.1:0", "--prosody-addr", "127.0.0.1:0", "--control-addr", "127.0.0.1:0"}
+		args := []string{
+			"simulate", "--jicofo-addr", "127.0.0.1:0", "--prosody-addr", "127.0.0.1:0", "--control-addr", "127.0.0.1:0",
+		}
 		address := "127.0.0.1:" + occupy(t)
 		r := run(t, nil, append(args, flag, address)...)
-		if r.code != 1 || len(r.problems()) != 1 || !strings.Contains(r.stderr, address) || !strings.Contains(r.stderr, "address already in use") {
+		if r.code != 1 || len(r.problems()) != 1 ||
+			!strings.Contains(r.stderr, address) || !strings.Contains(r.stderr, "address already in use") {
 			t.Errorf("%s taken: exit %d\n%s", flag, r.code, r.stderr)
 		}
 	}

@@ -20,17 +20,17 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// The exit codes of status.
+// Exit codes of status.
 const (
 	saysUp      = 0
 	saysDown    = 1
 	saysUnknown = 2
 )
 
-// lasting are intervals that do not end while a test runs.
+// lasting are intervals that are longer than any test.
 var lasting = vars{"DRAIN_GRACE_INTERVAL": "3600", "HEALTH_DAMPENING_INTERVAL": "600"}
 
-// wantStatus runs signal-sidecar status, whose output must match line by line.
+// wantStatus runs signal-sidecar status and checks its exit code and its output. Each line is a pattern.
 func wantStatus(t *testing.T, when string, v vars, args []string, code int, lines ...string) {
 	t.Helper()
 	r := run(t, v, append([]string{"status"}, args...)...)
@@ -42,7 +42,7 @@ func wantStatus(t *testing.T, when string, v vars, args []string, code int, line
 	}
 }
 
-// The parts of what a person is told.
+// Patterns of parts of the output.
 const (
 	moment   = `20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}Z`
 	incident = `  incident 20[0-9]{6}T[0-9]{6}\.[0-9]{3}Z-[0-9A-Za-z-]+`
@@ -56,7 +56,7 @@ func becomes(line string) string {
 	return "  becomes  " + line + " at " + moment + ", if nothing changes"
 }
 
-// TestStatus asks a sidecar in every state.
+// TestStatus runs status on a sidecar in every state.
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, lasting)
@@ -64,22 +64,30 @@ func TestStatus(t *testing.T) {
 	for _, step := range []struct {
 		name  string
 		do    func()
-		line  string // of the agent
+		line  string // the agent's reply
 		code  int
 		lines []string
 	}{
 		{"up", func() {}, "up ready 100%", saysUp, []string{"up ready 100%"}},
-		{"drain", func() { s.Say(t, "drain") }, "up drain 0%", saysUp, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
-		{"maint", func() { s.Say(t, "maint") }, "up maint 0%", saysUp, []string{"up maint 0%", because("the status file says maint", "status_maint")}},
+		{"drain", func() { s.Say(t, "drain") }, "up drain 0%", saysUp, []string{
+			"up drain 0%",
+			because("the status file says drain", "status_drain")}},
+		{"maint", func() { s.Say(t, "maint") }, "up maint 0%", saysUp, []string{
+			"up maint 0%",
+			because("the status file says maint", "status_maint")}},
 		{"unknown word", func() { s.Say(t, "\x1b[31m?") }, "up drain 100%", saysUp, []string{
 			"up drain 100%", because(`the status file says "\\x1b\[31m\?", which is no known word`, "status_unknown"),
 		}},
 		{"up again", func() { s.Say(t, "ready") }, "up ready 100%", saysUp, []string{"up ready 100%"}},
 		{"in grace", func() { s.jicofo("code 503") }, "up drain 0%", saysUp, []string{
-			`up drain 0%  \(damped by flap mitigation\)`, because("jicofo answered 503: Health check timed out, overloaded", "jicofo_overloaded"), becomes("down ready 100%"), incident,
+			`up drain 0%  \(damped by flap mitigation\)`,
+			because("jicofo answered 503: Health check timed out, overloaded", "jicofo_overloaded"),
+			becomes("down ready 100%"), incident,
 		}},
 		{"down", func() { s.prosody("code 500") }, "down ready 100%", saysDown, []string{
-			"down ready 100%", because("prosody answered 500", "prosody_unhealthy"), because("jicofo answered 503: Health check timed out, overloaded", "jicofo_overloaded"), incident,
+			"down ready 100%",
+			because("prosody answered 500", "prosody_unhealthy"),
+			because("jicofo answered 503: Health check timed out, overloaded", "jicofo_overloaded"), incident,
 		}},
 	} {
 		step.do()
@@ -88,12 +96,16 @@ func TestStatus(t *testing.T) {
 	}
 	s.jicofo("healthy")
 	s.prosody("healthy")
-	testbed.Eventually(t, "the damped return", bound, func() bool { return len(s.Logged("verdict changed", "damped", "true", "to", "down ready 100%")) == 1 })
+	testbed.Eventually(t, "the damped return", bound, func() bool {
+		return len(s.Logged("verdict changed", "damped", "true", "to", "down ready 100%")) == 1
+	})
 	wantStatus(t, "damped", nil, url, saysDown,
-		`down ready 100%  \(damped by flap mitigation\)`, because("healthy again, but not yet for 10m0s", "dampening"), becomes("up ready 100%"), incident)
+		`down ready 100%  \(damped by flap mitigation\)`,
+		because("healthy again, but not yet for 10m0s", "dampening"),
+		becomes("up ready 100%"), incident)
 }
 
-// TestStatusWithDescription: what HAProxy is told is what a person is shown.
+// TestStatusWithDescription checks that status prints the same reply as HAProxy gets.
 func TestStatusWithDescription(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, lasting.With(vars{"AGENT_DESCRIPTION": "true"}))
@@ -101,20 +113,23 @@ func TestStatusWithDescription(t *testing.T) {
 	s.jicofo("code 503")
 	s.becomes(t, "up drain 0% #jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded")
 	wantStatus(t, "in grace", nil, []string{"--url", "http://" + s.HTTP}, saysUp,
-		`up drain 0% #jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded  \(damped by flap mitigation\)`, because("jicofo answered 503: Health check timed out, overloaded", "jicofo_overloaded"),
+		`up drain 0% #jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded  \(damped by flap mitigation\)`,
+		because("jicofo answered 503: Health check timed out, overloaded", "jicofo_overloaded"),
 		becomes("down ready 100% #jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded"), incident)
 }
 
-// TestStatusBeforeTheVerdict asks while jicofo has not answered yet.
+// TestStatusBeforeTheVerdict runs status before jicofo's first reply.
 func TestStatusBeforeTheVerdict(t *testing.T) {
 	t.Parallel()
 	s := newShard(t, vars{"PROBE_TIMEOUT": "60"})
 	s.jicofo("hang")
 	s.start(t)
-	wantStatus(t, "before the first verdict", nil, []string{"--url", "http://" + s.HTTP}, saysUnknown, "unknown: no verdict yet")
+	wantStatus(t, "before the first verdict", nil, []string{"--url", "http://" + s.HTTP}, saysUnknown,
+		"unknown: no verdict yet")
 }
 
-// TestStatusJSON passes on what the sidecar answers; where there is no answer, only standard error tells of it.
+// TestStatusJSON checks that --json prints the sidecar's reply unchanged. Without a reply it prints only to standard
+// error.
 func TestStatusJSON(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, lasting.With(vars{"POLLING_INTERVAL": "3600"}))
@@ -131,7 +146,8 @@ func TestStatusJSON(t *testing.T) {
 		_, body := testbed.Get("http://" + s.HTTP + "/signal/explain")
 		r := run(t, nil, "status", "--json", "--url", "http://"+s.HTTP)
 		if r.code != step.code || r.stdout != body+"\n" || r.stderr != "" {
-			t.Errorf("%s: exit %d, standard error %q, and\n%swant exit %d and\n%s", step.word, r.code, r.stderr, r.stdout, step.code, body)
+			t.Errorf("%s: exit %d, standard error %q, and\n%swant exit %d and\n%s",
+				step.word, r.code, r.stderr, r.stdout, step.code, body)
 		}
 		if e := (health.Explanation{}); json.Unmarshal([]byte(r.stdout), &e) != nil || e.State != step.state {
 			t.Errorf("%s: %+v", step.word, e)
@@ -143,7 +159,8 @@ func TestStatusJSON(t *testing.T) {
 	}
 }
 
-// TestStatusWithoutASidecar asks whoever is no sidecar, or nobody: that is unknown, said in one line, and in time.
+// TestStatusWithoutASidecar runs status on servers that are not a sidecar, and on a port without a server. Status
+// prints one line that begins with unknown, within its time limit.
 func TestStatusWithoutASidecar(t *testing.T) {
 	t.Parallel()
 	answer := func(code int, body string) http.HandlerFunc {
@@ -171,8 +188,14 @@ func TestStatusWithoutASidecar(t *testing.T) {
 		{"another state", answer(200, `{"state":"\u001b[2Jfine"}`), `unknown state "\x1b[2Jfine"`},
 		{"another type", answer(200, `{"state":{"code":1}}`), "cannot unmarshal object"},
 		{"a time that is none", answer(200, `{"state":"ready","time":"now"}`), "cannot parse"},
-		{"huge", func(w http.ResponseWriter, _ *http.Request) { endless(w, up[:1]+strings.Repeat(" ", 1<<16)) }, "unexpected end of JSON"},
-		{"a redirect to itself", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "10 redirects"},
+		{
+			"huge", func(w http.ResponseWriter, _ *http.Request) {
+				endless(w, up[:1]+strings.Repeat(" ", 1<<16))
+			}, "unexpected end of JSON"},
+		{
+			"a redirect to itself", func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, r.URL.Path, http.StatusFound)
+			}, "10 redirects"},
 		{"a hung answer", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "deadline exceeded"},
 		{"a hung body", func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, up[:20])
@@ -215,16 +238,17 @@ func TestStatusWithoutASidecar(t *testing.T) {
 	})
 }
 
-// statusTime is what status allows itself, and as much again for a busy machine.
+// statusTime is twice the time that status allows itself, because the machine may be busy.
 const statusTime = 10 * time.Second
 
-// wantUnknown runs status, which must print the URL, the problem and the question for HTTP_PORT, in one line.
+// wantUnknown runs status, which must print the URL, the problem and a hint at HTTP_PORT in one line.
 func wantUnknown(t *testing.T, url, problem string) {
 	t.Helper()
 	began := time.Now()
 	r := run(t, nil, "status", "--url", url)
 	if r.code != saysUnknown || r.stderr != "" || strings.Count(r.stdout, "\n") != 1 ||
-		!strings.HasPrefix(r.stdout, "unknown: "+url+"/signal/explain: ") || !strings.HasSuffix(r.stdout, ": is that HTTP_PORT?\n") ||
+		!strings.HasPrefix(r.stdout, "unknown: "+url+"/signal/explain: ") ||
+		!strings.HasSuffix(r.stdout, ": is that HTTP_PORT?\n") ||
 		!strings.Contains(r.stdout, problem) || strings.ContainsAny(r.stdout, "\x1b") {
 		t.Errorf("exit %d, standard error %q, and\n%q, want one line with %q", r.code, r.stderr, r.stdout, problem)
 	}
@@ -233,18 +257,19 @@ func wantUnknown(t *testing.T, url, problem string) {
 	}
 }
 
-// endless writes the beginning, and then white space until the reader has had enough.
+// endless writes the beginning, and then white space until the reader closes the connection.
 func endless(w io.Writer, beginning string) {
 	for _, err := io.WriteString(w, beginning); err == nil; {
 		_, err = io.WriteString(w, strings.Repeat(" ", 1<<16))
 	}
 }
 
-// TestStatusFindsTheSidecar without --url, by the settings that the sidecar has.
+// TestStatusFindsTheSidecar runs status without --url. It uses the sidecar's settings.
 func TestStatusFindsTheSidecar(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ address, asked string }{
-		{"", "127.0.0.1"}, {"0.0.0.0", "127.0.0.1"}, {"::", "127.0.0.1"}, {"127.0.0.2", "127.0.0.2"}, {"::1", "::1"}, {"localhost", "localhost"},
+		{"", "127.0.0.1"}, {"0.0.0.0", "127.0.0.1"}, {"::", "127.0.0.1"},
+		{"127.0.0.2", "127.0.0.2"}, {"::1", "::1"}, {"localhost", "localhost"},
 	} {
 		t.Run(c.address, func(t *testing.T) {
 			t.Parallel()
@@ -269,25 +294,38 @@ func TestStatusFindsTheSidecar(t *testing.T) {
 	}
 }
 
-// TestStatusURL: an origin is taken with a path and a slash at its end, and variables of the flags' names mean nothing.
+// TestStatusURL checks that an origin may have a path and a slash at its end, and that variables with the names of the
+// flags have no effect.
 func TestStatusURL(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, nil)
 	s.becomes(t, "up ready 100%")
-	behind := httptest.NewServer(http.StripPrefix("/shard", http.RedirectHandler("http://"+s.HTTP+"/signal/explain", http.StatusFound)))
+	behind := httptest.NewServer(http.StripPrefix("/shard",
+		http.RedirectHandler("http://"+s.HTTP+"/signal/explain", http.StatusFound)))
 	t.Cleanup(behind.Close)
-	foreign := vars{"URL": "http://127.0.0.1:1", "JSON": "true", "WATCH": "true", "http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
-	for _, url := range []string{"http://" + s.HTTP, "http://" + s.HTTP + "/", "HTTP://" + s.HTTP, behind.URL + "/shard", behind.URL + "/shard/"} {
+	foreign := vars{
+		"URL": "http://127.0.0.1:1", "JSON": "true", "WATCH": "true",
+		"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1",
+	}
+	for _, url := range []string{
+		"http://" + s.HTTP, "http://" + s.HTTP + "/", "HTTP://" + s.HTTP, behind.URL + "/shard", behind.URL + "/shard/",
+	} {
 		wantStatus(t, url, foreign, []string{"--url=" + url}, saysUp, "up ready 100%")
 	}
 }
 
-// TestStatusBadUse is told as any other bad setting is.
+// TestStatusBadUse checks that a bad flag or setting is reported in the same way as in the other commands.
 func TestStatusBadUse(t *testing.T) {
 	t.Parallel()
-	for _, url := range []string{"127.0.0.1:6000", "localhost", "ftp://localhost", "http://", "http://:6000", "http://localhost:0", "http://localhost:port", "http://localhost:65536", "http://a b", "http://xxxxx@localhost", "http://localhost?a=b", "http://localhost#a"} {
+	for _, url := range []string{
+		"127.0.0.1:6000", "localhost", "ftp://localhost", "http://", "http://:6000", "http://localhost:0",
+		"http://localhost:port", "http://localhost:65536", "http://a b", "http://xxxxx@localhost",
+		"http://localhost?a=b", "http://localhost#a",
+	} {
 		r := run(t, nil, "status", "--url", url)
-		want := fmt.Sprintf("signal-sidecar: --url=%q (flag): must be an origin: http or https, host and optional port, such as http://localhost:8888\n", strings.Replace(url, "me:secret@", "xxxxx@", 1))
+		want := fmt.Sprintf(
+			"signal-sidecar: --url=%q (flag): must be an origin: http or https, host and optional port, such as http://localhost:8888\n",
+			strings.Replace(url, "me:secret@", "xxxxx@", 1))
 		if r.code != 2 || r.stdout != "" || r.stderr != want {
 			t.Errorf("%s: exit %d, %q, standard error\n%swant\n%s", url, r.code, r.stdout, r.stderr, want)
 		}
@@ -313,7 +351,7 @@ func TestStatusBadUse(t *testing.T) {
 // watcher is a running signal-sidecar status --watch.
 type watcher struct{ *testbed.Process }
 
-// watch runs signal-sidecar status --watch until it is stopped.
+// watch runs signal-sidecar status --watch until the test ends.
 func watch(t *testing.T, url string, args ...string) watcher {
 	t.Helper()
 	cmd := exec.Command(testbed.Binary(t), append([]string{"status", "--watch", "--url", url}, args...)...)
@@ -321,7 +359,7 @@ func watch(t *testing.T, url string, args ...string) watcher {
 	return watcher{testbed.Start(t, cmd)}
 }
 
-// hasSaid waits until the output is that, of which each line is a pattern.
+// hasSaid waits until the whole output matches the lines, each of which is a pattern.
 func (w watcher) hasSaid(t *testing.T, lines ...string) {
 	t.Helper()
 	pattern := regexp.MustCompile("^" + strings.Join(lines, "\n") + "\n$")
@@ -333,7 +371,7 @@ func (w watcher) hasSaid(t *testing.T, lines ...string) {
 	testbed.Eventually(t, "the output of --watch", bound, func() bool { return pattern.MatchString(w.Stdout()) })
 }
 
-// endsWith stops a watch, which must say nothing of it, at once.
+// endsWith stops a watch with a signal, and checks that it prints nothing more and ends in time.
 func (w watcher) endsWith(t *testing.T, s syscall.Signal, want int) {
 	t.Helper()
 	said := w.Stdout()
@@ -345,7 +383,8 @@ func (w watcher) endsWith(t *testing.T, s syscall.Signal, want int) {
 	}
 }
 
-// TestStatusWatch follows a shard from before its sidecar is there until after it is gone; each change is one block.
+// TestStatusWatch watches a shard from before the start of its sidecar until after its restart. Each change is printed
+// once.
 func TestStatusWatch(t *testing.T) {
 	t.Parallel()
 	s := newShard(t, lasting.With(vars{"HTTP_PORT": testbed.LastingPort(t)}))
@@ -359,9 +398,11 @@ func TestStatusWatch(t *testing.T) {
 	}{
 		{func() { s.start(t) }, []string{"up ready 100%"}},
 		{func() { s.Say(t, "drain") }, []string{"up drain 0%", because("the status file says drain", "status_drain")}},
-		{func() { s.Say(t, "unhealthy") }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
+		{func() { s.Say(t, "unhealthy") }, []string{
+			"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
 		{func() { _, _ = s.Stop(t, syscall.SIGTERM) }, []string{"unknown: .*connection refused: is that HTTP_PORT\\?"}},
-		{func() { s.start(t) }, []string{"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
+		{func() { s.start(t) }, []string{
+			"down drain 0%", because("the status file says unhealthy", "status_unhealthy"), incident}},
 	} {
 		step.do()
 		said = append(said, step.lines...)
@@ -370,7 +411,7 @@ func TestStatusWatch(t *testing.T) {
 	w.endsWith(t, syscall.SIGINT, saysDown)
 }
 
-// TestStatusWatchEnds with the code of what was last known, whatever it is and whenever the signal comes.
+// TestStatusWatchEnds checks that the exit code is that of the latest known state, in a pause and in a request.
 func TestStatusWatchEnds(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -406,7 +447,7 @@ func TestStatusWatchEnds(t *testing.T) {
 	})
 }
 
-// explainer answers so many requests as a sidecar in that state does, and leaves the others waiting.
+// explainer replies to as many requests as answers, as a sidecar in that state, and leaves the other requests waiting.
 func explainer(t *testing.T, state string, answers int) (url string, asked *atomic.Int32) {
 	t.Helper()
 	asked = new(atomic.Int32)
@@ -415,18 +456,23 @@ func explainer(t *testing.T, state string, answers int) (url string, asked *atom
 			<-r.Context().Done()
 			return
 		}
-		fmt.Fprintf(w, `{"time":null,"state":%q,"agentmessage":"up ready 100%%","damped":false,"reasons":[],"next":null}`, state)
+		fmt.Fprintf(w,
+			`{"time":null,"state":%q,"agentmessage":"up ready 100%%","damped":false,"reasons":[],"next":null}`,
+			state)
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, asked
 }
 
-// TestStatusWatchPrintsChangesOnly: that the sidecar went on polling is none, nor is one failed connection after another.
+// TestStatusWatchPrintsChangesOnly checks that --watch prints a state once. A new time in the reply is not a change,
+// and a second failed connection is not one either.
 func TestStatusWatchPrintsChangesOnly(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
 	said := func(when, state string) string {
-		return fmt.Sprintf(`{"time":"2026-01-02T03:04:0%s.000Z","state":%q,"agentmessage":"(%s)","damped":false,"reasons":[],"next":null}`, when, state, state)
+		return fmt.Sprintf(
+			`{"time":"2026-01-02T03:04:0%s.000Z","state":%q,"agentmessage":"(%s)","damped":false,"reasons":[],"next":null}`,
+			when, state, state)
 	}
 	answers := []string{said("1", "ready"), said("2", "ready"), "", "", said("5", "down"), said("6", "down")}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -436,7 +482,7 @@ func TestStatusWatchPrintsChangesOnly(t *testing.T) {
 			return
 		}
 		conn, _, _ := http.NewResponseController(w).Hijack()
-		_ = conn.(*net.TCPConn).SetLinger(0) // a reset
+		_ = conn.(*net.TCPConn).SetLinger(0) // the client sees a reset
 		_ = conn.Close()
 	}))
 	t.Cleanup(server.Close)
@@ -449,7 +495,8 @@ func TestStatusWatchPrintsChangesOnly(t *testing.T) {
 	w := watch(t, server.URL, "--json")
 	testbed.Eventually(t, "all answers once more", bound, func() bool { return int(asked.Load()) > len(answers) })
 	w.hasSaid(t, regexp.QuoteMeta(answers[0]), regexp.QuoteMeta(answers[4]))
-	if problems := w.Stderr(); strings.Count(problems, "\n") != 1 || !strings.HasPrefix(problems, "signal-sidecar: unknown: ") {
+	if problems := w.Stderr(); strings.Count(problems, "\n") != 1 ||
+		!strings.HasPrefix(problems, "signal-sidecar: unknown: ") {
 		t.Errorf("standard error is %q", problems)
 	}
 	if code, _ := w.Stop(t, syscall.SIGINT); code != saysDown {

@@ -13,7 +13,7 @@ import (
 // TestStatusFileEdits measures the time from the rename of a new status file to the changed reply.
 func TestStatusFileEdits(t *testing.T) {
 	t.Parallel()
-	s := startShard(t, vars{"POLLING_INTERVAL": "60"}) // the watch alone is fast enough
+	s := startShard(t, vars{"POLLING_INTERVAL": "60"}) // the watch of the file is enough
 	s.becomes(t, "up ready 100%")
 	const edits = 100
 	took := make([]time.Duration, 0, edits)
@@ -64,13 +64,14 @@ func TestStatusFileWords(t *testing.T) {
 	s.becomes(t, "up ready 100%")
 }
 
-// TestStatusFileRewrittenInPlace truncates and writes, as editors and redirections do: that must never show.
+// TestStatusFileRewrittenInPlace truncates and writes the file in two steps, as editors and redirections do. The
+// sidecar must not use the empty content.
 func TestStatusFileRewrittenInPlace(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, nil)
 	s.becomes(t, "up ready 100%")
 	const edits = 50
-	hasty := true // the time between truncating and writing was always short enough
+	hasty := true // the time from truncating to writing was always short enough
 	for i := range edits {
 		word := "drain"
 		if i%2 == 1 {

@@ -14,10 +14,10 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// stopTime is what the sidecar allows itself for a stop, and as much again for a busy machine.
+// stopTime is twice the time that the sidecar allows itself for a stop, because the machine may be busy.
 const stopTime = 4 * time.Second
 
-// TestStop ends a sidecar whose probes hang, while clients of every kind hold on to it.
+// TestStop ends a sidecar whose probes hang, while clients of every kind keep connections open.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	for _, s := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
@@ -75,7 +75,7 @@ func dial(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-// holdAlive makes a request and keeps the connection.
+// holdAlive sends a request and keeps the connection open.
 func holdAlive(t *testing.T, address string) {
 	t.Helper()
 	conn := dial(t, address)
@@ -93,7 +93,7 @@ func sendHalf(t *testing.T, address string) {
 	testbed.Must(t, err)
 }
 
-// TestStopWithVerdict ends a healthy sidecar at once.
+// TestStopWithVerdict ends a healthy sidecar.
 func TestStopWithVerdict(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, nil)

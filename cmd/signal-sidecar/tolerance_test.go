@@ -8,7 +8,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestTolerance restarts both services within UNREACHABLE_TOLERANCE: the verdict never changes, and whoever asks sees why.
+// TestTolerance restarts both services within UNREACHABLE_TOLERANCE. The verdict never changes, and the metrics, status
+// and the page show the tolerance.
 func TestTolerance(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"POLLING_INTERVAL": "60", "UNREACHABLE_TOLERANCE": "60"})
@@ -23,7 +24,8 @@ func TestTolerance(t *testing.T) {
 		testbed.Eventually(t, "the metric of "+name, bound, func() bool { return s.Metric(series) == "1" })
 		wantStatus(t, name+" is tolerated", nil, url, saysUp, "up ready 100%",
 			"  tolerated  "+name+": .*, since "+moment+", until "+moment, becomes("(down ready 100|up drain 0)%"))
-		if code, page := testbed.Get("http://" + s.HTTP + "/"); code != http.StatusOK || !strings.Contains(page, "tolerated for") {
+		if code, page := testbed.Get("http://" + s.HTTP + "/"); code != http.StatusOK ||
+			!strings.Contains(page, "tolerated for") {
 			t.Errorf("the page, %d, does not show that %s is tolerated", code, name)
 		}
 		testbed.Must(t, service.Recover())
@@ -36,7 +38,8 @@ func TestTolerance(t *testing.T) {
 	}
 }
 
-// TestToleranceEnds: a service that does not come back is unreachable when the tolerance ends, not at the next poll.
+// TestToleranceEnds checks that a service that does not recover becomes unreachable when the tolerance ends, not at the
+// next poll.
 func TestToleranceEnds(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"POLLING_INTERVAL": "60", "UNREACHABLE_TOLERANCE": "0.3"})

@@ -9,7 +9,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestFailures lets the services fail and heal, without mitigation.
+// TestFailures lets the services fail and recover, without flap mitigation.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"PROBE_TIMEOUT": "0.5"})
@@ -19,10 +19,13 @@ func TestFailures(t *testing.T) {
 		line           string
 		probe, outcome string
 	}{
-		{"jicofo crash", func() { testbed.Must(t, s.Jicofo.Crash()) }, "down ready 100%", "jicofo_health", "connection_refused"},
+		{"jicofo crash", func() { testbed.Must(t, s.Jicofo.Crash()) }, "down ready 100%",
+			"jicofo_health", "connection_refused"},
 		{"jicofo hang", func() { s.jicofo("hang") }, "down ready 100%", "jicofo_health", "timeout"},
 		{"jicofo 503", func() { s.jicofo("code 503") }, "down ready 100%", "jicofo_health", "http_error"},
-		{"jicofo stats 500", func() { s.Jicofo.Set("/stats", signalnode.MustParseBehavior("code 500")) }, "down ready 100%", "jicofo_stats", "http_error"},
+		{"jicofo stats 500", func() {
+			s.Jicofo.Set("/stats", signalnode.MustParseBehavior("code 500"))
+		}, "down ready 100%", "jicofo_stats", "http_error"},
 		{"prosody crash", func() { testbed.Must(t, s.Prosody.Crash()) }, "down ready 100%", "prosody", "connection_refused"},
 		{"prosody hang", func() { s.prosody("hang") }, "down ready 100%", "prosody", "timeout"},
 		{"prosody 404", func() { s.prosody("code 404") }, "down ready 100%", "prosody", "http_error"},
@@ -41,7 +44,7 @@ func TestFailures(t *testing.T) {
 	s.becomes(t, "up ready 100%")
 }
 
-// TestMitigation shows grace and dampening from outside.
+// TestMitigation checks the grace interval and the dampening in the log and the metrics.
 func TestMitigation(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"HEALTH_DAMPENING_INTERVAL": "1.5", "DRAIN_GRACE_INTERVAL": "2", "POLLING_INTERVAL": "0.05"})
@@ -104,11 +107,13 @@ func TestParticipants(t *testing.T) {
 	s.becomes(t, "up maint 0%") // too many participants do not end maintenance
 }
 
-// TestCensus fails the census in every way: the verdict stays.
+// TestCensus makes the census fail in many ways. The verdict does not change.
 func TestCensus(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"CENSUS_POLL": "yes", "CENSUS_HOST": signalnode.Domain, "PROBE_TIMEOUT": "0.5"})
-	s.SetRooms([]signalnode.Room{{Name: "a", Participants: 3, CreatedTime: "1"}, {Name: "b", Participants: 4, CreatedTime: 2}})
+	s.SetRooms([]signalnode.Room{
+		{Name: "a", Participants: 3, CreatedTime: "1"}, {Name: "b", Participants: 4, CreatedTime: 2},
+	})
 	census := "http://" + s.HTTP + "/signal/census"
 	good := `{"room_census":[{"room_name":"a","participants":3,"created_time":"1"},{"room_name":"b","participants":4,"created_time":2}]}`
 	expect := func(code int, body string) {
@@ -122,7 +127,8 @@ func TestCensus(t *testing.T) {
 	if _, asked := s.Prosody.Requests("/room-census"); asked[0].Host != signalnode.Domain {
 		t.Errorf("the census is asked of host %q", asked[0].Host)
 	}
-	if r := s.report(t); r.Stats.ReportCensusStats == nil || *r.Stats.ProsodySumSquaredParticipants != 25 || *r.Stats.ProsodyParticipants != 7 {
+	if r := s.report(t); r.Stats.ReportCensusStats == nil ||
+		*r.Stats.ProsodySumSquaredParticipants != 25 || *r.Stats.ProsodyParticipants != 7 {
 		t.Errorf("the report with a census: %+v", r.Stats)
 	}
 	for _, step := range []struct{ behavior, outcome string }{
@@ -152,14 +158,14 @@ func TestCensus(t *testing.T) {
 		s.Prosody.Set("/room-census", signalnode.Behavior{})
 		expect(http.StatusOK, good)
 	}
-	// Up to 32 MiB are read of a census that is too large.
+	// The sidecar reads up to 32 MiB of a census that is too large.
 	t.Logf("peak memory %d MiB", s.PeakMemory(t)>>20)
 	if peak := s.PeakMemory(t); peak > 200<<20 {
 		t.Errorf("the sidecar took %d MiB", peak>>20)
 	}
 }
 
-// TestCensusOff asks for what is not polled.
+// TestCensusOff requests what is not polled or is turned off.
 func TestCensusOff(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"METRICS": "off"})
