@@ -8,7 +8,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// alternating returns a working node's observations, every other jicofo overloaded, as a busy node's polls bring them.
+// alternating returns the observations of a working node, with an overloaded jicofo every other time, as a busy node's
+// polls give.
 func alternating() []health.Observation {
 	n := workingNode()
 	return []health.Observation{
@@ -38,7 +39,7 @@ func BenchmarkMonitorObserve(b *testing.B) {
 	}
 }
 
-// BenchmarkMonitorCurrent is what every answer costs: all readers at once.
+// BenchmarkMonitorCurrent measures Current with all readers at once. Every reply needs one call of Current.
 func BenchmarkMonitorCurrent(b *testing.B) {
 	b.ReportAllocs()
 	m := health.NewMonitor(defaultConfig())

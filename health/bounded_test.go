@@ -10,7 +10,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestBounded: nothing large is kept of an observation, and nothing that a verdict depends on is lost.
+// TestBounded checks that Bounded removes large data from an observation and keeps everything that a verdict depends
+// on.
 func TestBounded(t *testing.T) {
 	long := strings.Repeat("é", 1<<20)
 	for _, o := range []health.Observation{
@@ -26,8 +27,8 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-// TestBoundedKeepsEveryField: an observation without large fields is kept as it is, but for the rooms of the census. Every
-// field of every part is set here, those that will be added too.
+// TestBoundedKeepsEveryField checks that Bounded keeps an observation without large fields, except for the rooms of the
+// census. fill sets every field of every part, so that the test covers new fields too.
 func TestBoundedKeepsEveryField(t *testing.T) {
 	var o health.Observation
 	fill(t, reflect.ValueOf(&o).Elem())
@@ -40,7 +41,7 @@ func TestBoundedKeepsEveryField(t *testing.T) {
 	}
 }
 
-// fill sets a value, and all that is in it, to something that is not zero.
+// fill sets a value and everything in it to values that are not zero.
 func fill(t *testing.T, v reflect.Value) {
 	t.Helper()
 	switch v.Kind() {

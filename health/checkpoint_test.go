@@ -12,7 +12,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestCheckpoint: a machine that goes on from its JSON says what the original says, reasons and their moments included.
+// TestCheckpoint checks that a machine restored from JSON gives the same verdicts as the original, with the same
+// reasons and times.
 func TestCheckpoint(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := drawConfig(t)

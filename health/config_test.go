@@ -10,7 +10,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestNormalize: while both intervals are on, the grace must be above the dampening interval (spec section 1).
+// TestNormalize checks that the grace is longer than the dampening interval when both are enabled (spec section 1).
 func TestNormalize(t *testing.T) {
 	for _, c := range []struct{ dampening, grace, want time.Duration }{
 		{30 * time.Second, 120 * time.Second, 120 * time.Second},
@@ -40,7 +40,7 @@ func TestNormalize(t *testing.T) {
 	}
 }
 
-// TestNormalizeWarning: the warning says which setting was changed, why, and what is used.
+// TestNormalizeWarning checks that the warning names the changed setting, the reason and the new value.
 func TestNormalizeWarning(t *testing.T) {
 	c := defaultConfig()
 	c.DrainGrace = 20 * time.Second
@@ -55,7 +55,8 @@ func TestNormalizeWarning(t *testing.T) {
 	}
 }
 
-// TestTrimStatus trims each character there is, at either end and at both, exactly when JavaScript's trim does.
+// TestTrimStatus checks for each character, at either end and at both, that TrimStatus removes it exactly when
+// JavaScript's trim does.
 func TestTrimStatus(t *testing.T) {
 	for r := rune(0); r <= unicode.MaxRune; r++ {
 		if !utf8.ValidRune(r) {
@@ -77,8 +78,8 @@ func TestTrimStatus(t *testing.T) {
 	}
 }
 
-// FuzzParseWord compares with the spec's words: trimmed, case-insensitive, and anything else is unknown. İ is the one
-// letter beyond ASCII whose lower case is a letter of these words: a Turkish locale writes DRAİN for drain.
+// FuzzParseWord compares with the words of the spec: trimmed, case-insensitive, and anything else is unknown. İ is the
+// only letter beyond ASCII whose lower case is a letter of these words: a Turkish locale writes DRAİN for drain.
 func FuzzParseWord(f *testing.F) {
 	for _, seed := range []string{
 		"ready", "drain", "maint", "unhealthy", "READY\n", " \tDrain\r\n", "mAINT ", "", " ", "\x00", "unknown", "readyready",
@@ -106,7 +107,8 @@ func FuzzParseWord(f *testing.F) {
 	})
 }
 
-// TestWordOfNoFile: an unreadable file says nothing, whatever it held before; the zero Word is no known word.
+// TestWordOfNoFile checks that an unreadable file has no word, whatever Contents holds, and that the zero Word is not a
+// known word.
 func TestWordOfNoFile(t *testing.T) {
 	var none *health.StatusFile
 	for _, file := range []*health.StatusFile{none, {}, {Contents: "ready"}} {

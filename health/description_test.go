@@ -69,7 +69,7 @@ func TestDescription(t *testing.T) {
 	}
 }
 
-// TestNoDescriptionBeforeTheVerdict: there is no reply to add one to.
+// TestNoDescriptionBeforeTheVerdict checks that there is no reply, and so no description, before the first verdict.
 func TestNoDescriptionBeforeTheVerdict(t *testing.T) {
 	s := health.NewMonitor(describing()).Current()
 	if s.AgentLine != nil || s.Report().AgentMessage != "" {
@@ -79,8 +79,8 @@ func TestNoDescriptionBeforeTheVerdict(t *testing.T) {
 
 var describedReply = regexp.MustCompile(`^((?:up|down) (?:ready|drain|maint) [0-9]{1,3}%)(?: #([a-z_]+: [ -~]*))?\n$`)
 
-// TestDescriptionIsOneLine: whatever the texts are, HAProxy is sent one line of printable ASCII, whose words are those
-// that it would be sent without a description.
+// TestDescriptionIsOneLine checks that the reply is one line of printable ASCII for any texts, and that its words are
+// the same as without a description.
 func TestDescriptionIsOneLine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := workingNode()

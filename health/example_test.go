@@ -7,7 +7,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// jicofo turns overloaded: the node drains for the grace interval, is down when that ends, and comes back dampened.
+// ExampleMachine shows an overloaded jicofo: the node drains for the grace interval and is then down. Its recovery is
+// dampened.
 func ExampleMachine() {
 	machine := health.NewMachine(health.Config{
 		ParticipantMax: 5000, DrainGrace: 120 * time.Second, HealthDampening: 30 * time.Second, DrainGraceScope: health.ScopeJicofo,

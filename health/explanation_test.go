@@ -11,10 +11,10 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// explained is when the stories of the explanations begin: a moment with fractions, in another time zone.
+// explained is the start of the explanation tests: a time with fractions of a second, in another time zone.
 var explained = time.Date(2026, 3, 1, 14, 0, 5, 678_999_999, time.FixedZone("", 2*60*60))
 
-// wants compares the current explanation, byte for byte but for the white space between tokens.
+// wants compares the current explanation byte for byte, except for the white space between tokens.
 func wants(t *testing.T, m *health.Monitor, want string) {
 	t.Helper()
 	got, err := json.Marshal(m.Current().Explain())
@@ -30,7 +30,7 @@ func wants(t *testing.T, m *health.Monitor, want string) {
 	}
 }
 
-// TestExplanation goes through every state: keys, their order, times and nulls are what scripts read.
+// TestExplanation covers every state. Scripts depend on the keys, their order, the times and the nulls.
 func TestExplanation(t *testing.T) {
 	type observation struct {
 		after  time.Duration
@@ -42,7 +42,7 @@ func TestExplanation(t *testing.T) {
 	prosody := func(code int) func(*node) { return func(n *node) { n.prosody.Health = health.Answer{Code: code} } }
 	for _, c := range []struct {
 		name string
-		seen []part // at first
+		seen []part // before the observations in then
 		then []observation
 		want string
 	}{
@@ -114,7 +114,8 @@ func TestExplanation(t *testing.T) {
 	}
 }
 
-// TestExplanationCanBeRead: what is written is what a reader of the type gets, as signal-sidecar status does.
+// TestExplanationCanBeRead checks that an explanation survives encoding and decoding, as signal-sidecar status needs
+// it.
 func TestExplanationCanBeRead(t *testing.T) {
 	m := observed(defaultConfig(), workingNode(), everyPart...)
 	m.Observe(context.Background(), overloaded(m.Current().At.Add(time.Second)))
@@ -131,7 +132,7 @@ func TestExplanationCanBeRead(t *testing.T) {
 	}
 }
 
-// TestNextComesTrue: what an explanation says of the future is what is said then, description included.
+// TestNextComesTrue checks that the verdict becomes what Next predicted, description included.
 func TestNextComesTrue(t *testing.T) {
 	for _, described := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -152,7 +153,7 @@ func TestNextComesTrue(t *testing.T) {
 				if then.State != now.Next.State || then.AgentMessage != now.Next.AgentMessage {
 					t.Errorf("described %t: it was to be %q, it is %q", described, now.Next.AgentMessage, then.AgentMessage)
 				}
-				m.Observe(context.Background(), overloaded(time.Now())) // for the dampening counts from here
+				m.Observe(context.Background(), overloaded(time.Now())) // the dampening counts from here
 				observeWorking(m)
 			}
 		})

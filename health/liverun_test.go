@@ -10,15 +10,15 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// liveRun is what happens to a Monitor that runs under virtual time.
+// liveRun is a list of steps for a Monitor that runs under virtual time.
 type liveRun []liveStep
 
 type liveStep struct {
 	pass        time.Duration
-	toDeadline  bool          // pass to the deadline instead, if there is one, and by ns further
+	toDeadline  bool          // pass to the deadline instead, if there is one, and ns further
 	ns          time.Duration // -1 to 1
 	timerFirst  bool          // the Monitor's timer fires before the observation
-	knownBefore time.Duration // the observation was made so long before it is taken in
+	knownBefore time.Duration // how long before its arrival the observation was made
 	o           *health.Observation
 }
 
@@ -38,7 +38,7 @@ func drawLiveRun(t *rapid.T, cfg health.Config) liveRun {
 	return run
 }
 
-// play plays the steps in a synctest bubble.
+// play runs the steps in a synctest bubble.
 func (run liveRun) play(t *testing.T, cfg health.Config, listener health.Listener) {
 	monitor := health.NewMonitor(cfg, listener)
 	stop := runMonitor(monitor)

@@ -7,9 +7,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain fails the package when a goroutine outlives its test.
+// TestMain fails the package if a goroutine outlives its test.
 func TestMain(m *testing.M) {
-	// The properties are cheap to check: ten times rapid's default. The command line still has the last word.
+	// The properties are cheap to check: ten times rapid's default. The command line can override this.
 	_ = flag.Set("rapid.checks", "1000")
 	goleak.VerifyTestMain(m)
 }

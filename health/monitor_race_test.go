@@ -11,10 +11,11 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestObservationAtADeadline: an observation that is taken in between the firing of the Monitor's timer and its turn may set
-// a new deadline. The Monitor must not take that one for the one that has passed.
+// TestObservationAtADeadline takes in an observation between the moment the Monitor's timer fires and the moment the
+// Monitor handles it. That observation may set a new deadline. The Monitor must not mistake it for the deadline that
+// has passed.
 func TestObservationAtADeadline(t *testing.T) {
-	for range 100 { // which of the two comes first is the scheduler's choice
+	for range 100 { // the scheduler decides which of the two comes first
 		synctest.Test(t, func(t *testing.T) {
 			m := health.NewMonitor(defaultConfig(), endlessly(), checkOrder(t.Errorf))
 			stop := runMonitor(m)
@@ -30,8 +31,8 @@ func TestObservationAtADeadline(t *testing.T) {
 	}
 }
 
-// TestStepsInOrder: whatever is observed while Run runs, mostly at the moment of a deadline, steps and their changes never
-// run backwards and none lies in the future.
+// TestStepsInOrder checks that steps and their changes never run backwards and never lie in the future. The
+// observations are random, mostly at a deadline, while Run runs.
 func TestStepsInOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		cfg := drawConfig(rt)
@@ -43,8 +44,8 @@ func TestStepsInOrder(t *testing.T) {
 	})
 }
 
-// checkOrder returns a Listener that reports steps and changes that run backwards or lie in the future, and steps at which
-// nothing happened.
+// checkOrder returns a Listener that reports steps and changes that run backwards or lie in the future, and steps
+// without any event.
 func checkOrder(report func(format string, args ...any)) health.Listener {
 	var last, deadline time.Time
 	return func(_ context.Context, step health.Step, _ *health.Snapshot) {

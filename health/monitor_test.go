@@ -12,7 +12,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// observeWorking makes a monitor see a node on which nothing is wrong.
+// observeWorking makes the monitor observe a node without failures.
 func observeWorking(m *health.Monitor) {
 	n, now := workingNode(), time.Now()
 	for _, each := range []part{partJicofo, partProsody, partStatusFile} {
@@ -20,12 +20,12 @@ func observeWorking(m *health.Monitor) {
 	}
 }
 
-// overloaded is jicofo's own 503: it qualifies for grace.
+// overloaded returns an observation of a jicofo that answers 503, which qualifies for grace.
 func overloaded(at time.Time) health.Observation {
 	return health.Observation{At: at, Jicofo: &health.Jicofo{Health: health.Answer{Code: 503}, Stats: health.Answer{Code: 200}}}
 }
 
-// runMonitor runs a monitor in the bubble until stop, which returns what Run returned.
+// runMonitor runs a monitor in the bubble until stop is called. stop returns the result of Run.
 func runMonitor(m *health.Monitor) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -36,8 +36,8 @@ func runMonitor(m *health.Monitor) (stop func() error) {
 	}
 }
 
-// endlessly is a Listener for bubbles in which Run runs: a deadline that is published at its moment, but does not pass by
-// that, would be published anew for ever, and a bubble's time stands still meanwhile. It turns the hang into a failure.
+// endlessly returns a Listener for bubbles in which Run runs. A bug in Run could publish the same deadline again and
+// again while the bubble's time stands still. The Listener turns this hang into a failure.
 func endlessly() health.Listener {
 	published := 0
 	return func(context.Context, health.Step, *health.Snapshot) {
@@ -47,7 +47,7 @@ func endlessly() health.Listener {
 	}
 }
 
-// sleepVirtually lets the bubble's time pass, and everything happen that is due by then.
+// sleepVirtually advances the bubble's time and waits until everything due by then has happened.
 func sleepVirtually(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -66,7 +66,7 @@ func TestMonitorBeforeTheFirstObservation(t *testing.T) {
 	}
 }
 
-// TestMonitorAgentLine: the reply of spec section 4 stands ready in the snapshot, line end included.
+// TestMonitorAgentLine checks that the snapshot holds the reply of spec section 4, with its line end.
 func TestMonitorAgentLine(t *testing.T) {
 	m := health.NewMonitor(defaultConfig())
 	observeWorking(m)
@@ -81,7 +81,7 @@ func TestMonitorAgentLine(t *testing.T) {
 	}
 }
 
-// TestMonitorPublishesAtDeadlines: nothing is observed, and the verdict changes on the nanosecond all the same.
+// TestMonitorPublishesAtDeadlines checks that the verdict changes without an observation, exact to the nanosecond.
 func TestMonitorPublishesAtDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := health.NewMonitor(defaultConfig(), endlessly())
@@ -106,8 +106,8 @@ func TestMonitorPublishesAtDeadlines(t *testing.T) {
 	})
 }
 
-// TestMonitorKeepsAnEarlierDeadline: a deadline that an observation brings is kept even though Run already sleeps, first
-// without a deadline (for hours), then for a later one.
+// TestMonitorKeepsAnEarlierDeadline checks that an observation can set a deadline while Run sleeps, first without a
+// deadline (for hours), then until a later one.
 func TestMonitorKeepsAnEarlierDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := health.NewMonitor(defaultConfig(), endlessly())
@@ -132,7 +132,7 @@ func TestMonitorKeepsAnEarlierDeadline(t *testing.T) {
 	})
 }
 
-// TestMonitorDropsADeadlineThatIsOver: after the recovery the end of the grace publishes nothing.
+// TestMonitorDropsADeadlineThatIsOver checks that the end of the grace publishes nothing after a recovery.
 func TestMonitorDropsADeadlineThatIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := health.NewMonitor(defaultConfig(), endlessly())
@@ -150,7 +150,7 @@ func TestMonitorDropsADeadlineThatIsOver(t *testing.T) {
 	})
 }
 
-// TestMonitorRunEnds: Run returns nil when its context ends, whether it waits for a deadline or for nothing.
+// TestMonitorRunEnds checks that Run returns nil when its context ends, with and without a deadline ahead.
 func TestMonitorRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, waiting := range []bool{false, true} {
@@ -168,7 +168,8 @@ func TestMonitorRunEnds(t *testing.T) {
 	})
 }
 
-// TestSuperseded: each snapshot's channel is closed by the next one, published by an observation or by a deadline.
+// TestSuperseded checks that the next snapshot closes the channel of the current one, after an observation and after a
+// deadline.
 func TestSuperseded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := health.NewMonitor(defaultConfig(), endlessly())
@@ -200,7 +201,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// TestSupersededMeansPublished: whoever waits for the channel finds a newer snapshot.
+// TestSupersededMeansPublished checks that a reader that waited for the channel finds a newer snapshot.
 func TestSupersededMeansPublished(t *testing.T) {
 	m := health.NewMonitor(defaultConfig())
 	var readers sync.WaitGroup
@@ -228,11 +229,11 @@ func TestSupersededMeansPublished(t *testing.T) {
 	readers.Wait()
 }
 
-// listenerContext marks the observation on whose behalf a listener is called.
+// listenerContext is a context key that marks the observation that a listener is called for.
 type listenerContext struct{}
 
-// TestListeners: they are told of each snapshot in the order in which they were given, with the
-// observation's context, when the snapshot is already current.
+// TestListeners checks that listeners get each snapshot in order, with the context of the observation, when the
+// snapshot is already current. They are called in the order in which they were given.
 func TestListeners(t *testing.T) {
 	var m *health.Monitor
 	var calls []string
@@ -264,7 +265,7 @@ func TestListeners(t *testing.T) {
 	}
 }
 
-// TestListenersAreToldOfDeadlines: a change that nothing but time makes is told as well.
+// TestListenersAreToldOfDeadlines checks that listeners also get a change that only a deadline causes.
 func TestListenersAreToldOfDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var states []string
@@ -284,7 +285,7 @@ func TestListenersAreToldOfDeadlines(t *testing.T) {
 	})
 }
 
-// TestObserveIsVisible: when Observe returns, every reader sees what follows from it.
+// TestObserveIsVisible checks that every reader sees the result of Observe when it returns.
 func TestObserveIsVisible(t *testing.T) {
 	m := health.NewMonitor(defaultConfig())
 	observeWorking(m)
@@ -296,8 +297,8 @@ func TestObserveIsVisible(t *testing.T) {
 	}
 }
 
-// TestObservedAtNeverRunsBackwards: an observation that was made before the latest one, but comes after it, counts as made
-// then; the report's time does not jump back.
+// TestObservedAtNeverRunsBackwards checks that an observation made before the latest one, but taken in after it, counts
+// as made at the time of the latest. The report's time does not go back.
 func TestObservedAtNeverRunsBackwards(t *testing.T) {
 	m, n := health.NewMonitor(defaultConfig()), workingNode()
 	for _, c := range []struct{ made, want time.Duration }{{5, 5}, {3, 5}, {5, 5}, {6, 6}} {
@@ -308,8 +309,8 @@ func TestObservedAtNeverRunsBackwards(t *testing.T) {
 	}
 }
 
-// TestConcurrentObservations: collectors observe at once while others read; no step is lost to the listeners, their
-// changes form a chain, and every one that a reader sees is whole.
+// TestConcurrentObservations runs several collectors and readers at once. No step is lost to the listeners, their
+// changes form a chain, and readers only see complete snapshots.
 func TestConcurrentObservations(t *testing.T) {
 	const collectors, observations = 8, 200
 	var observed int
@@ -359,7 +360,7 @@ func TestConcurrentObservations(t *testing.T) {
 	}
 }
 
-// TestVerdictWords: the two words for labels and logs that a verdict has besides the agent line.
+// TestVerdictWords covers State and RootReason, the two words for labels and logs.
 func TestVerdictWords(t *testing.T) {
 	unknown := health.Verdict{Known: true, Healthy: true, Status: health.StatusUnknown}
 	down := health.Verdict{Known: true, Status: health.StatusReady, Reasons: []health.Reason{
@@ -380,7 +381,8 @@ func TestVerdictWords(t *testing.T) {
 	}
 }
 
-// TestSame: a change of the verdict is one of known, healthy, damped or status; weight, reasons and deadline are none.
+// TestSame checks that a change of known, healthy, damped or status is a change of the verdict, and a change of weight,
+// reasons or deadline is not.
 func TestSame(t *testing.T) {
 	v := health.Verdict{Known: true, Healthy: true, Status: health.StatusReady, Weight: 100}
 	for _, c := range []struct {
@@ -405,7 +407,7 @@ func TestSame(t *testing.T) {
 	}
 }
 
-// TestOverdue: a change of the verdict that nobody makes is told, and one that is made is not.
+// TestOverdue checks that Overdue reports a change of the verdict only if it was not made.
 func TestOverdue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := health.NewMonitor(defaultConfig())

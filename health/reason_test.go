@@ -9,16 +9,16 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// A cause is what brings one reason about, on a node on which nothing else is wrong.
+// A cause is a failure or setting that leads to one reason on a node without other failures.
 type cause struct {
 	code  health.Code
-	parts []part // that it takes
+	parts []part // that must be observed for it
 	apply func(*node)
 	text  string
 }
 
-// causes are in the order in which their reasons are told: what the operator said or a file that cannot be read, which
-// nothing excuses; prosody, which jicofo needs; jicofo; and what only keeps users away.
+// causes are in the order of their reasons: first a status file that is unreadable or set to unhealthy, which no grace
+// covers; then prosody, which jicofo needs; then jicofo; then the causes that only keep users away.
 var causes = []cause{
 	{health.ReasonStatusFileMissing, []part{partStatusFile}, func(n *node) { n.statusFile = health.StatusFile{Problem: "no such file"} }, "status file: no such file"},
 	{health.ReasonStatusUnhealthy, []part{partStatusFile}, func(n *node) { n.statusFile.Contents = "unhealthy" }, "the status file says unhealthy"},
@@ -39,13 +39,13 @@ var causes = []cause{
 	{health.ReasonParticipantsMax, []part{partJicofo, partStatusFile}, func(n *node) { n.jicofo.Participants = 5001 }, "5001 participants, more than 5000"},
 }
 
-// failed is a probe that got no answer.
+// failed returns the answer of a probe that got no response.
 func failed(f health.Failure) health.Answer { return health.Answer{Failure: f, Detail: string(f)} }
 
-// damped reports whether the cause is the dampening, which takes a failure that is over.
+// damped reports whether the cause is the dampening, which needs a failure that has ended.
 func (c cause) damped() bool { return c.apply == nil }
 
-// show lets a monitor see a node with these causes, whose parts are observed in this order.
+// show returns the snapshot of a node with these causes, after its parts were observed in this order.
 func show(cfg health.Config, order []part, at time.Time, all ...cause) *health.Snapshot {
 	n, m := workingNode(), health.NewMonitor(cfg)
 	for _, c := range all {
@@ -74,7 +74,7 @@ func codes(v health.Verdict) []health.Code {
 	return all
 }
 
-// TestEveryReasonOccurs: a reason that is declared has something that causes it, it and nothing else.
+// TestEveryReasonOccurs checks that each declared reason has a cause, and that the cause leads to this reason only.
 func TestEveryReasonOccurs(t *testing.T) {
 	known := make([]health.Code, 0, len(causes))
 	for _, c := range causes {
@@ -95,18 +95,18 @@ func TestEveryReasonOccurs(t *testing.T) {
 	}
 }
 
-// TestFurtherCauses are other ways to the same reasons.
+// TestFurtherCauses covers other causes of the same reasons.
 func TestFurtherCauses(t *testing.T) {
 	for _, c := range []cause{
 		{health.ReasonStatsNoAnswer, nil, func(n *node) { n.jicofo.Stats = failed(health.FailureTimeout) }, "jicofo statistics: timeout"},
 		{health.ReasonJicofoUnhealthy, nil, func(n *node) { n.jicofo.Health.Code = 204 }, "jicofo answered 204"},
-		// what is wrong with its health hides its statistics
+		// a failed health check hides the statistics
 		{health.ReasonJicofoOverloaded, nil, func(n *node) { n.jicofo.Health.Code, n.jicofo.Stats = 503, failed(health.FailureTimeout) }, "jicofo answered 503"},
 		{health.ReasonJicofoTimeout, nil, func(n *node) {
 			n.jicofo.Health, n.jicofo.Stats = failed(health.FailureTimeout), failed(health.FailureReset)
 		}, "jicofo: timeout"},
 		{health.ReasonStatusFileMissing, nil, func(n *node) { n.statusFile = health.StatusFile{Contents: "drain", Problem: "is a folder"} }, "status file: is a folder"},
-		// a load that decides nothing is no reason
+		// a load that does not decide the verdict is not a reason
 		{health.ReasonStatusDrain, nil, func(n *node) { n.statusFile.Contents, n.jicofo.Participants = "drain", 9000 }, "the status file says drain"},
 		{health.ReasonStatusUnknown, nil, func(n *node) { n.statusFile.Contents, n.jicofo.Participants = "?", 9000 }, `the status file says "?", which is no known word`},
 	} {
@@ -117,7 +117,8 @@ func TestFurtherCauses(t *testing.T) {
 	}
 }
 
-// TestOrderOfReasons takes every two causes that can be at once: the root cause comes first, whatever was seen first.
+// TestOrderOfReasons checks every pair of causes that can occur together: the root cause comes first, in whatever order
+// they were observed.
 func TestOrderOfReasons(t *testing.T) {
 	backwards := slices.Clone(everyPart)
 	slices.Reverse(backwards)
@@ -129,7 +130,7 @@ func TestOrderOfReasons(t *testing.T) {
 			}
 			want := []health.Code{first.code, second.code}
 			if second.damped() {
-				want = want[:1] // the node is not healthy again
+				want = want[:1] // the node has not recovered
 			}
 			pairs++
 			for _, order := range [][]part{everyPart, backwards, append(slices.Clone(everyPart[1:]), everyPart[0])} {
@@ -144,8 +145,8 @@ func TestOrderOfReasons(t *testing.T) {
 	}
 }
 
-// TestSince: a reason keeps the moment at which it came into force for as long as it is, whatever is seen meanwhile and
-// however it is worded, and has a new one when it comes back.
+// TestSince checks that a reason keeps the time at which it began while it holds, whatever is observed and however its
+// text changes. It gets a new time when it comes back.
 func TestSince(t *testing.T) {
 	m, n := health.NewMachine(defaultConfig()), workingNode()
 	for _, p := range everyPart {
@@ -193,7 +194,7 @@ func TestSince(t *testing.T) {
 	}
 }
 
-// since reads pairs of a code and its seconds.
+// since parses pairs of a code and its seconds.
 func since(pairs ...any) map[health.Code]time.Duration {
 	all := map[health.Code]time.Duration{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -202,7 +203,7 @@ func since(pairs ...any) map[health.Code]time.Duration {
 	return all
 }
 
-// TestReasonsStayWithTheirVerdict: what was published is not changed by what comes later.
+// TestReasonsStayWithTheirVerdict checks that later observations do not change a published verdict.
 func TestReasonsStayWithTheirVerdict(t *testing.T) {
 	m, n := health.NewMonitor(defaultConfig()), workingNode()
 	n.prosody.Health.Code, n.jicofo.Health.Code, n.statusFile.Contents = 500, 503, "drain"

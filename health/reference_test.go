@@ -15,23 +15,23 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// epoch is the moment 0 of the timelines below.
+// epoch is time 0 of the timelines below.
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// The reference says what spec section 3 says, as naively as it can: it keeps every observation there ever was, and for
-// each verdict reads the whole history anew. It shares no rule with the Machine and keeps nothing between two verdicts.
+// The reference implements spec section 3 in the simplest way: it keeps every observation, and derives each verdict
+// from the whole history. It shares no rule with the Machine and keeps no state between two verdicts.
 type reference struct {
 	cfg     health.Config
 	history []seen
 }
 
-// seen is an observation in the history; at counts from the epoch.
+// seen is an observation in the history. at is the time since the epoch.
 type seen struct {
 	at time.Duration
 	health.Observation
 }
 
-// said is what the reference and the Machine must agree on.
+// said is the part of a verdict in which the reference and the Machine must agree.
 type said struct {
 	known, healthy, raw, damped bool
 	status                      string
@@ -41,17 +41,17 @@ type said struct {
 	runs                        int
 }
 
-// A stretch is the time between two observations, with what had been seen by then. Its end belongs to it: a deadline
-// comes before an observation of the same instant.
+// A stretch is the time between two observations, with the latest value of each part. Its end belongs to it: a deadline
+// comes before an observation at the same time.
 type stretch struct {
 	from, to      time.Duration
 	jicofo        *health.Jicofo
 	prosody       *health.Prosody
 	file          *health.StatusFile
-	lastUnhealthy time.Duration // when a part was last seen unhealthy; long ago if never
+	lastUnhealthy time.Duration // when a part was last unhealthy; long ago if never
 }
 
-// stretches reads the history up to a moment, from the first observation by which all three parts had been seen.
+// stretches returns the stretches up to now, from the first observation after which all three parts were known.
 func (r reference) stretches(now time.Duration) []stretch {
 	history, _ := r.counted(now)
 	all := make([]stretch, 0, len(history))
@@ -89,12 +89,12 @@ func (r reference) stretches(now time.Duration) []stretch {
 	return all
 }
 
-// counted is the history as it counts up to a moment: what is tolerated is left out, and counts when its tolerance ends. It
-// returns too when the next tolerance ends, -1 for none.
+// counted returns the history up to now as the rules count it: a tolerated failure counts only from the end of its
+// tolerance. It also returns the end of the next tolerance, -1 if there is none.
 func (r reference) counted(now time.Duration) (history []seen, until time.Duration) {
-	fine := map[string]bool{}                 // whether what counts of the service is healthy
-	first := map[string]time.Duration{}       // the first refusal, of a service that is tolerated
-	latest := map[string]health.Observation{} // the latest refusal of it
+	fine := map[string]bool{}                 // whether the observation that counts is healthy
+	first := map[string]time.Duration{}       // the first refusal of a tolerated service
+	latest := map[string]health.Observation{} // its latest refusal
 	end := func(to time.Duration) {
 		for len(first) > 0 {
 			service := "jicofo"
@@ -150,7 +150,7 @@ func refuses(a health.Answer) bool {
 	return a.Failure == health.FailureRefused || a.Failure == health.FailureReset
 }
 
-// onlyRefuses says whether jicofo refuses a connection, and nothing else is wrong with it.
+// onlyRefuses reports whether refused connections are the only failure of jicofo.
 func onlyRefuses(j *health.Jicofo) bool {
 	healthFine, statsFine := j.Health.Code == 200, j.Stats.Code == 200 && j.StatsProblem == ""
 	switch {
@@ -184,7 +184,7 @@ func (s stretch) raw() bool {
 	return jicofoFine(s.jicofo) && prosodyFine(s.prosody) && fileFine(s.file)
 }
 
-// qualifies is the paragraph "drain grace", sentence by sentence.
+// qualifies follows the paragraph "drain grace" of the spec, sentence by sentence.
 func (s stretch) qualifies(scope health.GraceScope) bool {
 	jicofoHealthy := s.jicofo.Health.Code == 200 && s.jicofo.Stats.Code == 200
 	jicofoSoftDown := s.jicofo.Health.Code == 503
@@ -208,19 +208,21 @@ func (s stretch) qualifies(scope health.GraceScope) bool {
 	panic("no such scope")
 }
 
-// covered says whether what is wrong at a moment of stretch i, of an episode that began with stretch began, may show as
-// drain, whatever was reported before.
+// covered reports whether the failure at a time in stretch i may be reported as drain, whatever was reported before.
+// The episode began with stretch began.
 func (r reference) covered(all []stretch, began, i int, at time.Duration) bool {
 	everHealthy := slices.ContainsFunc(all[:i], stretch.raw)
 	return everHealthy && at-all[began].from < r.cfg.DrainGrace && all[i].qualifies(r.cfg.DrainGraceScope)
 }
 
-// inGrace says whether stretch i shows as drain at a moment of it: an episode that was reported unhealthy never does again.
+// inGrace reports whether stretch i is reported as drain at a time in it. After an episode was reported unhealthy, it
+// is never reported as drain again.
 func (r reference) inGrace(all []stretch, began, i int, at time.Duration) bool {
 	return r.covered(all, began, i, at) && !r.reportedDown(all, began, i-1)
 }
 
-// reportedDown says whether any moment of the stretches began to last was reported unhealthy for what was wrong then.
+// reportedDown reports whether any time in the stretches began to last was reported unhealthy because of a failure at
+// that time.
 func (r reference) reportedDown(all []stretch, began, last int) bool {
 	for i := began; i <= last; i++ {
 		if !all[i].raw() && !r.covered(all, began, i, all[i].to) {
@@ -230,12 +232,12 @@ func (r reference) reportedDown(all []stretch, began, last int) bool {
 	return false
 }
 
-// dampened says whether stretch i, raw healthy again, is still reported unhealthy at a moment of it.
+// dampened reports whether stretch i, which is raw healthy again, is still reported unhealthy at a time in it.
 func (r reference) dampened(all []stretch, began, i int, at time.Duration) bool {
 	return r.reportedDown(all, began, i) && at-all[i].lastUnhealthy < r.cfg.HealthDampening
 }
 
-// episode returns the stretch with which the episode in force in the last stretch began, -1 if there is none.
+// episode returns the first stretch of the current episode, -1 if there is none.
 func (r reference) episode(all []stretch) int {
 	began := -1
 	for i, s := range all {
@@ -249,7 +251,7 @@ func (r reference) episode(all []stretch) int {
 	return began
 }
 
-// verdict is what the node is said to be at a moment.
+// verdict returns the verdict at a time.
 func (r reference) verdict(now time.Duration) said {
 	all := r.stretches(now)
 	if len(all) == 0 {
@@ -296,7 +298,7 @@ func (r reference) status(s stretch) string {
 	}
 }
 
-// weight computes in whole numbers, and finds the nearest multiple of five by looking at all of them.
+// weight uses integers only and finds the nearest multiple of five by trying all of them.
 func (r reference) weight(s stretch, status string) int {
 	switch {
 	case status == "drain" || status == "maint":
@@ -327,7 +329,7 @@ func (r reference) agent(v said) string {
 	return upDown + " " + word + " " + strconv.Itoa(v.weight) + "%"
 }
 
-// told puts what the Machine says into the reference's terms.
+// told converts a verdict of the Machine to the reference's type.
 func told(v health.Verdict, runs int) said {
 	s := said{
 		known: v.Known, healthy: v.Healthy, raw: v.RawHealthy, damped: v.Damped,
@@ -341,9 +343,9 @@ func told(v health.Verdict, runs int) said {
 
 // --- random timelines ---
 
-// A step of a random timeline: time passes, and something is observed, or nothing.
+// A step of a random timeline: time passes, and then there is an observation or none.
 type step struct {
-	at time.Duration // may lie before the previous step's: the Machine must not run backwards
+	at time.Duration // may be before the previous step's: the Machine must not run backwards
 	o  *health.Observation
 }
 
@@ -371,7 +373,7 @@ func (s step) take(m *health.Machine) health.Verdict {
 	return m.Verdict()
 }
 
-// observation is what is observed, with its time.
+// observation returns the step's observation with its time.
 func (s step) observation() health.Observation {
 	o := *s.o
 	o.At = epoch.Add(s.at)
@@ -423,8 +425,8 @@ func drawObservation(t *rapid.T, cfg health.Config) *health.Observation {
 	}
 }
 
-// drawStep lets time pass in the ways that matter: not at all, by a little, by much, backwards, and to the deadline in
-// force on either side of it, if there is one.
+// drawStep draws how far time moves: not at all, a little, a lot, backwards, or to just before, at or just after the
+// current deadline, if there is one.
 func drawStep(t *rapid.T, cfg health.Config, now, until time.Duration) step {
 	s := step{at: now + rapid.SampledFrom([]time.Duration{
 		0, 1, time.Second, 4 * time.Second, 5 * time.Second, 31 * time.Second, 121 * time.Second, -2 * time.Second,
@@ -438,7 +440,8 @@ func drawStep(t *rapid.T, cfg health.Config, now, until time.Duration) step {
 	return s
 }
 
-// startWorking makes most random timelines begin with a node that works: otherwise few ever see a verdict.
+// startWorking lets about half of the random timelines begin with a working node. Otherwise few of them would have a
+// verdict.
 func startWorking(t *rapid.T) []step {
 	if !rapid.Bool().Draw(t, "start working") {
 		return nil
@@ -453,14 +456,14 @@ func startWorking(t *rapid.T) []step {
 	return steps
 }
 
-// machineAtEpoch returns a Machine for which the timeline has begun: a first step backwards would else be none.
+// machineAtEpoch returns a Machine whose time is the epoch. Without it, a first step backwards would not be one.
 func machineAtEpoch(cfg health.Config) *health.Machine {
 	m := health.NewMachine(cfg)
 	m.Advance(epoch)
 	return m
 }
 
-// drawTimeline plays a random timeline to a Machine and hands each step and its verdict to check.
+// drawTimeline runs a random timeline on a Machine and calls check with each step and its verdict.
 func drawTimeline(t *rapid.T, cfg health.Config, check func(m *health.Machine, s step, now time.Duration, v health.Verdict)) {
 	m := machineAtEpoch(cfg)
 	now, until := time.Duration(0), time.Duration(-1)
@@ -477,7 +480,7 @@ func drawTimeline(t *rapid.T, cfg health.Config, check func(m *health.Machine, s
 	}
 }
 
-// TestMachineAgreesWithReference: whatever is observed, whenever, the Machine says what a naive reading of the spec says.
+// TestMachineAgreesWithReference checks that the Machine and the reference agree on random timelines.
 func TestMachineAgreesWithReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := drawConfig(t)
@@ -490,7 +493,7 @@ func TestMachineAgreesWithReference(t *testing.T) {
 			want := r.verdict(now)
 			got := told(v, monitor.Current().UnhealthyRuns)
 			if s.o == nil {
-				got.runs = want.runs // for the monitor, which does not run, no time passes
+				got.runs = want.runs // no time passes for the monitor, which does not run
 			}
 			if got != want {
 				t.Fatalf("%s\nthe machine says   %+v\nthe reference says %+v", s, got, want)
@@ -499,8 +502,9 @@ func TestMachineAgreesWithReference(t *testing.T) {
 	})
 }
 
-// TestMachineExhaustively plays every sequence of a small alphabet, one letter every 5 s: with deadlines that fall on a
-// letter (grace 10 s, dampening 5 s) and between two (12 s, 7 s), on a node that works at first and on one that does not.
+// TestMachineExhaustively runs every sequence of a small alphabet, one letter every 5 s. Deadlines fall on a letter
+// (grace 10 s, dampening 5 s) or between two letters (12 s, 7 s), on a node that works at first and on one that does
+// not.
 func TestMachineExhaustively(t *testing.T) {
 	length := 6
 	if testing.Short() {
@@ -550,7 +554,7 @@ func TestMachineExhaustively(t *testing.T) {
 	}
 }
 
-// TestMachineEveryCombination: whatever all the parts say at one moment, on a node that has worked before.
+// TestMachineEveryCombination covers every combination of the parts at one time, on a node that has worked before.
 func TestMachineEveryCombination(t *testing.T) {
 	answers := []health.Answer{
 		{Code: 200}, {Code: 503}, {Code: 500}, {Failure: health.FailureTimeout}, {Failure: health.FailureRefused},
@@ -579,7 +583,7 @@ func TestMachineEveryCombination(t *testing.T) {
 	}
 }
 
-// compareAtOneMoment compares what is said of a node that worked 10 s ago and now stands like this.
+// compareAtOneMoment compares the verdicts for a node that worked 10 s ago and is now in this state.
 func compareAtOneMoment(t *testing.T, n node) {
 	for _, scope := range []health.GraceScope{health.ScopeJicofo, health.ScopeSoft} {
 		cfg := defaultConfig()
@@ -597,14 +601,14 @@ func compareAtOneMoment(t *testing.T, n node) {
 			}
 		}
 		got, want := told(v, 0), r.verdict(10*time.Second)
-		got.runs = want.runs // a Machine alone does not tell
+		got.runs = want.runs // a verdict does not hold the number of runs
 		if got != want {
 			t.Errorf("the machine says   %+v\nthe reference says %+v\nafter %s", got, want, r)
 		}
 	}
 }
 
-// explorer walks the tree of all sequences of an alphabet, depth first; a Machine is copied at each branch.
+// explorer walks the tree of all sequences of an alphabet, depth first. It copies the Machine at each branch.
 type explorer struct {
 	alphabet  []*health.Observation
 	reference reference
@@ -612,7 +616,7 @@ type explorer struct {
 	failure   string
 }
 
-// explore plays every sequence of a length from here on and stops at the first disagreement.
+// explore runs every sequence of a length from here on. It returns false at the first difference.
 func (e *explorer) explore(m *health.Machine, length int) bool {
 	if length == 0 {
 		return true
@@ -624,7 +628,7 @@ func (e *explorer) explore(m *health.Machine, length int) bool {
 		s := step{at, letter}
 		e.reference.history = append(past, seen{at, *letter})
 		got, want := told(s.take(&branch), 0), e.reference.verdict(at)
-		got.runs = want.runs // a Machine alone does not tell
+		got.runs = want.runs // a verdict does not hold the number of runs
 		e.compared++
 		if got != want {
 			e.failure = fmt.Sprintf("the machine says   %+v\nthe reference says %+v\nafter %s", got, want, e.reference)
@@ -638,7 +642,7 @@ func (e *explorer) explore(m *health.Machine, length int) bool {
 	return true
 }
 
-// String tells the timeline that the reference has seen.
+// String returns the timeline of the reference.
 func (r reference) String() string {
 	var all []string
 	for _, o := range r.history {
@@ -647,8 +651,8 @@ func (r reference) String() string {
 	return strings.Join(all, "\n      ")
 }
 
-// TestMachineDependsOnNothingElse: the same observations at the same moments give the same verdicts, reasons included, and
-// asking for the verdict at moments in between changes nothing: nobody's curiosity may move the health of a node.
+// TestMachineDependsOnNothingElse checks that the same observations at the same times give the same verdicts and
+// reasons. A call of Advance in between must not change them, because a reader must not affect the health of a node.
 func TestMachineDependsOnNothingElse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := drawConfig(t)
@@ -670,8 +674,8 @@ func TestMachineDependsOnNothingElse(t *testing.T) {
 	})
 }
 
-// TestUntilIsTheNextChange: Until lies ahead, nothing changes before it, everything that Next foretells happens at it, and
-// a verdict without it stays as it is.
+// TestUntilIsTheNextChange checks that Until lies in the future, that nothing changes before it, that the verdict of
+// Next holds from it on, and that a verdict without Until never changes.
 func TestUntilIsTheNextChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := drawConfig(t)
@@ -703,7 +707,7 @@ func TestUntilIsTheNextChange(t *testing.T) {
 	})
 }
 
-// advance lets time pass and returns the verdict after it.
+// advance moves the time forward and returns the verdict after it.
 func advance(m *health.Machine, to time.Time) health.Verdict {
 	m.Advance(to)
 	return m.Verdict()

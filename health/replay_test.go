@@ -13,7 +13,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/recording"
 )
 
-// recorder records what a Monitor publishes, as files of a few steps each.
+// recorder records what a Monitor publishes, in files of a few steps each.
 type recorder struct {
 	encoder recording.Encoder
 	perFile int // steps; 0 for one file
@@ -41,7 +41,7 @@ func (r *recorder) write(text []byte, err error) {
 	r.files[len(r.files)-1].Write(text)
 }
 
-// TestReplayGivesWhatWasRecorded: whatever a Monitor sees and whenever, deadlines and rotation included, each file of the
+// TestReplayGivesWhatWasRecorded checks for random observations, deadlines and rotations that each file of the
 // recording replays to the changes that were published while it was written.
 func TestReplayGivesWhatWasRecorded(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

@@ -11,7 +11,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// reportJSON renders the current report for comparison, indented.
+// reportJSON returns the current report as indented JSON.
 func reportJSON(t *testing.T, m *health.Monitor) string {
 	t.Helper()
 	text, err := json.MarshalIndent(m.Current().Report(), "", "  ")
@@ -21,7 +21,8 @@ func reportJSON(t *testing.T, m *health.Monitor) string {
 	return string(text)
 }
 
-// observed returns a monitor that has seen these parts, in this order, at a moment with fractions in another time zone.
+// observed returns a monitor that has observed these parts in this order, at a time with fractions of a second in
+// another time zone.
 func observed(cfg health.Config, n node, parts ...part) *health.Monitor {
 	at := time.Date(2026, 3, 1, 14, 0, 5, 678_999_999, time.FixedZone("", 2*60*60))
 	m := health.NewMonitor(cfg)
@@ -31,8 +32,8 @@ func observed(cfg health.Config, n node, parts ...part) *health.Monitor {
 	return m
 }
 
-// TestReport compares whole reports, byte for byte: keys, their spelling and order, types and nulls are the contract of
-// spec section 5.
+// TestReport compares whole reports byte for byte. Spec section 5 fixes the keys, their spelling and order, the types
+// and the nulls.
 func TestReport(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -187,7 +188,8 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestReportNumbers: participants and conferences are null unless both answers are 200 and parsed; a 0 is a number.
+// TestReportNumbers checks that participants and conferences are null unless both answers are 200 and parsed. A 0 is a
+// number.
 func TestReportNumbers(t *testing.T) {
 	for _, c := range []struct {
 		what   string
@@ -210,7 +212,7 @@ func TestReportNumbers(t *testing.T) {
 	}
 }
 
-// TestReportCensusFails: when the last poll of the census failed its sums are null, but still there.
+// TestReportCensusFails checks that the sums are null, but still present, if the last poll of the census failed.
 func TestReportCensusFails(t *testing.T) {
 	cfg := defaultConfig()
 	cfg.Census = true
@@ -229,7 +231,7 @@ func TestReportCensusFails(t *testing.T) {
 	}
 }
 
-// TestReportInGrace: the report says what HAProxy is told, and that it is damped.
+// TestReportInGrace checks that the report has the state that HAProxy gets, and that it is damped.
 func TestReportInGrace(t *testing.T) {
 	m := observed(defaultConfig(), workingNode(), partJicofo, partProsody, partStatusFile)
 	m.Observe(context.Background(), overloaded(m.Current().At))
@@ -241,7 +243,7 @@ func TestReportInGrace(t *testing.T) {
 	}
 }
 
-// TestTime: RFC 3339 in UTC, always with three digits of milliseconds, never rounded into the future.
+// TestTime checks the format: RFC 3339 in UTC, always with milliseconds, never rounded up into the future.
 func TestTime(t *testing.T) {
 	zone := time.FixedZone("", -5*60*60)
 	for _, c := range []struct {

@@ -13,8 +13,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestStateReasons compares the declared list with what every combination of causes, one of each part of the node, leads
-// to: at the start, after the node was healthy, and once the node is healthy again.
+// TestStateReasons compares the list with the results of every combination of causes, with at most one for each part of
+// the node: at the start, after the node was healthy, and after it recovers.
 func TestStateReasons(t *testing.T) {
 	byPart := map[part][]cause{}
 	for _, c := range causes {
@@ -64,14 +64,14 @@ func TestStateReasons(t *testing.T) {
 	}
 }
 
-// observeNode has all parts of a node observed at one moment.
+// observeNode makes the monitor observe all parts of a node at one time.
 func observeNode(m *health.Monitor, at time.Time, n node) {
 	for _, p := range everyPart {
 		m.Observe(context.Background(), n.observe(p, at))
 	}
 }
 
-// TestFailuresAreListed compares the list with the constants of the source.
+// TestFailuresAreListed compares the list with the constants in the source.
 func TestFailuresAreListed(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "observation.go", nil, 0)
 	if err != nil {

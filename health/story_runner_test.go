@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestStoryRunnerFails proves that the runner can fail: each of these stories tells something that is not so, and the
-// runner must say where and what. A runner that passes everything would make all stories worthless.
+// TestStoryRunnerFails checks that the runner can fail. Each of these stories is wrong in one place, and the runner
+// must report the place and the difference.
 func TestStoryRunnerFails(t *testing.T) {
 	const timeline = "# a lie\n0s ready → up ready 100%\n10s jicofo 503"
 	for _, lie := range []struct{ name, rest, failure string }{
@@ -44,8 +44,8 @@ func TestStoryRunnerFails(t *testing.T) {
 	}
 }
 
-// TestStoryPolls shows what poll is for: the dampening counts from the last observation, so the same
-// timeline ends differently with polls and without.
+// TestStoryPolls shows the effect of poll: the dampening counts from the last observation, so the same timeline ends
+// differently with polls and without.
 func TestStoryPolls(t *testing.T) {
 	const timeline = "\n0s → up ready 100%\n10s prosody 500 → down ready 100%\n60s prosody 200 → "
 	for _, text := range []string{
@@ -63,7 +63,7 @@ func TestStoryPolls(t *testing.T) {
 	}
 }
 
-// TestStorySyntaxErrors: a typing error must stop the story with its place, never be skipped.
+// TestStorySyntaxErrors checks that a syntax error stops the story with its place, and that no line is skipped.
 func TestStorySyntaxErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"0s ready → up ready 100%", "x.story:1: a story starts with a comment that says what it shows"},

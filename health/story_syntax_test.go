@@ -22,28 +22,30 @@ import (
 //	10s     jicofo 503                   → up drain 0% damped until 130s reason jicofo_overloaded
 //	130s    prosody timeout, stats 500   → down ready 100%
 //
-// Each line is a moment, what is observed then (nothing: only time passes), and, behind the arrow, what is said then.
+// Each line is a time, the observations at that time (none: time only passes), and, after the arrow, the expected
+// verdict.
 //
 //	set NAME=VALUE …       settings other than the defaults of spec section 1
-//	poll 5s                every part is observed again, as it stands, every 5 s from the first line on
-//	unseen                 nothing is observed but what the lines say; without it, the first line observes a ready file,
-//	                       a working jicofo and a working prosody, except for what it says itself
+//	poll 5s                every part is observed again, unchanged, every 5 s from the first line on
+//	unseen                 only the observations in the lines are made. Without it, the first line observes a ready file,
+//	                       a working jicofo and a working prosody, except for what the line sets itself
 //	let NAME = EXPECTATION a short name, for a matrix
 //
-// Moments: 130s, 130s-1ns, 130s+1ns. Observations, each on its own and in the order written:
+// Times: 130s, 130s-1ns, 130s+1ns. Observations, each made separately, in the order of the text:
 //
 //	ready, drain, maint, unhealthy, file "text", file missing
-//	jicofo CODE|timeout|refused|reset   its health; whoever cannot be reached, or is well again, is so for /stats as well
+//	jicofo CODE|timeout|refused|reset   its health; 200, timeout, refused and reset apply to /stats too
 //	stats CODE|timeout|refused|reset|invalid, participants N
 //	prosody CODE|timeout|refused|reset
 //	census CODE|timeout|refused|reset
 //
-// Expectations: `no verdict`, or the agent line, then damped and until if they hold (if they are not written they must
-// not hold), then, checked where written, `reason a,b` (or none), `since TIME` (of the first reason), `status WORD`,
-// `tolerated SERVICE,SERVICE` (or none) and `runs N` (unhealthy episodes so far). The verdict may not change at a moment that no line tells of.
+// Expectations: `no verdict`, or the agent reply, then damped and until if they hold (they must not hold if they are
+// missing). Then optional facts, which are checked only if present: `reason a,b` (or none), `since TIME` (of the first
+// reason), `status WORD`, `tolerated SERVICE,SERVICE` (or none) and `runs N` (unhealthy episodes so far). The verdict
+// must not change at a time without a line.
 //
-// A matrix may end the story: each cell is a story of its own, in which the row's and then the column's observations are
-// made at the moment in the corner.
+// A matrix may end the story. Each cell is a separate story. At the time in the corner it makes the observations of the
+// row, then those of the column.
 //
 //	10s        | prosody 200                      | prosody 500
 //	jicofo 503 | up drain 0% damped until 130s    | down ready 100%
@@ -56,7 +58,7 @@ type story struct {
 	lines  []line
 }
 
-// A line is one moment of a story.
+// A line is one time of a story.
 type line struct {
 	number int
 	at     time.Duration
@@ -79,10 +81,10 @@ const (
 	partCensus
 )
 
-// everyPart is what a verdict needs to be known.
+// everyPart lists the parts that a verdict needs.
 var everyPart = []part{partJicofo, partProsody, partStatusFile}
 
-// node is how the parts of the node stand.
+// node is the state of each part of the node.
 type node struct {
 	jicofo     health.Jicofo
 	prosody    health.Prosody
@@ -90,7 +92,7 @@ type node struct {
 	census     health.Census
 }
 
-// workingNode is the node on which nothing is wrong.
+// workingNode returns a node without failures.
 func workingNode() node {
 	ok := health.Answer{Code: 200}
 	return node{
@@ -101,7 +103,7 @@ func workingNode() node {
 	}
 }
 
-// observe is what the part's collector hands on at a moment.
+// observe returns the observation that the part's collector would make at this time.
 func (n node) observe(p part, at time.Time) health.Observation {
 	switch p {
 	case partJicofo:
@@ -115,29 +117,30 @@ func (n node) observe(p part, at time.Time) health.Observation {
 	}
 }
 
-// An expectation is a verdict in the words of a story.
+// An expectation is a verdict in the syntax of a story.
 type expectation struct {
 	text string   // canonical: see describe
-	also []string // the optional facts that it speaks of
+	also []string // the optional facts that it contains
 }
 
-// defaultConfig is that of spec section 1.
+// defaultConfig returns the defaults of spec section 1.
 func defaultConfig() health.Config {
 	return health.Config{
 		ParticipantMax: 5000, HealthDampening: 30 * time.Second, DrainGrace: 120 * time.Second, DrainGraceScope: health.ScopeJicofo,
 	}
 }
 
-// storyParser reads one file.
+// storyParser parses one file.
 type storyParser struct {
 	story
-	names   map[string]string // of let
+	names   map[string]string // from let lines
 	columns [][]event         // of the matrix
 	corner  time.Duration
 	cells   []story
 }
 
-// parseStory reads a story; with a matrix, each of its cells is one. Its errors say file, line and reason.
+// parseStory parses a file and returns its story, or one story for each cell of a matrix. Its errors contain the file,
+// the line and the reason.
 func parseStory(file, text string) ([]story, error) {
 	p := storyParser{story: story{file: file, config: defaultConfig()}, names: map[string]string{}}
 	if !strings.HasPrefix(text, "#") {
@@ -222,7 +225,7 @@ func (p *storyParser) line(number int, row string) error {
 	return nil
 }
 
-// moment reads the time of a line, which may not lie before the previous one's.
+// moment parses the time of a line, which must not be before that of the previous line.
 func (p *storyParser) moment(text string) (time.Duration, error) {
 	at, err := parseMoment(text)
 	if n := len(p.lines); err == nil && n > 0 && at < p.lines[n-1].at {
@@ -317,7 +320,7 @@ func (p *storyParser) setting(name, value string) (err error) {
 	return err
 }
 
-// parseInterval reads seconds or a Go duration, as the settings do.
+// parseInterval parses seconds or a Go duration, as the settings do.
 func parseInterval(text string) (time.Duration, error) {
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
 		return time.Duration(seconds * float64(time.Second)), nil
@@ -325,7 +328,7 @@ func parseInterval(text string) (time.Duration, error) {
 	return time.ParseDuration(text)
 }
 
-// parseMoment reads 130s, 130s-1ns or 130s+1ns.
+// parseMoment parses 130s, 130s-1ns or 130s+1ns.
 func parseMoment(text string) (time.Duration, error) {
 	base, sign, offset := text, time.Duration(0), "0s"
 	if i := strings.LastIndexAny(text, "+-"); i > 0 {
@@ -344,7 +347,7 @@ func parseMoment(text string) (time.Duration, error) {
 
 var eventToken = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|,|[^\s,"]+`)
 
-// parseEvents reads observations that commas separate.
+// parseEvents parses comma-separated observations.
 func parseEvents(text string) ([]event, error) {
 	if rest := eventToken.ReplaceAllString(text, ""); strings.TrimSpace(rest) != "" {
 		return nil, fmt.Errorf("a quotation that does not end: %s", text)
@@ -431,7 +434,7 @@ func parseAnswer(text string) (health.Answer, error) {
 
 var agentLine = regexp.MustCompile(`^(up|down) (ready|drain|maint) (100|[1-9]?[0-9])%$`)
 
-// expectation reads what stands behind the arrow, or in a cell.
+// expectation parses the text after the arrow or in a cell.
 func (p *storyParser) expectation(text string) (*expectation, error) {
 	words := strings.Fields(text)
 	if len(words) > 0 && p.names[words[0]] != "" {
@@ -444,7 +447,7 @@ func (p *storyParser) expectation(text string) (*expectation, error) {
 		return nil, fmt.Errorf("%q starts with no agent line such as up ready 100%%", strings.TrimSpace(text))
 	}
 	want := expectation{text: strings.Join(words[:3], " ")}
-	var damped, until, others string // whatever the order in which the story tells them
+	var damped, until, others string // independent of their order in the story
 	for words = words[3:]; len(words) > 0; {
 		keyword := words[0]
 		if keyword == "damped" {
@@ -470,7 +473,7 @@ func (p *storyParser) expectation(text string) (*expectation, error) {
 	return &want, nil
 }
 
-// parseFact reads the value behind a keyword of an expectation, in the words of describe.
+// parseFact parses the value after a keyword of an expectation and returns it in the format of describe.
 func parseFact(keyword, value string) (string, error) {
 	switch keyword {
 	case "until", "since":
@@ -501,7 +504,8 @@ func parseFact(keyword, value string) (string, error) {
 	return value, nil
 }
 
-// describe says in the words of a story what a snapshot says, speaking of no more optional facts than the story does.
+// describe returns the verdict of a snapshot in the syntax of a story, with only the optional facts that the
+// expectation contains.
 func (e expectation) describe(s *health.Snapshot, zero time.Time) string {
 	v := s.Verdict
 	if !v.Known {

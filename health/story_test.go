@@ -13,7 +13,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestStories plays every timeline of testdata/stories; their syntax is told at type story.
+// TestStories runs every timeline of testdata/stories. Type story documents their syntax.
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("testdata/stories/*.story")
 	if err != nil || len(files) == 0 {
@@ -38,7 +38,7 @@ func TestStories(t *testing.T) {
 	}
 }
 
-// play runs a story against a Monitor under virtual time and returns what went otherwise than told.
+// play runs a story against a Monitor under virtual time and returns the differences.
 func play(t *testing.T, s story) []string {
 	var p *player
 	synctest.Test(t, func(t *testing.T) {
@@ -54,7 +54,7 @@ func play(t *testing.T, s story) []string {
 	return p.failures
 }
 
-// player is a story being played.
+// player runs a story.
 type player struct {
 	story
 	monitor  *health.Monitor
@@ -68,13 +68,13 @@ type player struct {
 	told []change // since the previous line
 }
 
-// A change of the verdict, and when it was published.
+// A change is a change of the verdict and the time when it was published.
 type change struct {
 	at      time.Duration
 	verdict health.Verdict
 }
 
-// listen collects the changes, whichever goroutine causes them.
+// listen collects the changes. Any goroutine may call it.
 func (p *player) listen(_ context.Context, step health.Step, _ *health.Snapshot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,7 +83,7 @@ func (p *player) listen(_ context.Context, step health.Step, _ *health.Snapshot)
 	}
 }
 
-// play brings the story to a line, makes its observations and checks what is said then.
+// play moves the time to the line, makes its observations and checks its expectation.
 func (p *player) play(l line) {
 	first := len(p.seen) == 0
 	if first {
@@ -100,18 +100,19 @@ func (p *player) play(l line) {
 		p.observeAll()
 		p.ticks += p.poll
 	}
-	synctest.Wait() // for Run, whose deadline may be this moment
+	synctest.Wait() // for Run, whose deadline may be now
 	p.checkUntold(l)
 	p.check(l)
 }
 
-// sleepUntil lets virtual time pass.
+// sleepUntil moves virtual time forward.
 func (p *player) sleepUntil(at time.Duration) {
 	time.Sleep(time.Until(p.zero.Add(at)))
 	synctest.Wait()
 }
 
-// observe applies the events and hands each part on; at the start of most stories, all parts once.
+// observe applies the events and makes an observation of each part. At the start of most stories it observes all parts
+// once.
 func (p *player) observe(events []event, start bool) {
 	for _, e := range events {
 		e.apply(&p.node)
@@ -126,7 +127,7 @@ func (p *player) observe(events []event, start bool) {
 	}
 }
 
-// observeAll observes every part that has been seen, as it stands.
+// observeAll makes an observation of every part that was observed before, unchanged.
 func (p *player) observeAll() {
 	for _, each := range []part{partJicofo, partProsody, partStatusFile, partCensus} {
 		if p.seen[each] {
@@ -144,7 +145,7 @@ func (p *player) check(l line) {
 	}
 }
 
-// checkUntold fails when the verdict changed at a moment other than the line's.
+// checkUntold fails if the verdict changed at a time other than the line's.
 func (p *player) checkUntold(l line) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

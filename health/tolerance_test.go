@@ -18,8 +18,8 @@ func tolerant(tolerance time.Duration) health.Config {
 	return cfg
 }
 
-// TestToleranceIsExplained: while a service is tolerated the explanation says so; afterwards the reason has the time of the
-// first failure.
+// TestToleranceIsExplained checks that the explanation shows a tolerated service, and that the reason has the time of
+// the first failure once the tolerance has ended.
 func TestToleranceIsExplained(t *testing.T) {
 	m, n := health.NewMonitor(tolerant(2*time.Second)), workingNode()
 	for _, p := range everyPart {
@@ -52,7 +52,8 @@ func TestToleranceIsExplained(t *testing.T) {
 	}
 }
 
-// TestOvertakenTolerance: an observation that comes before the timers could fire is a step with every change that was due.
+// TestOvertakenTolerance checks that an observation that arrives before the timers fire is one step with every change
+// that was due.
 func TestOvertakenTolerance(t *testing.T) {
 	var steps []health.Step
 	m := health.NewMonitor(tolerant(2*time.Second), func(_ context.Context, step health.Step, _ *health.Snapshot) {
@@ -77,7 +78,7 @@ func TestOvertakenTolerance(t *testing.T) {
 	}
 }
 
-// TestToleranceSurvivesACheckpoint: a machine that is saved and read at any moment goes on as if it had not been.
+// TestToleranceSurvivesACheckpoint checks that saving and restoring a machine at any time does not change its verdicts.
 func TestToleranceSurvivesACheckpoint(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := tolerant(2 * time.Second)

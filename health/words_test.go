@@ -12,14 +12,14 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// answered is an answer with a body, as a probe hands it on.
+// answered returns an answer with a body, as a probe returns it.
 func answered(code int, body string) health.Answer {
 	return health.Answer{Code: code, Exchange: &health.Exchange{Body: body}}
 }
 
 const noBridges = "No operational bridges available (total bridge count: 0)"
 
-// TestDescribe: what jicofo and prosody answer is quoted where a person can use it.
+// TestDescribe checks that answers of jicofo and prosody are quoted where a person can use them.
 func TestDescribe(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -46,7 +46,8 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestReasonsQuoteAnswers: each service's own words are in the reason, the explanation and the reply.
+// TestReasonsQuoteAnswers checks that the body of each service's answer is in the reason, the explanation and the
+// reply.
 func TestReasonsQuoteAnswers(t *testing.T) {
 	for _, c := range []struct {
 		change func(*node)
@@ -70,7 +71,8 @@ func TestReasonsQuoteAnswers(t *testing.T) {
 	}
 }
 
-// TestReasonsAreOneLine: whatever a service answers, no reason holds anything that a terminal or a log would act on.
+// TestReasonsAreOneLine checks that no answer of a service can put control characters for a terminal or a log into a
+// reason.
 func TestReasonsAreOneLine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))

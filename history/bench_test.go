@@ -9,7 +9,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
-// BenchmarkListen is what the history costs each observation.
+// BenchmarkListen measures the cost of the history for each observation.
 func BenchmarkListen(b *testing.B) {
 	h := history.New()
 	m := health.NewMonitor(settings, h.Listen)

@@ -14,7 +14,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/history"
 )
 
-// epoch is the moment 0 of the tests.
+// epoch is time 0 of the tests.
 var epoch = time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
 
 var (
@@ -44,7 +44,7 @@ func at(o health.Observation, seconds float64) health.Observation {
 	return o
 }
 
-// observed returns the history of a node that works at second 0, and of what follows a second apart each.
+// observed returns the history of a node that works at second 0, followed by the observations, one second apart.
 func observed(observations ...health.Observation) *history.History {
 	h := history.New()
 	m := health.NewMonitor(settings, h.Listen)
@@ -58,13 +58,13 @@ func observed(observations ...health.Observation) *history.History {
 	return h
 }
 
-// traced is the context of a poll.
+// traced returns the context of a poll.
 func traced() context.Context {
 	id, _ := trace.TraceIDFromHex("4bf92f3577b34da6a3ce929d0e0e4736")
 	return trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{TraceID: id}))
 }
 
-// TestPage compares a whole page, byte for byte: the endpoint answers it as it is.
+// TestPage compares a whole page byte for byte, because the endpoint sends it unchanged.
 func TestPage(t *testing.T) {
 	failed := unwell
 	failed.Exchange = &health.Exchange{URL: "http://localhost:8888/about/health", Body: "busy",
@@ -147,7 +147,7 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// TestEmptyPage: lists are empty, never null.
+// TestEmptyPage checks that lists are empty and never null.
 func TestEmptyPage(t *testing.T) {
 	text, _ := json.Marshal(history.New().Since(time.Time{}))
 	const want = `{"observations":[],"changes":[],"failures":{"census":[],"jicofo_health":[],"jicofo_stats":[],"prosody":[],"status_file":[]}}`
@@ -156,7 +156,7 @@ func TestEmptyPage(t *testing.T) {
 	}
 }
 
-// TestNewestFirst: a page starts with the latest, and ends with the moment that was asked for.
+// TestNewestFirst checks that a page starts with the latest entry and ends with the requested time.
 func TestNewestFirst(t *testing.T) {
 	h := observed(word("drain"), word("ready"), word("maint"))
 	page := h.Since(epoch.Add(2 * time.Second))
@@ -169,7 +169,7 @@ func TestNewestFirst(t *testing.T) {
 	}
 }
 
-// TestFailuresAreKept: each probe's failures stay under its name, whatever else happens.
+// TestFailuresAreKept checks that the failures of each probe are kept under its name, whatever else happens.
 func TestFailuresAreKept(t *testing.T) {
 	stats := jicofo(ok, ok)
 	stats.Jicofo.StatsProblem = "no number"
@@ -196,8 +196,8 @@ func TestFailuresAreKept(t *testing.T) {
 	}
 }
 
-// TestDeadline: a change that a deadline brought has the deadline's moment and no trace, also when an observation came
-// before the timer.
+// TestDeadline checks that a change at a deadline has the deadline's time and no trace, even if an observation came
+// before the timer fired.
 func TestDeadline(t *testing.T) {
 	h := history.New()
 	m := health.NewMonitor(settings, h.Listen)
@@ -213,7 +213,7 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// TestBounds: however much happens, and however large it is, no more is kept than was promised.
+// TestBounds checks that the history stays within its bounds for many and for large observations.
 func TestBounds(t *testing.T) {
 	h := history.New()
 	m := health.NewMonitor(settings, h.Listen)
@@ -241,7 +241,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestSamples: what comes within five seconds is one sample, unless the verdict changes, and an hour of them is kept.
+// TestSamples checks that a sample covers five seconds unless the verdict changes, and that an hour of samples is kept.
 func TestSamples(t *testing.T) {
 	h := history.New()
 	m := health.NewMonitor(settings, h.Listen)
@@ -274,7 +274,7 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// TestChanges are those of the page, newest first.
+// TestChanges checks that Changes returns the same changes as the page, newest first.
 func TestChanges(t *testing.T) {
 	changes := observed(word("drain")).Changes()
 	if len(changes) != 2 || changes[0].State != "drain" || changes[1].State != "ready" || changes[0].TraceID == "" {

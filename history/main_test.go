@@ -6,5 +6,5 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain fails the package when a goroutine outlives its test.
+// TestMain fails the package if a goroutine outlives its test.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -8,8 +8,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestSample sums up a few steps: for each probe the slowest run and whether one failed, for the rest the state after
-// the last step.
+// TestSample sums up a few steps: the slowest run of each probe and whether a run failed, and the state after the last
+// step.
 func TestSample(t *testing.T) {
 	var s Sample
 	m := health.NewMonitor(health.Config{ParticipantMax: 5000, DrainGraceScope: health.ScopeJicofo},

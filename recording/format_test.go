@@ -15,7 +15,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/recording"
 )
 
-// recorder records what a Monitor publishes, as files of a few steps each.
+// recorder records what a Monitor publishes, in files of a few steps each.
 type recorder struct {
 	encoder recording.Encoder
 	perFile int // steps; 0 for one file
@@ -43,8 +43,8 @@ func (r *recorder) write(text []byte, err error) {
 	r.files[len(r.files)-1].Write(text)
 }
 
-// TestRecordings replays every recording of testdata: a recorded incident is a regression test. To add one, copy the
-// file that RECORD_PATH named.
+// TestRecordings replays every recording in testdata, so a recorded incident is a regression test. To add one, copy the
+// file at RECORD_PATH.
 func TestRecordings(t *testing.T) {
 	files, err := filepath.Glob("testdata/recordings/*.jsonl")
 	if err != nil || len(files) == 0 {
@@ -74,7 +74,7 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
-// goodRecording is a run of a node that is overloaded for a while, as text.
+// goodRecording returns the recording of a node that is overloaded for a while.
 func goodRecording() string {
 	r := new(recorder)
 	monitor := health.NewMonitor(settings, r.listen)
@@ -89,7 +89,7 @@ func goodRecording() string {
 	return r.files[0].String()
 }
 
-// TestBadRecordings: what cannot be read is told with its line, and the rest is replayed.
+// TestBadRecordings checks that unreadable lines are reported with their number, and that the rest is replayed.
 func TestBadRecordings(t *testing.T) {
 	good := strings.SplitAfter(strings.TrimSuffix(goodRecording(), "\n"), "\n")
 	with := func(i int, line string) string {
@@ -149,7 +149,7 @@ func TestBadRecordings(t *testing.T) {
 	}
 }
 
-// TestProblemsAreBounded: a large foreign file does not fill the memory with its problems.
+// TestProblemsAreBounded checks that a large file of another format does not fill the memory with problems.
 func TestProblemsAreBounded(t *testing.T) {
 	read := recording.Read(strings.NewReader(strings.Repeat("x\n", 1000)))
 	if len(read.Problems) != 100 || read.Unread != 1000 {
@@ -157,7 +157,7 @@ func TestProblemsAreBounded(t *testing.T) {
 	}
 }
 
-// TestReplayEndsWithTheRecording: a deadline after the last line was not seen, and is not invented.
+// TestReplayEndsWithTheRecording checks that a replay does not pass a deadline after the last line.
 func TestReplayEndsWithTheRecording(t *testing.T) {
 	lines := strings.SplitAfter(goodRecording(), "\n")
 	overloaded := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, `"agent":"up drain 0%"`) })
@@ -168,7 +168,7 @@ func TestReplayEndsWithTheRecording(t *testing.T) {
 	}
 }
 
-// TestReplayUnderAnotherConfig: without the grace, the node goes down at once.
+// TestReplayUnderAnotherConfig checks that the node goes down at once without the grace.
 func TestReplayUnderAnotherConfig(t *testing.T) {
 	run := recording.Read(strings.NewReader(goodRecording())).Runs[0]
 	cfg := run.Config
@@ -179,7 +179,8 @@ func TestReplayUnderAnotherConfig(t *testing.T) {
 	}
 }
 
-// FuzzReadRecording: no input makes the reader or a replay fail, and whatever can be read replays under any settings.
+// FuzzReadRecording checks that no input makes Read or a replay fail, and that every readable run replays with any
+// settings.
 func FuzzReadRecording(f *testing.F) {
 	f.Add([]byte(goodRecording()))
 	f.Add([]byte(goodRecording()[:999]))

@@ -14,10 +14,10 @@ import (
 
 var update = flag.Bool("update", false, "write the generated recordings of testdata anew")
 
-// incidents are the generated recordings of testdata: nights such as operators know them, polled every 5 s.
+// incidents are the generated recordings in testdata: typical incidents, polled every 5 s.
 var incidents = []struct {
 	file    string
-	restart int // polls after which the sidecar is restarted, and later its file rotated; 0 for neither
+	restart int // polls until the sidecar restarts and later its file rotates; 0 for neither
 	polls   int
 	night   func(n *node, poll int)
 }{
@@ -43,7 +43,7 @@ var incidents = []struct {
 	}},
 }
 
-// poll5 is when a poll of a generated night begins.
+// poll5 returns the start of a poll of a generated recording.
 func poll5(poll int) time.Time {
 	return time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC).Add(time.Duration(poll) * 5 * time.Second)
 }
@@ -52,7 +52,7 @@ func exchange(url, body string, attempts ...health.Attempt) *health.Exchange {
 	return &health.Exchange{URL: url, TraceID: "4bf92f3577b34da6a3ce929d0e0e4736", Attempts: attempts, Body: body}
 }
 
-// TestGeneratedRecordings: the recorder still writes the generated recordings as they are; -update writes them anew.
+// TestGeneratedRecordings checks that the recorder still writes the same recordings; -update writes new ones.
 func TestGeneratedRecordings(t *testing.T) {
 	for _, c := range incidents {
 		cfg := settings

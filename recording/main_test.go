@@ -9,10 +9,10 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestMain fails the package when a goroutine outlives its test.
+// TestMain fails the package if a goroutine outlives its test.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// epoch is the moment 0 of the tests.
+// epoch is time 0 of the tests.
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 var (
@@ -36,14 +36,14 @@ func word(contents string) health.Observation {
 	return health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: contents}}
 }
 
-// node is a signal node as a poll finds it.
+// node is the state of a signal node at a poll.
 type node struct {
 	jicofo     health.Jicofo
 	prosody    health.Prosody
 	statusFile health.StatusFile
 }
 
-// workingNode is the node on which nothing is wrong.
+// workingNode returns a node without failures.
 func workingNode() node {
 	return node{
 		health.Jicofo{Health: ok, Stats: ok, Participants: 100, Conferences: 10}, health.Prosody{Health: ok},
@@ -51,7 +51,7 @@ func workingNode() node {
 	}
 }
 
-// observe returns what a poll of every part observes.
+// observe returns the observations of one poll of every part.
 func (n node) observe() []health.Observation {
 	return []health.Observation{{StatusFile: &n.statusFile}, {Jicofo: &n.jicofo}, {Prosody: &n.prosody}}
 }

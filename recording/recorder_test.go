@@ -23,7 +23,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/recording"
 )
 
-// sidecar is a Monitor and its Recorder, running in a bubble.
+// sidecar is a Monitor and its Recorder that run in a bubble.
 type sidecar struct {
 	monitor *health.Monitor
 	log     bytes.Buffer
@@ -32,7 +32,7 @@ type sidecar struct {
 	stop    func()
 }
 
-// steps reads how many steps were counted as written and as lost.
+// steps reads the number of steps counted as written and as lost.
 type steps struct{ *sdkmetric.ManualReader }
 
 func newSteps() (steps, metric.MeterProvider) {
@@ -86,7 +86,7 @@ func startSidecar(t *testing.T, path string, maxSize int64) *sidecar {
 	return s
 }
 
-// observe makes observations one second apart, and waits until each has been written.
+// observe makes the observations one second apart, and waits until each has been written.
 func (s *sidecar) observe(observations ...health.Observation) {
 	for _, o := range observations {
 		time.Sleep(time.Second) // virtual
@@ -96,7 +96,7 @@ func (s *sidecar) observe(observations ...health.Observation) {
 	}
 }
 
-// boot is what a node that works shows first.
+// boot makes the first observations of a working node.
 func (s *sidecar) boot() { s.observe(jicofo(ok, ok), prosody(ok), word("ready")) }
 
 func readFile(t *testing.T, path string) *recording.Recording {
@@ -124,13 +124,13 @@ func check(t *testing.T, path string) (runs, changes int) {
 	return len(read.Runs), changes
 }
 
-// bubble runs a test under virtual time with the path of a recording that does not exist yet.
+// bubble runs a test under virtual time, with the path of a recording that does not exist yet.
 func bubble(t *testing.T, test func(t *testing.T, path string)) {
 	path := filepath.Join(t.TempDir(), "recording.jsonl")
 	synctest.Test(t, func(t *testing.T) { test(t, path) })
 }
 
-// TestRestartAppends: a restart goes on in the same file with a run of its own.
+// TestRestartAppends checks that a restart continues the same file with a new run.
 func TestRestartAppends(t *testing.T) {
 	bubble(t, func(t *testing.T, path string) {
 		for range 2 {
@@ -149,7 +149,7 @@ func TestRestartAppends(t *testing.T) {
 	})
 }
 
-// TestCrashInMidLine: of a line that a crash cut off nothing else is lost.
+// TestCrashInMidLine checks that a crash in the middle of a line loses only that line.
 func TestCrashInMidLine(t *testing.T) {
 	bubble(t, func(t *testing.T, path string) {
 		s := startSidecar(t, path, 1<<20)
@@ -169,7 +169,7 @@ func TestCrashInMidLine(t *testing.T) {
 	})
 }
 
-// TestRotation: full files are moved on, five are kept, and each of them replays on its own.
+// TestRotation checks that full files are renamed, that five are kept, and that each of them replays separately.
 func TestRotation(t *testing.T) {
 	bubble(t, func(t *testing.T, path string) {
 		s := startSidecar(t, path, 2000)
@@ -196,7 +196,8 @@ func numbered(path string, n int) string {
 	return fmt.Sprintf("%s.%d", path, n)
 }
 
-// TestRecordedIsReplayed: whatever happens, all files of a recording replay to what was published, rotation included.
+// TestRecordedIsReplayed checks for random observations and rotations that all files of a recording replay to what was
+// published.
 func TestRecordedIsReplayed(t *testing.T) {
 	folder := t.TempDir()
 	round := 0
@@ -209,7 +210,7 @@ func TestRecordedIsReplayed(t *testing.T) {
 		})
 		observations := rapid.SliceOfN(every, 1, 15).Draw(rt, "observations")
 		pauses := rapid.SliceOfN(rapid.IntRange(0, 130), len(observations), len(observations)).Draw(rt, "pauses")
-		size := rapid.Int64Range(3500, 9000).Draw(rt, "size") // five files hold all of it
+		size := rapid.Int64Range(3500, 9000).Draw(rt, "size") // five files hold everything
 		synctest.Test(t, func(t *testing.T) {
 			s := startSidecar(t, path, size)
 			s.boot()
@@ -235,7 +236,8 @@ func TestRecordedIsReplayed(t *testing.T) {
 	})
 }
 
-// TestFolderRemoved: while its folder is gone the recording fails, once in the log, and goes on by itself afterwards.
+// TestFolderRemoved checks that the recording fails while its folder is missing, logs this once, and then continues by
+// itself.
 func TestFolderRemoved(t *testing.T) {
 	bubble(t, func(t *testing.T, path string) {
 		folder := filepath.Join(filepath.Dir(path), "folder")
@@ -269,7 +271,8 @@ func TestFolderRemoved(t *testing.T) {
 	})
 }
 
-// TestFileMovedAway: a file that a tool such as logrotate moves away is begun anew, and no step is lost.
+// TestFileMovedAway checks that a file moved by a tool such as logrotate is replaced by a new one, and that no step is
+// lost.
 func TestFileMovedAway(t *testing.T) {
 	bubble(t, func(t *testing.T, path string) {
 		s := startSidecar(t, path, 1<<20)
@@ -289,7 +292,7 @@ func TestFileMovedAway(t *testing.T) {
 	})
 }
 
-// TestNoRegularFile: a path that cannot be recorded to is told once, and nothing waits for it.
+// TestNoRegularFile checks that a path that cannot be written to is logged once, and that nothing waits for it.
 func TestNoRegularFile(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -321,7 +324,7 @@ func TestNoRegularFile(t *testing.T) {
 	}
 }
 
-// TestSlowDisk: while nothing is written, steps are dropped rather than waited for; then a new run begins.
+// TestSlowDisk checks that steps are dropped while the disk does not keep up, and that a new run begins afterwards.
 func TestSlowDisk(t *testing.T) {
 	bubble(t, func(t *testing.T, path string) {
 		var log bytes.Buffer
@@ -341,7 +344,7 @@ func TestSlowDisk(t *testing.T) {
 		for _, o := range []health.Observation{jicofo(ok, ok), prosody(ok), word("ready")} {
 			observe(o)
 		}
-		for range 600 { // Run does not run: no disk is slower
+		for range 600 { // Run does not run yet, which acts as a very slow disk
 			observe(prosody(ok))
 		}
 		observe(word("maint")) // lost
@@ -366,10 +369,11 @@ func TestSlowDisk(t *testing.T) {
 	})
 }
 
-// TestDiskFull: the line that did not fit is lost, and those until there is room again; what follows is a run of its own.
+// TestDiskFull checks that the line that did not fit is lost, and the steps until there is space again. Then a new run
+// begins.
 func TestDiskFull(t *testing.T) {
 	bubble(t, func(t *testing.T, path string) {
-		// The file is larger than any other that this process writes: the limit below is one for all of them.
+		// The file is larger than any other file that this process writes, because the limit below applies to all of them.
 		if err := os.WriteFile(path, bytes.Repeat([]byte("\n"), 1<<20), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -379,7 +383,7 @@ func TestDiskFull(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// A limit on the size of files acts as a full disk does: a write ends in the middle of a line, with an error.
+		// A limit on the file size acts as a full disk: a write fails in the middle of a line.
 		raise := limitFileSize(t, uint64(info.Size())+450)
 		for range 50 {
 			s.observe(prosody(ok))
@@ -405,7 +409,7 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
-// limitFileSize lets no file of this process grow beyond a size in bytes, until raise.
+// limitFileSize limits the size in bytes of every file that this process writes, until raise is called.
 func limitFileSize(t *testing.T, size uint64) (raise func()) {
 	t.Helper()
 	var before syscall.Rlimit

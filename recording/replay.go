@@ -52,8 +52,7 @@ func changeOf(c health.Change) Change {
 // same reports whether two changes are the same. It does not compare the names of the incidents.
 func (c Change) same(d Change) bool {
 	return c.At.Equal(d.At) && c.Agent == d.Agent && c.Status == d.Status && c.Damped == d.Damped &&
-		c.Until.Equal(d.Until) &&
-		slices.Equal(c.Reasons, d.Reasons)
+		c.Until.Equal(d.Until) && slices.Equal(c.Reasons, d.Reasons)
 }
 
 // String returns the change as one line.

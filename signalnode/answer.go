@@ -11,7 +11,7 @@ const (
 	jsonText  = "application/json"
 )
 
-// program returns the replies of jicofo or prosody. The Service decides how a reply is sent, or that none is.
+// program returns the replies of jicofo or prosody. The Service decides whether and how a reply is sent.
 type program interface {
 	// paths returns the paths that the program serves.
 	paths() []string

@@ -16,7 +16,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestAnswers covers the behaviors that end in a complete HTTP answer.
+// TestAnswers covers the behaviors that send a complete HTTP reply.
 func TestAnswers(t *testing.T) {
 	const (
 		health = "/about/health"
@@ -70,12 +70,12 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestBrokenAnswers covers the behaviors that end in no answer or an incomplete one, as a client sees them.
+// TestBrokenAnswers covers the behaviors that send no reply or an incomplete one, as a client sees them.
 func TestBrokenAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		behavior string
-		is       error  // what the error is, or
-		says     string // a part of what it says
+		is       error  // the error, or
+		says     string // a part of its text
 	}{
 		{"reset", syscall.ECONNRESET, ""},
 		{"close", io.EOF, ""},
@@ -158,8 +158,8 @@ func TestHungRequestsFollowTheBehavior(t *testing.T) {
 			n := startNode(t)
 			n.Jicofo.Set("", MustParseBehavior(first))
 			replies := getLater(t, n.Jicofo, "/about/health")
-			n.Jicofo.Set("/stats", MustParseBehavior("code 503")) // not theirs
-			n.Jicofo.Set("", MustParseBehavior("hang"))           // as before
+			n.Jicofo.Set("/stats", MustParseBehavior("code 503")) // not the path of the requests
+			n.Jicofo.Set("", MustParseBehavior("hang"))           // the same behavior as before
 			testbed.Eventually(t, "the request to hang again", bound, func() bool { return exchanges(n.Jicofo) == 1 })
 			n.Jicofo.Set("/about/health", MustParseBehavior("code 500"))
 			if r := await(t, replies); r.code != 500 {
@@ -326,7 +326,7 @@ func TestContents(t *testing.T) {
 	}
 }
 
-// TestCensusHost has a census for the node's domain only. The BOSH endpoint answers under every Host.
+// TestCensusHost checks that only the node's domain has a census. The BOSH endpoint replies to every Host.
 func TestCensusHost(t *testing.T) {
 	n := startNode(t)
 	check := func(host string, census int) {

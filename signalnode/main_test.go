@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bound is how long a test waits for what must happen; none takes as long unless it fails.
+// bound is how long a test waits for an event. A test takes that long only if it fails.
 const bound = 20 * time.Second
 
 func startNode(t *testing.T) *Node {
@@ -36,7 +36,7 @@ func newClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: bound}
 }
 
-// reply is a complete answer, or the error in place of one.
+// reply is a complete reply, or the error if there is none.
 type reply struct {
 	code        int
 	contentType string
@@ -96,7 +96,7 @@ func dial(t *testing.T, s *Service, path string) net.Conn {
 	return conn
 }
 
-// exchanges counts the requests that the service is busy with.
+// exchanges returns the number of requests that the service handles now.
 func exchanges(s *Service) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

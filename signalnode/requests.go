@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// The bounds of the requests that are kept. With headers of at most 16 KiB they take at most some 10 MiB for a service.
+// The limits of the requests that are kept. With headers of at most 16 KiB they take at most about 10 MiB for each
+// service.
 const (
 	keptPaths    = 16
 	keptRequests = 32

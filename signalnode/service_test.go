@@ -15,7 +15,7 @@ func TestCrashAndRecover(t *testing.T) {
 	n := startNode(t)
 	s, origin := n.Jicofo, n.Jicofo.Origin()
 	s.Set("/stats", MustParseBehavior("code 503"))
-	kept := dial(t, s, "/about/health") // HTTP/1.1: stays open after the answer
+	kept := dial(t, s, "/about/health") // HTTP/1.1: stays open after the reply
 	if _, err := io.ReadFull(kept, make([]byte, 12)); err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	}
 }
 
-// TestEverythingAtOnce is for the race detector, and for whatever would keep Close from returning.
+// TestEverythingAtOnce lets the race detector and anything that blocks Close show up.
 func TestEverythingAtOnce(t *testing.T) {
 	n := startNode(t)
 	var wg sync.WaitGroup
