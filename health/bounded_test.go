@@ -15,10 +15,12 @@ import (
 func TestBounded(t *testing.T) {
 	long := strings.Repeat("é", 1<<20)
 	for _, o := range []health.Observation{
-		{Jicofo: &health.Jicofo{Health: health.Answer{Code: 503, Detail: long}, Contents: long, StatsProblem: long, Stats: health.Answer{Detail: long}}},
+		{Jicofo: &health.Jicofo{Health: health.Answer{Code: 503, Detail: long},
+			Contents: long, StatsProblem: long, Stats: health.Answer{Detail: long}}},
 		{Prosody: &health.Prosody{Health: health.Answer{Failure: health.FailureTimeout, Detail: long}}},
 		{StatusFile: &health.StatusFile{Problem: long}},
-		{Census: &health.Census{Answer: health.Answer{Code: 200, Detail: long}, Problem: long, Rooms: []byte(`[{}]`), Participants: 7}},
+		{Census: &health.Census{Answer: health.Answer{Code: 200, Detail: long}, Problem: long,
+			Rooms: []byte(`[{}]`), Participants: 7}},
 	} {
 		text, err := json.Marshal(o.Bounded())
 		if err != nil || len(text) > 4<<10 || strings.Contains(string(text), "rooms") {

@@ -11,7 +11,8 @@ import (
 // dampened.
 func ExampleMachine() {
 	machine := health.NewMachine(health.Config{
-		ParticipantMax: 5000, DrainGrace: 120 * time.Second, HealthDampening: 30 * time.Second, DrainGraceScope: health.ScopeJicofo,
+		ParticipantMax: 5000, DrainGrace: 120 * time.Second, HealthDampening: 30 * time.Second,
+		DrainGraceScope: health.ScopeJicofo,
 	})
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	tell := func(seconds int, v health.Verdict) {

@@ -46,7 +46,8 @@ func TestExplanation(t *testing.T) {
 		then []observation
 		want string
 	}{
-		{"none", nil, nil, `{"time": null, "state": "none", "agentmessage": "", "damped": false, "reasons": [], "next": null}`},
+		{"none", nil, nil,
+			`{"time": null, "state": "none", "agentmessage": "", "damped": false, "reasons": [], "next": null}`},
 		{
 			"none, and something was seen", []part{partJicofo, partStatusFile}, nil,
 			`{"time": "2026-03-01T12:00:05.678Z", "state": "none", "agentmessage": "", "damped": false, "reasons": [], "next": null}`,
@@ -67,12 +68,14 @@ func TestExplanation(t *testing.T) {
 			"time": "2026-03-01T12:00:10.678Z", "state": "unknown", "agentmessage": "up drain 100%", "damped": false,
 			"reasons": [{"code": "status_unknown", "text": "the status file says \"\u003cshiny\u003e\\n\", which is no known word", "since": "2026-03-01T12:00:10.678Z"}],
 			"next": null}`},
-		{"drain in grace", everyPart, []observation{{10 * time.Second, partJicofo, jicofo503}, {time.Second, partProsody, prosody(200)}}, `{
+		{"drain in grace", everyPart,
+			[]observation{{10 * time.Second, partJicofo, jicofo503}, {time.Second, partProsody, prosody(200)}}, `{
 			"time": "2026-03-01T12:00:16.678Z", "state": "drain", "agentmessage": "up drain 0%", "damped": true,
 			"incident": "20260301T120015.678Z-4bf92f35",
 			"reasons": [{"code": "jicofo_overloaded", "text": "jicofo answered 503", "since": "2026-03-01T12:00:15.678Z"}],
 			"next": {"at": "2026-03-01T12:02:15.678Z", "state": "down", "agentmessage": "down ready 100%"}}`},
-		{"maint in grace", everyPart, []observation{{10 * time.Second, partJicofo, jicofo503}, {time.Second, partStatusFile, word("maint")}}, `{
+		{"maint in grace", everyPart,
+			[]observation{{10 * time.Second, partJicofo, jicofo503}, {time.Second, partStatusFile, word("maint")}}, `{
 			"time": "2026-03-01T12:00:16.678Z", "state": "maint", "agentmessage": "up maint 0%", "damped": true,
 			"incident": "20260301T120015.678Z-4bf92f35",
 			"reasons": [{"code": "jicofo_overloaded", "text": "jicofo answered 503", "since": "2026-03-01T12:00:15.678Z"},
@@ -83,13 +86,15 @@ func TestExplanation(t *testing.T) {
 			"incident": "20260301T120015.678Z-4bf92f35",
 			"reasons": [{"code": "prosody_unhealthy", "text": "prosody answered 500", "since": "2026-03-01T12:00:15.678Z"}],
 			"next": null}`},
-		{"damped", everyPart, []observation{{10 * time.Second, partProsody, prosody(500)}, {5 * time.Second, partProsody, prosody(200)}}, `{
+		{"damped", everyPart,
+			[]observation{{10 * time.Second, partProsody, prosody(500)}, {5 * time.Second, partProsody, prosody(200)}}, `{
 			"time": "2026-03-01T12:00:20.678Z", "state": "down", "agentmessage": "down ready 100%", "damped": true,
 			"incident": "20260301T120015.678Z-4bf92f35",
 			"reasons": [{"code": "dampening", "text": "healthy again, but not yet for 30s", "since": "2026-03-01T12:00:20.678Z"}],
 			"next": {"at": "2026-03-01T12:00:45.678Z", "state": "ready", "agentmessage": "up ready 100%"}}`},
 		{"damped, then to drain", everyPart, []observation{
-			{10 * time.Second, partProsody, prosody(500)}, {5 * time.Second, partProsody, prosody(200)}, {time.Second, partStatusFile, word("drain")},
+			{10 * time.Second, partProsody, prosody(500)}, {5 * time.Second, partProsody, prosody(200)},
+			{time.Second, partStatusFile, word("drain")},
 		}, `{
 			"time": "2026-03-01T12:00:21.678Z", "state": "down", "agentmessage": "down drain 0%", "damped": true,
 			"incident": "20260301T120015.678Z-4bf92f35",

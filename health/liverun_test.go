@@ -29,9 +29,12 @@ func drawLiveRun(t *rapid.T, cfg health.Config) liveRun {
 	}
 	for range rapid.IntRange(1, 20).Draw(t, "steps") {
 		run = append(run, liveStep{
-			rapid.SampledFrom([]time.Duration{0, 1, time.Second, 4 * time.Second, 31 * time.Second, 121 * time.Second}).Draw(t, "pass"),
+			rapid.SampledFrom([]time.Duration{
+				0, 1, time.Second, 4 * time.Second, 31 * time.Second, 121 * time.Second,
+			}).Draw(t, "pass"),
 			rapid.Bool().Draw(t, "to the deadline"), time.Duration(rapid.IntRange(-1, 1).Draw(t, "ns")),
-			rapid.Bool().Draw(t, "timer first"), rapid.SampledFrom([]time.Duration{0, 0, 1, time.Second}).Draw(t, "known before"),
+			rapid.Bool().Draw(t, "timer first"),
+			rapid.SampledFrom([]time.Duration{0, 0, 1, time.Second}).Draw(t, "known before"),
 			drawObservation(t, cfg),
 		})
 	}

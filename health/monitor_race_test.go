@@ -20,7 +20,8 @@ func TestObservationAtADeadline(t *testing.T) {
 			m := health.NewMonitor(defaultConfig(), endlessly(), checkOrder(t.Errorf))
 			stop := runMonitor(m)
 			observeWorking(m)
-			m.Observe(t.Context(), health.Observation{At: time.Now(), Prosody: &health.Prosody{Health: health.Answer{Code: 500}}})
+			m.Observe(t.Context(),
+				health.Observation{At: time.Now(), Prosody: &health.Prosody{Health: health.Answer{Code: 500}}})
 			time.Sleep(time.Second)
 			observeWorking(m)
 			time.Sleep(time.Until(m.Current().Verdict.Until))

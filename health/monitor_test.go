@@ -22,7 +22,9 @@ func observeWorking(m *health.Monitor) {
 
 // overloaded returns an observation of a jicofo that answers 503, which qualifies for grace.
 func overloaded(at time.Time) health.Observation {
-	return health.Observation{At: at, Jicofo: &health.Jicofo{Health: health.Answer{Code: 503}, Stats: health.Answer{Code: 200}}}
+	return health.Observation{
+		At: at, Jicofo: &health.Jicofo{Health: health.Answer{Code: 503}, Stats: health.Answer{Code: 200}},
+	}
 }
 
 // runMonitor runs a monitor in the bubble until stop is called. stop returns the result of Run.
@@ -116,7 +118,8 @@ func TestMonitorKeepsAnEarlierDeadline(t *testing.T) {
 		sleepVirtually(5 * time.Hour) // Run has nothing to wait for
 		m.Observe(context.Background(), overloaded(time.Now()))
 		sleepVirtually(time.Second) // Run waits for the end of the grace, 119 s ahead
-		m.Observe(context.Background(), health.Observation{At: time.Now(), Prosody: &health.Prosody{Health: health.Answer{Code: 500}}})
+		m.Observe(context.Background(),
+			health.Observation{At: time.Now(), Prosody: &health.Prosody{Health: health.Answer{Code: 500}}})
 		observeWorking(m)
 		sleepVirtually(30*time.Second - 1)
 		if got := m.Current().Verdict.State(); got != "down" {
@@ -256,7 +259,8 @@ func TestListeners(t *testing.T) {
 		m.Observe(context.WithValue(context.Background(), listenerContext{}, name), overloaded(epoch.Add(time.Duration(i))))
 	}
 	for i, step := range steps {
-		if want := epoch.Add(time.Duration(i / 2)); !step.Observed() || !step.At.Equal(want) || step.Observation.Jicofo.Health.Code != 503 {
+		if want := epoch.Add(time.Duration(i / 2)); !step.Observed() || !step.At.Equal(want) ||
+			step.Observation.Jicofo.Health.Code != 503 {
 			t.Errorf("call %d got the step %+v, want that of %s", i, step, want)
 		}
 	}
@@ -290,7 +294,8 @@ func TestObserveIsVisible(t *testing.T) {
 	m := health.NewMonitor(defaultConfig())
 	observeWorking(m)
 	for _, word := range []string{"drain", "maint", "ready"} {
-		m.Observe(context.Background(), health.Observation{At: time.Now(), StatusFile: &health.StatusFile{Found: true, Contents: word}})
+		m.Observe(context.Background(),
+			health.Observation{At: time.Now(), StatusFile: &health.StatusFile{Found: true, Contents: word}})
 		if got := m.Current().Verdict.State(); got != word {
 			t.Errorf("after %s the state is %s", word, got)
 		}

@@ -84,6 +84,7 @@ func (o Observation) Bounded() Observation {
 // Trigger is the reason why a collector probed.
 type Trigger string
 
+// The values of Trigger.
 const (
 	TriggerTick       Trigger = "tick"       // the polling interval
 	TriggerStatusFile Trigger = "statusfile" // an event of the status file

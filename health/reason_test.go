@@ -20,26 +20,42 @@ type cause struct {
 // causes are in the order of their reasons: first a status file that is unreadable or set to unhealthy, which no grace
 // covers; then prosody, which jicofo needs; then jicofo; then the causes that only keep users away.
 var causes = []cause{
-	{health.ReasonStatusFileMissing, []part{partStatusFile}, func(n *node) { n.statusFile = health.StatusFile{Problem: "no such file"} }, "status file: no such file"},
-	{health.ReasonStatusUnhealthy, []part{partStatusFile}, func(n *node) { n.statusFile.Contents = "unhealthy" }, "the status file says unhealthy"},
-	{health.ReasonProsodyTimeout, []part{partProsody}, func(n *node) { n.prosody.Health = failed(health.FailureTimeout) }, "prosody: timeout"},
-	{health.ReasonProsodyNoAnswer, []part{partProsody}, func(n *node) { n.prosody.Health = failed(health.FailureRefused) }, "prosody: connection_refused"},
-	{health.ReasonProsodyUnhealthy, []part{partProsody}, func(n *node) { n.prosody.Health.Code = 404 }, "prosody answered 404"},
-	{health.ReasonJicofoOverloaded, []part{partJicofo}, func(n *node) { n.jicofo.Health.Code = 503 }, "jicofo answered 503"},
-	{health.ReasonJicofoTimeout, []part{partJicofo}, func(n *node) { n.jicofo.Health = failed(health.FailureTimeout) }, "jicofo: timeout"},
-	{health.ReasonJicofoNoAnswer, []part{partJicofo}, func(n *node) { n.jicofo.Health = failed(health.FailureReset) }, "jicofo: connection_reset"},
-	{health.ReasonJicofoUnhealthy, []part{partJicofo}, func(n *node) { n.jicofo.Health.Code = 500 }, "jicofo answered 500"},
-	{health.ReasonJicofoHealthOff, []part{partJicofo}, func(n *node) { n.jicofo.Health.Code = 404 }, "jicofo answered 404: health checks or REST are switched off there"},
-	{health.ReasonStatsNoAnswer, []part{partJicofo}, func(n *node) { n.jicofo.Stats.Code = 404 }, "jicofo statistics answered 404"},
-	{health.ReasonStatsInvalid, []part{partJicofo}, func(n *node) { n.jicofo.StatsProblem = "not JSON" }, "jicofo statistics: not JSON"},
+	{health.ReasonStatusFileMissing, []part{partStatusFile},
+		func(n *node) { n.statusFile = health.StatusFile{Problem: "no such file"} }, "status file: no such file"},
+	{health.ReasonStatusUnhealthy, []part{partStatusFile}, func(n *node) { n.statusFile.Contents = "unhealthy" },
+		"the status file says unhealthy"},
+	{health.ReasonProsodyTimeout, []part{partProsody}, func(n *node) { n.prosody.Health = failed(health.FailureTimeout) },
+		"prosody: timeout"},
+	{health.ReasonProsodyNoAnswer, []part{partProsody}, func(n *node) { n.prosody.Health = failed(health.FailureRefused) },
+		"prosody: connection_refused"},
+	{health.ReasonProsodyUnhealthy, []part{partProsody}, func(n *node) { n.prosody.Health.Code = 404 },
+		"prosody answered 404"},
+	{health.ReasonJicofoOverloaded, []part{partJicofo}, func(n *node) { n.jicofo.Health.Code = 503 },
+		"jicofo answered 503"},
+	{health.ReasonJicofoTimeout, []part{partJicofo}, func(n *node) { n.jicofo.Health = failed(health.FailureTimeout) },
+		"jicofo: timeout"},
+	{health.ReasonJicofoNoAnswer, []part{partJicofo}, func(n *node) { n.jicofo.Health = failed(health.FailureReset) },
+		"jicofo: connection_reset"},
+	{health.ReasonJicofoUnhealthy, []part{partJicofo}, func(n *node) { n.jicofo.Health.Code = 500 },
+		"jicofo answered 500"},
+	{health.ReasonJicofoHealthOff, []part{partJicofo}, func(n *node) { n.jicofo.Health.Code = 404 },
+		"jicofo answered 404: health checks or REST are switched off there"},
+	{health.ReasonStatsNoAnswer, []part{partJicofo}, func(n *node) { n.jicofo.Stats.Code = 404 },
+		"jicofo statistics answered 404"},
+	{health.ReasonStatsInvalid, []part{partJicofo}, func(n *node) { n.jicofo.StatsProblem = "not JSON" },
+		"jicofo statistics: not JSON"},
 	{health.ReasonDampening, []part{partProsody}, nil, "healthy again, but not yet for 30s"}, // see damped
-	{health.ReasonStatusMaint, []part{partStatusFile}, func(n *node) { n.statusFile.Contents = "MAINT" }, "the status file says maint"},
-	{health.ReasonStatusDrain, []part{partStatusFile}, func(n *node) { n.statusFile.Contents = " drain " }, "the status file says drain"},
-	{health.ReasonStatusUnknown, []part{partStatusFile}, func(n *node) { n.statusFile.Contents = "" }, `the status file says "", which is no known word`},
-	{health.ReasonParticipantsMax, []part{partJicofo, partStatusFile}, func(n *node) { n.jicofo.Participants = 5001 }, "5001 participants, more than 5000"},
+	{health.ReasonStatusMaint, []part{partStatusFile}, func(n *node) { n.statusFile.Contents = "MAINT" },
+		"the status file says maint"},
+	{health.ReasonStatusDrain, []part{partStatusFile}, func(n *node) { n.statusFile.Contents = " drain " },
+		"the status file says drain"},
+	{health.ReasonStatusUnknown, []part{partStatusFile}, func(n *node) { n.statusFile.Contents = "" },
+		`the status file says "", which is no known word`},
+	{health.ReasonParticipantsMax, []part{partJicofo, partStatusFile}, func(n *node) { n.jicofo.Participants = 5001 },
+		"5001 participants, more than 5000"},
 }
 
-// failed returns the answer of a probe that got no response.
+// failed returns the Answer of a probe without a reply.
 func failed(f health.Failure) health.Answer { return health.Answer{Failure: f, Detail: string(f)} }
 
 // damped reports whether the cause is the dampening, which needs a failure that has ended.
@@ -98,17 +114,23 @@ func TestEveryReasonOccurs(t *testing.T) {
 // TestFurtherCauses covers other causes of the same reasons.
 func TestFurtherCauses(t *testing.T) {
 	for _, c := range []cause{
-		{health.ReasonStatsNoAnswer, nil, func(n *node) { n.jicofo.Stats = failed(health.FailureTimeout) }, "jicofo statistics: timeout"},
+		{health.ReasonStatsNoAnswer, nil, func(n *node) { n.jicofo.Stats = failed(health.FailureTimeout) },
+			"jicofo statistics: timeout"},
 		{health.ReasonJicofoUnhealthy, nil, func(n *node) { n.jicofo.Health.Code = 204 }, "jicofo answered 204"},
 		// a failed health check hides the statistics
-		{health.ReasonJicofoOverloaded, nil, func(n *node) { n.jicofo.Health.Code, n.jicofo.Stats = 503, failed(health.FailureTimeout) }, "jicofo answered 503"},
+		{health.ReasonJicofoOverloaded, nil,
+			func(n *node) { n.jicofo.Health.Code, n.jicofo.Stats = 503, failed(health.FailureTimeout) }, "jicofo answered 503"},
 		{health.ReasonJicofoTimeout, nil, func(n *node) {
 			n.jicofo.Health, n.jicofo.Stats = failed(health.FailureTimeout), failed(health.FailureReset)
 		}, "jicofo: timeout"},
-		{health.ReasonStatusFileMissing, nil, func(n *node) { n.statusFile = health.StatusFile{Contents: "drain", Problem: "is a folder"} }, "status file: is a folder"},
+		{health.ReasonStatusFileMissing, nil, func(n *node) {
+			n.statusFile = health.StatusFile{Contents: "drain", Problem: "is a folder"}
+		}, "status file: is a folder"},
 		// a load that does not decide the verdict is not a reason
-		{health.ReasonStatusDrain, nil, func(n *node) { n.statusFile.Contents, n.jicofo.Participants = "drain", 9000 }, "the status file says drain"},
-		{health.ReasonStatusUnknown, nil, func(n *node) { n.statusFile.Contents, n.jicofo.Participants = "?", 9000 }, `the status file says "?", which is no known word`},
+		{health.ReasonStatusDrain, nil, func(n *node) { n.statusFile.Contents, n.jicofo.Participants = "drain", 9000 },
+			"the status file says drain"},
+		{health.ReasonStatusUnknown, nil, func(n *node) { n.statusFile.Contents, n.jicofo.Participants = "?", 9000 },
+			`the status file says "?", which is no known word`},
 	} {
 		v := show(defaultConfig(), everyPart, epoch, c).Verdict
 		if want := []health.Reason{{Code: c.code, Text: c.text, Since: epoch}}; !slices.Equal(v.Reasons, want) {
@@ -160,23 +182,34 @@ func TestSince(t *testing.T) {
 		since map[health.Code]time.Duration
 		text  string // of the root reason
 	}{
-		{5 * time.Second, load(5001), partJicofo, since(health.ReasonParticipantsMax, 5), "5001 participants, more than 5000"},
-		{10 * time.Second, load(6000), partJicofo, since(health.ReasonParticipantsMax, 5), "6000 participants, more than 5000"},
+		{5 * time.Second, load(5001), partJicofo, since(health.ReasonParticipantsMax, 5),
+			"5001 participants, more than 5000"},
+		{10 * time.Second, load(6000), partJicofo, since(health.ReasonParticipantsMax, 5),
+			"6000 participants, more than 5000"},
 		{11 * time.Second, nil, partStatusFile, since(health.ReasonParticipantsMax, 5), "6000 participants, more than 5000"},
 		{12 * time.Second, nil, partCensus, since(health.ReasonParticipantsMax, 5), "6000 participants, more than 5000"},
 		{15 * time.Second, load(10), partJicofo, nil, ""},
-		{20 * time.Second, load(5002), partJicofo, since(health.ReasonParticipantsMax, 20), "5002 participants, more than 5000"},
+		{20 * time.Second, load(5002), partJicofo, since(health.ReasonParticipantsMax, 20),
+			"5002 participants, more than 5000"},
 		{25 * time.Second, load(10), partJicofo, nil, ""},
-		{30 * time.Second, func() { n.jicofo.Health.Code = 503 }, partJicofo, since(health.ReasonJicofoOverloaded, 30), "jicofo answered 503"},
+		{30 * time.Second, func() { n.jicofo.Health.Code = 503 }, partJicofo, since(health.ReasonJicofoOverloaded, 30),
+			"jicofo answered 503"},
 		{35 * time.Second, nil, partJicofo, since(health.ReasonJicofoOverloaded, 30), "jicofo answered 503"},
-		{40 * time.Second, func() { n.prosody.Health.Code = 500 }, partProsody, since(health.ReasonJicofoOverloaded, 30, health.ReasonProsodyUnhealthy, 40), "prosody answered 500"},
-		{45 * time.Second, func() { n.prosody.Health.Code = 502 }, partProsody, since(health.ReasonJicofoOverloaded, 30, health.ReasonProsodyUnhealthy, 40), "prosody answered 502"},
-		{50 * time.Second, func() { n.jicofo.Health.Code = 500 }, partJicofo, since(health.ReasonJicofoUnhealthy, 50, health.ReasonProsodyUnhealthy, 40), "prosody answered 502"},
-		{55 * time.Second, func() { n.prosody.Health.Code = 200 }, partProsody, since(health.ReasonJicofoUnhealthy, 50), "jicofo answered 500"},
-		{60 * time.Second, func() { n.jicofo.Health.Code = 200 }, partJicofo, since(health.ReasonDampening, 60), "healthy again, but not yet for 30s"},
+		{40 * time.Second, func() { n.prosody.Health.Code = 500 }, partProsody,
+			since(health.ReasonJicofoOverloaded, 30, health.ReasonProsodyUnhealthy, 40), "prosody answered 500"},
+		{45 * time.Second, func() { n.prosody.Health.Code = 502 }, partProsody,
+			since(health.ReasonJicofoOverloaded, 30, health.ReasonProsodyUnhealthy, 40), "prosody answered 502"},
+		{50 * time.Second, func() { n.jicofo.Health.Code = 500 }, partJicofo,
+			since(health.ReasonJicofoUnhealthy, 50, health.ReasonProsodyUnhealthy, 40), "prosody answered 502"},
+		{55 * time.Second, func() { n.prosody.Health.Code = 200 }, partProsody, since(health.ReasonJicofoUnhealthy, 50),
+			"jicofo answered 500"},
+		{60 * time.Second, func() { n.jicofo.Health.Code = 200 }, partJicofo, since(health.ReasonDampening, 60),
+			"healthy again, but not yet for 30s"},
 		{65 * time.Second, nil, partJicofo, since(health.ReasonDampening, 60), "healthy again, but not yet for 30s"},
-		{70 * time.Second, func() { n.jicofo.Health.Code = 503 }, partJicofo, since(health.ReasonJicofoOverloaded, 70), "jicofo answered 503"},
-		{75 * time.Second, func() { n.jicofo.Health.Code = 200 }, partJicofo, since(health.ReasonDampening, 75), "healthy again, but not yet for 30s"},
+		{70 * time.Second, func() { n.jicofo.Health.Code = 503 }, partJicofo, since(health.ReasonJicofoOverloaded, 70),
+			"jicofo answered 503"},
+		{75 * time.Second, func() { n.jicofo.Health.Code = 200 }, partJicofo, since(health.ReasonDampening, 75),
+			"healthy again, but not yet for 30s"},
 		{105 * time.Second, nil, partJicofo, nil, ""},
 	} {
 		if step.do != nil {

@@ -381,7 +381,8 @@ func (s step) observation() health.Observation {
 }
 
 var answers = []health.Answer{
-	{Code: 200}, {Code: 200}, {Code: 200}, {Code: 503}, {Code: 500}, {Failure: health.FailureTimeout}, {Failure: health.FailureRefused},
+	{Code: 200}, {Code: 200}, {Code: 200}, {Code: 503}, {Code: 500}, {Failure: health.FailureTimeout},
+	{Failure: health.FailureRefused},
 	{Failure: health.FailureReset}, {Failure: health.FailureResolve},
 }
 
@@ -409,7 +410,9 @@ func drawObservation(t *rapid.T, cfg health.Config) *health.Observation {
 		j := health.Jicofo{Health: answer.Draw(t, "health"), Stats: answer.Draw(t, "stats")}
 		j.StatsProblem = rapid.SampledFrom([]string{"", "", "", "not a number"}).Draw(t, "problem")
 		limit := int(cfg.ParticipantMax)
-		j.Participants = float64(rapid.OneOf(rapid.IntRange(0, limit), rapid.IntRange(limit, limit+1)).Draw(t, "participants"))
+		j.Participants = float64(rapid.OneOf(
+			rapid.IntRange(0, limit), rapid.IntRange(limit, limit+1),
+		).Draw(t, "participants"))
 		return &health.Observation{Jicofo: &j}
 	case "prosody":
 		return &health.Observation{Prosody: &health.Prosody{Health: answer.Draw(t, "http-bind")}}
@@ -464,7 +467,8 @@ func machineAtEpoch(cfg health.Config) *health.Machine {
 }
 
 // drawTimeline runs a random timeline on a Machine and calls check with each step and its verdict.
-func drawTimeline(t *rapid.T, cfg health.Config, check func(m *health.Machine, s step, now time.Duration, v health.Verdict)) {
+func drawTimeline(t *rapid.T, cfg health.Config,
+	check func(m *health.Machine, s step, now time.Duration, v health.Verdict)) {
 	m := machineAtEpoch(cfg)
 	now, until := time.Duration(0), time.Duration(-1)
 	play := func(s step) {
@@ -536,7 +540,8 @@ func TestMachineExhaustively(t *testing.T) {
 		{health.ScopeJicofo, 10 * time.Second, 5 * time.Second, 5 * time.Second, working, length - 2},
 	} {
 		cfg := health.Config{
-			ParticipantMax: 10, DrainGrace: c.grace, HealthDampening: c.dampening, DrainGraceScope: c.scope, UnreachableTolerance: c.tolerance,
+			ParticipantMax: 10, DrainGrace: c.grace, HealthDampening: c.dampening, DrainGraceScope: c.scope,
+			UnreachableTolerance: c.tolerance,
 		}
 		t.Run(fmt.Sprintf("%s %s %s %s", c.scope, c.grace, c.dampening, c.tolerance), func(t *testing.T) {
 			t.Parallel()

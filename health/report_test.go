@@ -197,11 +197,14 @@ func TestReportNumbers(t *testing.T) {
 		want   string
 	}{
 		{"nothing wrong", func(*health.Jicofo) {}, `"jicofoParticipants":100,"jicofoConferences":10`},
-		{"an empty node", func(j *health.Jicofo) { j.Participants, j.Conferences = 0, 0 }, `"jicofoParticipants":0,"jicofoConferences":0`},
+		{"an empty node", func(j *health.Jicofo) { j.Participants, j.Conferences = 0, 0 },
+			`"jicofoParticipants":0,"jicofoConferences":0`},
 		{"health 503", func(j *health.Jicofo) { j.Health.Code = 503 }, `"jicofoParticipants":null,"jicofoConferences":null`},
 		{"stats 500", func(j *health.Jicofo) { j.Stats.Code = 500 }, `"jicofoParticipants":null,"jicofoConferences":null`},
-		{"not parsed", func(j *health.Jicofo) { j.StatsProblem = "no number" }, `"jicofoParticipants":null,"jicofoConferences":null`},
-		{"no answer", func(j *health.Jicofo) { j.Stats = health.Answer{Failure: health.FailureReset} }, `"jicofoParticipants":null,"jicofoConferences":null`},
+		{"not parsed", func(j *health.Jicofo) { j.StatsProblem = "no number" },
+			`"jicofoParticipants":null,"jicofoConferences":null`},
+		{"no answer", func(j *health.Jicofo) { j.Stats = health.Answer{Failure: health.FailureReset} },
+			`"jicofoParticipants":null,"jicofoConferences":null`},
 	} {
 		n := workingNode()
 		c.change(&n.jicofo)
@@ -225,7 +228,8 @@ func TestReportCensusFails(t *testing.T) {
 		m := observed(cfg, n, partJicofo, partProsody, partStatusFile, partCensus)
 		n.census = census
 		m.Observe(context.Background(), n.observe(partCensus, time.Now()))
-		if got := reportJSON(t, m); !strings.Contains(got, `"prosodyParticipants": null`) || !strings.Contains(got, `"prosodySumSquaredParticipants": null`) {
+		if got := reportJSON(t, m); !strings.Contains(got, `"prosodyParticipants": null`) ||
+			!strings.Contains(got, `"prosodySumSquaredParticipants": null`) {
 			t.Errorf("census %+v: the report is\n%s", census, got)
 		}
 	}

@@ -10,7 +10,8 @@ import (
 func TestStoryRunnerFails(t *testing.T) {
 	const timeline = "# a lie\n0s ready → up ready 100%\n10s jicofo 503"
 	for _, lie := range []struct{ name, rest, failure string }{
-		{"health", " → down drain 0% damped until 130s", `x.story:3: at 10s: the story says "down drain 0% damped until 2m10s", the node says "up drain 0% damped until 2m10s"`},
+		{"health", " → down drain 0% damped until 130s",
+			`x.story:3: at 10s: the story says "down drain 0% damped until 2m10s", the node says "up drain 0% damped until 2m10s"`},
 		{"status", " → up ready 0% damped until 130s", `the node says "up drain 0%`},
 		{"weight", " → up drain 5% damped until 130s", `the node says "up drain 0%`},
 		{"damped", " → up drain 0% until 130s", `the node says "up drain 0% damped until 2m10s"`},
@@ -23,10 +24,12 @@ func TestStoryRunnerFails(t *testing.T) {
 		{"status word", " → up drain 0% damped until 130s status unknown", `status drain"`},
 		{"runs", " → up drain 0% damped until 130s runs 0", `runs 1"`},
 		{"no verdict", " → no verdict", `the story says "no verdict"`},
-		{"a deadline that is not told", "\n200s → down ready 100%", `x.story:4: at 3m20s: at 2m10s the verdict turned to "down ready 100%", and no line tells of it`},
+		{"a deadline that is not told", "\n200s → down ready 100%",
+			`x.story:4: at 3m20s: at 2m10s the verdict turned to "down ready 100%", and no line tells of it`},
 		{"a deadline 1 ns early", "\n130s-1ns → down ready 100%", `the node says "up drain 0% damped until 2m10s"`},
 		{"a deadline 1 ns late", "\n130s → up drain 0% damped until 130s", `the node says "down ready 100%"`},
-		{"a cell", "\n20s | ready | maint\njicofo 503 | up drain 0% damped until 130s | up drain 0% damped until 130s", `x.story:5: at 20s (jicofo 503, maint): the story says`},
+		{"a cell", "\n20s | ready | maint\njicofo 503 | up drain 0% damped until 130s | up drain 0% damped until 130s",
+			`x.story:5: at 20s (jicofo 503, maint): the story says`},
 	} {
 		t.Run(lie.name, func(t *testing.T) {
 			stories, err := parseStory("x.story", timeline+lie.rest)
@@ -96,14 +99,16 @@ func TestStorySyntaxErrors(t *testing.T) {
 		{"# a\nset DRAIN_GRACE_INTERVAL=long", "x.story:2: DRAIN_GRACE_INTERVAL=long: time: invalid duration"},
 		{"# a\nset DRAIN_GRACE_SCOPE=hard", "x.story:2: DRAIN_GRACE_SCOPE=hard: neither jicofo nor soft"},
 		{"# a\nset WEIGHT_PARTICIPANTS=often", "x.story:2: WEIGHT_PARTICIPANTS=often: "},
-		{"# a\n0s ready → up ready 100%\nset PARTICIPANT_MAX=1", "x.story:3: set needs NAME=VALUE, and stands before the first line"},
+		{"# a\n0s ready → up ready 100%\nset PARTICIPANT_MAX=1",
+			"x.story:3: set needs NAME=VALUE, and stands before the first line"},
 		{"# a\npoll often", "x.story:2: time: invalid duration"},
 		{"# a\npoll 0s", "x.story:2: poll needs an interval above 0"},
 		{"# a\nlet X up ready 100%", "x.story:2: let needs NAME = EXPECTATION"},
 		{"# a\nlet X = high", `x.story:2: "high" starts with no agent line`},
 		{"# a\n0s | ready", "x.story:2: a matrix without rows"},
 		{"# a\n0s | raedy\nready | up ready 100%", `x.story:2: "raedy": no such observation`},
-		{"# a\n0s | ready\nprosody 200 | up ready 100% | up ready 100%", "x.story:3: a matrix row of 2 cells, below 1 columns"},
+		{"# a\n0s | ready\nprosody 200 | up ready 100% | up ready 100%",
+			"x.story:3: a matrix row of 2 cells, below 1 columns"},
 		{"# a\n0s | ready\nprosody | up ready 100%", `x.story:3: "prosody": no such observation`},
 		{"# a\n0s | ready\nprosody 200 | X", `x.story:3: "X" starts with no agent line`},
 		{"# a\n0s | ready\n1s ready → up ready 100%", "x.story:3: a matrix row of 0 cells, below 1 columns"},

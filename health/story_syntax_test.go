@@ -126,7 +126,8 @@ type expectation struct {
 // defaultConfig returns the defaults of spec section 1.
 func defaultConfig() health.Config {
 	return health.Config{
-		ParticipantMax: 5000, HealthDampening: 30 * time.Second, DrainGrace: 120 * time.Second, DrainGraceScope: health.ScopeJicofo,
+		ParticipantMax: 5000, HealthDampening: 30 * time.Second, DrainGrace: 120 * time.Second,
+		DrainGraceScope: health.ScopeJicofo,
 	}
 }
 

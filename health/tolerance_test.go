@@ -33,9 +33,11 @@ func TestToleranceIsExplained(t *testing.T) {
 	s := refused(10*time.Second + 250*time.Millisecond)
 	want := []health.ExplainedTolerance{{
 		Service: "prosody", Text: "prosody: connect:? connection refused",
-		Since: health.Time(epoch.Add(10*time.Second + 250*time.Millisecond)), Until: health.Time(epoch.Add(12*time.Second + 250*time.Millisecond)),
+		Since: health.Time(epoch.Add(10*time.Second + 250*time.Millisecond)),
+		Until: health.Time(epoch.Add(12*time.Second + 250*time.Millisecond)),
 	}}
-	if got := s.Explain(); !reflect.DeepEqual(got.Tolerated, want) || len(got.Reasons) != 0 || got.Next == nil || got.Next.State != "down" {
+	if got := s.Explain(); !reflect.DeepEqual(got.Tolerated, want) || len(got.Reasons) != 0 || got.Next == nil ||
+		got.Next.State != "down" {
 		t.Errorf("explained %+v, want %+v", got, want)
 	}
 	if !s.Tolerates("prosody") || s.Tolerates("jicofo") || !s.Report().Services.ProsodyHealthy {
@@ -43,7 +45,8 @@ func TestToleranceIsExplained(t *testing.T) {
 	}
 	for _, at := range []time.Duration{12250 * time.Millisecond, 13 * time.Second} {
 		got := refused(at).Verdict.Reasons
-		if len(got) != 1 || got[0].Text != "prosody: connect:? connection refused (first at 12:00:10.250Z)" || !got[0].Since.Equal(epoch.Add(12250*time.Millisecond)) {
+		if len(got) != 1 || got[0].Text != "prosody: connect:? connection refused (first at 12:00:10.250Z)" ||
+			!got[0].Since.Equal(epoch.Add(12250*time.Millisecond)) {
 			t.Errorf("at %s the reasons are %+v", at, got)
 		}
 	}

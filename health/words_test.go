@@ -54,10 +54,14 @@ func TestReasonsQuoteAnswers(t *testing.T) {
 		want   string
 	}{
 		{func(n *node) { n.jicofo.Health = answered(500, noBridges) }, "jicofo_unhealthy: jicofo answered 500: " + noBridges},
-		{func(n *node) { n.jicofo.Health = answered(503, "XMPP ping failed") }, "jicofo_overloaded: jicofo answered 503: XMPP ping failed"},
-		{func(n *node) { n.jicofo.Stats = answered(500, "no statistics") }, "jicofo_stats_failed: jicofo statistics answered 500: no statistics"},
-		{func(n *node) { n.prosody.Health = answered(404, "no mod_bosh") }, "prosody_unhealthy: prosody answered 404: no mod_bosh"},
-		{func(n *node) { n.jicofo.Health = answered(404, "<html>") }, "jicofo_health_off: jicofo answered 404: health checks or REST are switched off there"},
+		{func(n *node) { n.jicofo.Health = answered(503, "XMPP ping failed") },
+			"jicofo_overloaded: jicofo answered 503: XMPP ping failed"},
+		{func(n *node) { n.jicofo.Stats = answered(500, "no statistics") },
+			"jicofo_stats_failed: jicofo statistics answered 500: no statistics"},
+		{func(n *node) { n.prosody.Health = answered(404, "no mod_bosh") },
+			"prosody_unhealthy: prosody answered 404: no mod_bosh"},
+		{func(n *node) { n.jicofo.Health = answered(404, "<html>") },
+			"jicofo_health_off: jicofo answered 404: health checks or REST are switched off there"},
 	} {
 		n := workingNode()
 		c.change(&n)
@@ -65,7 +69,8 @@ func TestReasonsQuoteAnswers(t *testing.T) {
 		if got := s.Verdict.Reasons[0].String(); got != c.want {
 			t.Errorf("the reason is %q, want %q", got, c.want)
 		}
-		if e := s.Explain(); string(e.Reasons[0].Code)+": "+e.Reasons[0].Text != c.want || e.AgentMessage != "down ready 100% #"+c.want {
+		if e := s.Explain(); string(e.Reasons[0].Code)+": "+e.Reasons[0].Text != c.want ||
+			e.AgentMessage != "down ready 100% #"+c.want {
 			t.Errorf("the explanation is %+v, want %q", e, c.want)
 		}
 	}
@@ -75,13 +80,16 @@ func TestReasonsQuoteAnswers(t *testing.T) {
 // reason.
 func TestReasonsAreOneLine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
+		text := rapid.OneOf(rapid.String(),
+			rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
 		n := workingNode()
 		n.jicofo.Health = rapid.SampledFrom([]health.Answer{
 			answered(500, text.Draw(t, "body")), {Failure: health.FailureProtocol, Detail: text.Draw(t, "detail")},
 		}).Draw(t, "jicofo")
 		n.prosody.Health = answered(500, text.Draw(t, "page"))
-		n.statusFile = health.StatusFile{Found: rapid.Bool().Draw(t, "found"), Contents: text.Draw(t, "contents"), Problem: text.Draw(t, "problem")}
+		n.statusFile = health.StatusFile{
+			Found: rapid.Bool().Draw(t, "found"), Contents: text.Draw(t, "contents"), Problem: text.Draw(t, "problem"),
+		}
 		m := health.NewMonitor(defaultConfig())
 		for _, p := range everyPart {
 			m.Observe(context.Background(), n.observe(p, epoch))

@@ -107,28 +107,39 @@ func TestBadRecordings(t *testing.T) {
 		{"empty", "", nil, 0},
 		{"whole", all, nil, 1},
 		{"two runs", all + "\n" + all, nil, 2},
-		{"cut off", all[:len(all)-9], []string{fmt.Sprintf("%d: cut off, or not JSON: unexpected end of JSON input", last)}, 1},
-		{"cut off, then restarted", all[:len(all)-9] + "\n" + all, []string{fmt.Sprintf("%d: not JSON: invalid character '\\n' in string literal", last)}, 2},
-		{"corrupt", with(3, "{\"t\":\x00\n"), []string{`4: not JSON: invalid character '\x00' looking for beginning of value`}, 1},
+		{"cut off", all[:len(all)-9],
+			[]string{fmt.Sprintf("%d: cut off, or not JSON: unexpected end of JSON input", last)}, 1},
+		{"cut off, then restarted", all[:len(all)-9] + "\n" + all,
+			[]string{fmt.Sprintf("%d: not JSON: invalid character '\\n' in string literal", last)}, 2},
+		{"corrupt", with(3, "{\"t\":\x00\n"),
+			[]string{`4: not JSON: invalid character '\x00' looking for beginning of value`}, 1},
 		{"foreign", "the quick\nbrown fox\n", []string{
-			"1: not JSON: invalid character 'h' in literal true (expecting 'r')", "2: not JSON: invalid character 'b' looking for beginning of value",
+			"1: not JSON: invalid character 'h' in literal true (expecting 'r')",
+			"2: not JSON: invalid character 'b' looking for beginning of value",
 		}, 0},
 		{"foreign JSON", "{\"level\":\"info\"}\n[1]\n7\n", []string{
 			"1: neither a header nor an observation nor a verdict: not a recording of signal-sidecar",
 			"2: neither a header nor an observation nor a verdict: not a recording of signal-sidecar",
 			"3: neither a header nor an observation nor a verdict: not a recording of signal-sidecar",
 		}, 0},
-		{"no header", strings.Join(good[1:], ""), []string{"1: not replayed, with what follows: there is no header before it that could be read"}, 0},
+		{"no header", strings.Join(good[1:], ""),
+			[]string{"1: not replayed, with what follows: there is no header before it that could be read"}, 0},
 		{"corrupt header", with(0, good[0][:40]+"\n"), []string{
-			"1: not JSON: unexpected end of JSON input", "2: not replayed, with what follows: there is no header before it that could be read",
+			"1: not JSON: unexpected end of JSON input",
+			"2: not replayed, with what follows: there is no header before it that could be read",
 		}, 0},
-		{"another format", `{"recording":"signal-sidecar/2"}`, []string{`1: recording format "signal-sidecar/2", but only "signal-sidecar/1" is known`}, 0},
-		{"no config", `{"recording":"signal-sidecar/1","start":"2026-03-01T12:00:00Z"}`, []string{"1: a header without start or config"}, 0},
-		{"impossible config", strings.Replace(good[0], `"jicofo"`, `"hard"`, 1), []string{`1: a header whose config cannot be used: DRAIN_GRACE_SCOPE is "hard"`}, 0},
+		{"another format", `{"recording":"signal-sidecar/2"}`,
+			[]string{`1: recording format "signal-sidecar/2", but only "signal-sidecar/1" is known`}, 0},
+		{"no config", `{"recording":"signal-sidecar/1","start":"2026-03-01T12:00:00Z"}`,
+			[]string{"1: a header without start or config"}, 0},
+		{"impossible config", strings.Replace(good[0], `"jicofo"`, `"hard"`, 1),
+			[]string{`1: a header whose config cannot be used: DRAIN_GRACE_SCOPE is "hard"`}, 0},
 		{"negative interval", strings.Replace(good[0], `"30s"`, `"-30s"`, 1), []string{`1: negative interval -30s`}, 0},
 		{"another type", with(3, "{\"t\":\"soon\"}\n"), []string{"4: t is a JSON string, not what is recorded there"}, 1},
-		{"backwards", with(3, "{\"t\":-1,\"observation\":{\"census\":{}}}\n"), []string{"4: t is -1, but time does not run backwards"}, 1},
-		{"two parts", with(3, "{\"t\":0,\"observation\":{\"census\":{},\"prosody\":{}}}\n"), []string{"4: an observation of 2 parts instead of one"}, 1},
+		{"backwards", with(3, "{\"t\":-1,\"observation\":{\"census\":{}}}\n"),
+			[]string{"4: t is -1, but time does not run backwards"}, 1},
+		{"two parts", with(3, "{\"t\":0,\"observation\":{\"census\":{},\"prosody\":{}}}\n"),
+			[]string{"4: an observation of 2 parts instead of one"}, 1},
 		{"too long", with(3, strings.Repeat("x", recording.MaxLine)+"\n"), []string{"4: longer than 1 MiB"}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -174,7 +185,8 @@ func TestReplayUnderAnotherConfig(t *testing.T) {
 	cfg := run.Config
 	cfg.DrainGrace = 0
 	changes := run.Replay(cfg)
-	if len(changes) < 2 || changes[1].To.AgentLine() != "down ready 100%" || !changes[1].At.Equal(epoch.Add(2*time.Second)) {
+	if len(changes) < 2 || changes[1].To.AgentLine() != "down ready 100%" ||
+		!changes[1].At.Equal(epoch.Add(2*time.Second)) {
 		t.Errorf("the changes are %v", changes)
 	}
 }

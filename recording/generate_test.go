@@ -24,18 +24,25 @@ var incidents = []struct {
 	{"jicofo_overloaded.jsonl", 0, 48, func(n *node, poll int) {
 		n.jicofo.Participants, n.jicofo.Conferences = float64(4200+40*poll), float64(310+poll)
 		if poll >= 6 && poll < 36 {
-			n.jicofo.Health = health.Answer{Code: 503, Exchange: exchange("http://localhost:8888/about/health", "overloaded", health.Attempt{
-				Start: poll5(poll), ConnectDone: 0.0002, RequestSent: 0.0003, FirstByte: 0.0104, Done: 0.0105, Code: 503,
-			})}
+			n.jicofo.Health = health.Answer{
+				Code: 503,
+				Exchange: exchange("http://localhost:8888/about/health", "overloaded", health.Attempt{
+					Start: poll5(poll), ConnectDone: 0.0002, RequestSent: 0.0003, FirstByte: 0.0104, Done: 0.0105, Code: 503,
+				}),
+			}
 			n.jicofo.Contents = "overloaded"
 		}
 	}},
 	{"prosody_dies_and_flaps.jsonl", 12, 40, func(n *node, poll int) {
 		if poll >= 8 && poll < 10 || poll >= 20 && poll < 26 || poll == 28 {
 			refused := "dial tcp 127.0.0.1:5280: connect: connection refused"
-			n.prosody.Health = health.Answer{Failure: health.FailureRefused, Detail: refused, Exchange: exchange("http://localhost:5280/http-bind", "",
-				health.Attempt{Start: poll5(poll), Done: 0.0001, Error: refused}, health.Attempt{Start: poll5(poll), Done: 0.0001, Error: refused},
-			)}
+			n.prosody.Health = health.Answer{
+				Failure: health.FailureRefused, Detail: refused,
+				Exchange: exchange("http://localhost:5280/http-bind", "",
+					health.Attempt{Start: poll5(poll), Done: 0.0001, Error: refused},
+					health.Attempt{Start: poll5(poll), Done: 0.0001, Error: refused},
+				),
+			}
 		}
 		if poll >= 30 && poll < 34 {
 			n.statusFile.Contents = "maint"

@@ -20,7 +20,8 @@ var (
 	unwell   = health.Answer{Code: 503}
 	refused  = health.Answer{Failure: health.FailureRefused, Detail: "connection refused"}
 	settings = health.Config{
-		ParticipantMax: 5000, DrainGrace: 120 * time.Second, HealthDampening: 30 * time.Second, DrainGraceScope: health.ScopeJicofo,
+		ParticipantMax: 5000, DrainGrace: 120 * time.Second, HealthDampening: 30 * time.Second,
+		DrainGraceScope: health.ScopeJicofo,
 	}
 )
 

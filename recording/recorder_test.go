@@ -265,7 +265,8 @@ func TestFolderRemoved(t *testing.T) {
 			t.Errorf("%d runs with %d changes, want 1 with 1", runs, changes)
 		}
 		log := s.log.String()
-		if strings.Count(log, "recording fails") != 1 || strings.Count(log, "recording goes on") != 1 || strings.Count(log, "\n") != 2 {
+		if strings.Count(log, "recording fails") != 1 || strings.Count(log, "recording goes on") != 1 ||
+			strings.Count(log, "\n") != 2 {
 			t.Errorf("the log is\n%s", log)
 		}
 	})
@@ -363,7 +364,8 @@ func TestSlowDisk(t *testing.T) {
 		if runs, changes := check(t, path); runs != 2 || changes != 2 {
 			t.Errorf("%d runs with %d changes, want 2 with 2", runs, changes)
 		}
-		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "recording has a gap") || !strings.Contains(got, "steps=92") {
+		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "recording has a gap") ||
+			!strings.Contains(got, "steps=92") {
 			t.Errorf("the log is\n%s", got)
 		}
 	})
@@ -403,7 +405,8 @@ func TestDiskFull(t *testing.T) {
 				t.Errorf("%s:%d: %s", path, p.Line, p.Reason)
 			}
 		}
-		if log := s.log.String(); strings.Count(log, "recording fails") != 1 || strings.Count(log, "recording goes on") != 1 || strings.Count(log, "\n") != 2 {
+		if log := s.log.String(); strings.Count(log, "recording fails") != 1 ||
+			strings.Count(log, "recording goes on") != 1 || strings.Count(log, "\n") != 2 {
 			t.Errorf("the log is\n%s", log)
 		}
 	})

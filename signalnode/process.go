@@ -55,7 +55,7 @@ func (p *process) kill() error {
 	p.die()
 	err := p.server.Close()
 	<-p.served
-	// A connection accepted during the first Close was missed by it; there can be none after the second.
+	// The first Close can miss a connection that is accepted at the same time. The second Close closes it.
 	err = errors.Join(err, p.server.Close())
 	p.busy.Wait()
 	return err

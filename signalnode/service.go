@@ -138,7 +138,8 @@ func (s *Service) running() bool {
 
 func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 	s.requests.add(r)
-	// Only when the body is read can net/http notice that the client has gone away, and close send FIN instead of RST.
+	// net/http notices that the client has gone away only after the body was read. Unread data would also make close
+	// send RST instead of FIN.
 	_, _ = io.Copy(io.Discard, r.Body)
 	for s.attempt(w, r) {
 	}

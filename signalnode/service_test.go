@@ -170,7 +170,7 @@ func TestRequestsAreBounded(t *testing.T) {
 	}
 }
 
-// TestEverythingAtOnce lets the race detector and anything that blocks Close show up.
+// TestEverythingAtOnce is for the race detector, and for anything that could keep Crash or Close from returning.
 func TestEverythingAtOnce(t *testing.T) {
 	n := startNode(t)
 	var wg sync.WaitGroup
