@@ -104,7 +104,7 @@ func simulate(c *config.Config, node *signalnode.Node) {
 		c.PageAddress = config.JoinAddress(host, demoPagePort)
 	}
 	c.PageAddress = freeAddress(c.PageAddress)
-	// The page port is not open yet, so freeAddress may have returned the address of another listener.
+	// The other ports are not open yet, so freeAddress may have returned one of them.
 	if slices.Contains([]string{c.HTTPAddress, c.TCPAddress, c.HoldAddress}, c.PageAddress) {
 		host, _, _ := net.SplitHostPort(c.PageAddress)
 		c.PageAddress = config.JoinAddress(host, 0)

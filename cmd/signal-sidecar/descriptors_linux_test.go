@@ -18,7 +18,8 @@ func TestHeldPortLeavesDescriptors(t *testing.T) {
 	const files, clients = 128, 300
 	s := newShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "60"})
 	s.startBy(t, "sh", "-c", fmt.Sprintf("ulimit -n %d; exec %s", files, testbed.Binary(t)))
-	s.becomes(t, "up ready 100%") // AGENT_HOLD is over: each client gets its reply at once and then lingers
+	// For AGENT_HOLD after a change nothing is held: each client gets its reply and then lingers.
+	s.becomes(t, "up ready 100%")
 	for range clients {
 		conn, err := net.DialTimeout("tcp", s.Held, bound)
 		testbed.Must(t, err)

@@ -10,8 +10,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestLogReader runs the sidecar with a log reader that does not read, or is gone. The verdict still changes, lost log
-// lines are counted, and SIGTERM ends the process in time.
+// TestLogReader runs the sidecar with a log reader that does not read or has exited. The verdict still changes, lost
+// log lines are counted, and SIGTERM ends the process in time.
 func TestLogReader(t *testing.T) {
 	t.Parallel()
 	for name, output := range map[string]func(*testing.T) *os.File{

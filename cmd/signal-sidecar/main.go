@@ -26,8 +26,7 @@ const (
 
 const description = "Tells HAProxy, Prometheus and people whether users may be sent to this Jitsi signal node."
 
-// commandLine is the grammar of the command line. Every command takes the settings, except those with the tag
-// nosettings.
+// commandLine is the grammar of the command line. The settings are flags of every command.
 type commandLine struct {
 	Serve       serveCommand       `cmd:"" default:"1" help:"Run the sidecar. This is what happens without a command."`
 	Demo        demoCommand        `cmd:"" help:"Run the sidecar beside a simulated signal node, and say what to try."`

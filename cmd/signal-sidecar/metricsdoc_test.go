@@ -28,7 +28,7 @@ var update = stdflag.Bool("update", false, "write the generated documentation an
 
 const (
 	metricsPage = "../../docs/metrics.md"
-	// maxSeries is the number of series that docs/metrics.md promises at most.
+	// maxSeries is the limit that docs/metrics.md promises.
 	maxSeries = 600
 )
 

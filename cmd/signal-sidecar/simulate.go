@@ -11,8 +11,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 )
 
-// simulateCommand runs a simulated signal node, for a sidecar that runs elsewhere. Everybody who can reach its control
-// endpoint can break the node, so all addresses are on loopback by default.
+// simulateCommand runs a simulated signal node, for a sidecar that runs elsewhere. Any client that can reach its
+// control endpoint can break the node, so all addresses are on loopback by default.
 type simulateCommand struct {
 	JicofoAddr  string `default:"127.0.0.1:8888" placeholder:"HOST:PORT" help:"Where jicofo listens; 127.0.0.1:8888 without it."`
 	ProsodyAddr string `default:"127.0.0.1:5280" placeholder:"HOST:PORT" help:"Where prosody listens; 127.0.0.1:5280 without it."`

@@ -464,7 +464,7 @@ func explainer(t *testing.T, state string, answers int) (url string, asked *atom
 	return server.URL, asked
 }
 
-// TestStatusWatchPrintsChangesOnly checks that --watch prints a state once. A new time in the reply is not a change,
+// TestStatusWatchPrintsChangesOnly checks that --watch prints only changes. A new time in the reply is not a change,
 // and a second failed connection is not one either.
 func TestStatusWatchPrintsChangesOnly(t *testing.T) {
 	t.Parallel()
