@@ -1,6 +1,6 @@
 package health
 
-// Explanation is the response of /signal/explain: why the verdict is what it is, and how it will change.
+// Explanation is the reply of /signal/explain: why the verdict is what it is, and how it will change.
 type Explanation struct {
 	Time         *Time  `json:"time"`
 	State        string `json:"state"` // down, or the drain state of a node that is up; none before the first verdict

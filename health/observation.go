@@ -109,8 +109,8 @@ const (
 	FailureRedirects  Failure = "too_many_redirects"   // more than 5
 	FailureRedirected Failure = "redirected_elsewhere" // to another host, which is not probed
 	FailureUnexpected Failure = "transport"            // any other transport error
-	// FailureLocal means that the sidecar could not probe, because it lacked file descriptors, memory or ports. This says
-	// nothing about the node, so no observation is made of it.
+	// FailureLocal means that the sidecar could not probe, because it lacked file descriptors, memory or ports. No
+	// observation is made then, because this is not a fact about the node.
 	FailureLocal Failure = "local_resources"
 )
 

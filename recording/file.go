@@ -22,8 +22,8 @@ type file struct {
 	size int64
 }
 
-// prepare makes the file ready for the next step. It rotates a full file, and opens a new one if the current file was
-// moved or removed. opened reports whether the file differs from that of the previous step.
+// prepare makes the file ready for the next step. It rotates a full file, and opens the path again if the current
+// file was moved or removed. opened reports whether the file differs from that of the previous step.
 func (f *file) prepare() (opened bool, err error) {
 	if f.open != nil {
 		now, err := os.Stat(f.path)

@@ -61,7 +61,7 @@ func (e *exchange) perform(b Behavior) (again bool) {
 }
 
 // interrupted is called when the context has ended. It returns true if the request has to be handled again, because the
-// behavior changed; else it closes the connection without a reply.
+// behavior changed. Otherwise it closes the connection without a reply.
 func (e *exchange) interrupted() bool {
 	if errors.Is(context.Cause(e.ctx), errBehaviorChanged) {
 		return true

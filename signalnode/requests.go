@@ -13,7 +13,7 @@ const (
 	keptRequests = 32
 )
 
-// Request is a received request, whatever the reply was.
+// Request is a received request. The kind of reply does not matter.
 type Request struct {
 	Method string
 	Path   string

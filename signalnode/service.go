@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// Service is one of the node's two programs, with a listener of its own.
+// Service is one of the node's two programs, with its own listener.
 type Service struct {
 	name     string
 	program  program
@@ -79,7 +79,7 @@ func (s *Service) crash() error {
 }
 
 // Recover makes the service healthy on all paths, and starts it on the port it had if it is down. It fails if the node
-// was closed, or if something else took the port.
+// was closed, or if another program uses the port.
 func (s *Service) Recover() error {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -99,8 +99,8 @@ func (s *Service) Recover() error {
 }
 
 // Requests returns how many requests for the path have come since the node was started, crashes included, and the
-// latest of them, oldest first, at most 32. A request is counted before it is handled. The path "" stands for
-// all requests; of the others, only the first 16 paths are counted.
+// latest of them, oldest first, at most 32. A request is counted before it is handled. The path "" stands for all
+// requests. Of the other paths, only the first 16 that are requested are counted.
 //
 // An http.Client sends a request again when a reused connection breaks without a reply.
 func (s *Service) Requests(path string) (count int, latest []Request) { return s.requests.get(path) }
