@@ -2,5 +2,5 @@ package e2e
 
 import "time"
 
-// bound is how long a test waits for what must happen; none takes as long unless it fails.
+// bound limits every wait of a test. A wait takes this long only if it fails.
 const bound = 30 * time.Second

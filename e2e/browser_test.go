@@ -23,8 +23,8 @@ type tab struct {
 	ctx context.Context
 
 	mu       sync.Mutex
-	asked    []string // URLs
-	problems []string // of the console
+	asked    []string // requested URLs
+	problems []string // messages in the console, and exceptions
 }
 
 // openBrowser starts a browser, which ends with the test.
@@ -34,7 +34,8 @@ func openBrowser(t *testing.T) *tab {
 	if err != nil {
 		testbed.Missing(t, "chromium (tools/components.sh install browser)")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:len(chromedp.DefaultExecAllocatorOptions):len(chromedp.DefaultExecAllocatorOptions)],
+	options := append(chromedp.DefaultExecAllocatorOptions[:len(
+		chromedp.DefaultExecAllocatorOptions):len(chromedp.DefaultExecAllocatorOptions)],
 		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.Env("HOME="+t.TempDir()))
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(end)
@@ -47,7 +48,7 @@ func openBrowser(t *testing.T) *tab {
 	return b
 }
 
-// note keeps what the page asks for, and what it complains about.
+// note keeps what the page requests, and its messages in the console.
 func (b *tab) note(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,7 +64,7 @@ func (b *tab) note(event any) {
 	}
 }
 
-// wantQuiet checks that the page asked only its own server, and complained about nothing.
+// wantQuiet checks that the page requested only its own server, and that its console is empty.
 func (b *tab) wantQuiet(t *testing.T, origin string) {
 	t.Helper()
 	b.mu.Lock()
@@ -86,7 +87,7 @@ func (b *tab) goTo(t *testing.T, url string) {
 	testbed.Must(t, chromedp.Do(b.ctx, chromedp.Navigate(url)))
 }
 
-// evaluate is what a JavaScript expression says in the page.
+// evaluate returns the value of a JavaScript expression in the page.
 func evaluate[T any](t *testing.T, b *tab, expression string) T {
 	t.Helper()
 	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
@@ -96,19 +97,21 @@ func evaluate[T any](t *testing.T, b *tab, expression string) T {
 	return value
 }
 
-// text is what an element says, "" without it.
+// text returns the text of an element, or "" if it is missing.
 func (b *tab) text(t *testing.T, selector string) string {
 	t.Helper()
 	return evaluate[string](t, b, fmt.Sprintf(`document.querySelector(%q)?.innerText ?? ""`, selector))
 }
 
-// awaitText waits until an element says it.
+// awaitText waits until the text of an element contains want.
 func (b *tab) awaitText(t *testing.T, selector, want string) {
 	t.Helper()
-	testbed.Eventually(t, fmt.Sprintf("%s to say %q", selector, want), bound, func() bool { return strings.Contains(b.text(t, selector), want) })
+	testbed.Eventually(t, fmt.Sprintf("%s to say %q", selector, want), bound, func() bool {
+		return strings.Contains(b.text(t, selector), want)
+	})
 }
 
-// look sets the size of the window, and whether the user prefers light or dark.
+// look sets the size of the window, and the color scheme that the user prefers (light or dark).
 func (b *tab) look(t *testing.T, width, height int64, scheme string) {
 	t.Helper()
 	_, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
@@ -121,14 +124,15 @@ func (b *tab) look(t *testing.T, width, height int64, scheme string) {
 	testbed.Must(t, err)
 }
 
-// withoutScript turns JavaScript off, for the next page.
+// withoutScript turns JavaScript off for the next page.
 func (b *tab) withoutScript(t *testing.T) {
 	t.Helper()
-	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled,
+		emulation.SetScriptExecutionDisabledParams{Value: true})
 	testbed.Must(t, err)
 }
 
-// photograph writes the whole page as a PNG.
+// photograph writes a picture of the whole page as a PNG.
 func (b *tab) photograph(t *testing.T, path string) {
 	t.Helper()
 	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))

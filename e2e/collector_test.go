@@ -10,9 +10,10 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-const collectorConfig, tailSampling = "../deploy/otel-collector/config.yaml", "../deploy/otel-collector/tail-sampling.yaml"
+const collectorConfig, tailSampling = "../deploy/otel-collector/config.yaml",
+	"../deploy/otel-collector/tail-sampling.yaml"
 
-// collectorFiles are the ways to start a Collector with the files in deploy/otel-collector.
+// collectorFiles are the arguments that start a Collector with the files in deploy/otel-collector, by name.
 var collectorFiles = map[string][]string{
 	"plain":         {"--config", collectorConfig},
 	"tail sampling": {"--config", collectorConfig, "--config", tailSampling},
@@ -41,8 +42,8 @@ func TestCollectorAcceptsDeployed(t *testing.T) {
 	}
 }
 
-// startCollector starts a Collector with files in deploy/otel-collector, which hands traces on to an address. It returns the
-// URL at which it takes traces over HTTP.
+// startCollector starts a Collector that forwards traces to an address. Its arguments name files in
+// deploy/otel-collector. It returns the URL that accepts traces over HTTP.
 func startCollector(t *testing.T, to string, arguments ...string) string {
 	t.Helper()
 	path := tool(t, "E2E_OTELCOL")
@@ -50,7 +51,8 @@ func startCollector(t *testing.T, to string, arguments ...string) string {
 	_, port, _ := strings.Cut(metrics, ":")
 	cmd := exec.Command(path, arguments...)
 	cmd.Env = vars{
-		"OTLP_GRPC": testbed.LastingAddress(t), "OTLP_HTTP": address, "METRICS_PORT": port, "JAEGER_OTLP": to, "JAEGER_INSECURE": "true",
+		"OTLP_GRPC": testbed.LastingAddress(t), "OTLP_HTTP": address, "METRICS_PORT": port, "JAEGER_OTLP": to,
+		"JAEGER_INSECURE": "true",
 	}.Environ()
 	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "the Collector", bound, func() bool {
@@ -63,7 +65,8 @@ func startCollector(t *testing.T, to string, arguments ...string) string {
 	return "http://" + address + "/v1/traces"
 }
 
-// TestTailSampling has the Collector keep the traces of an incident and of an operator's change, and few of the quiet polls.
+// TestTailSampling checks that the Collector keeps the traces of an incident and of an operator's change, and few of
+// the other polls.
 func TestTailSampling(t *testing.T) {
 	t.Parallel()
 	r := startReceiver(t, "grpc", testbed.LastingAddress(t))
@@ -83,7 +86,7 @@ func TestTailSampling(t *testing.T) {
 	all := s.probes("prosody", "ok")
 	s.Stop(t, syscall.SIGTERM)
 
-	// count is how many of the spans that came have the name, and are of the incident.
+	// count returns the number of received spans with this name and this incident.
 	count := func(name, incident string) (n int) {
 		for _, span := range r.spans() {
 			if of, _ := span.attributes["incident.id"].(string); span.name == name && of == incident {
@@ -93,7 +96,8 @@ func TestTailSampling(t *testing.T) {
 		return n
 	}
 	testbed.Eventually(t, "the incident's traces", bound, func() bool {
-		return count("verdict down", id) == 1 && count("verdict ready", id) == 1 && count("probe jicofo_health", id) >= failing
+		return count("verdict down", id) == 1 && count("verdict ready", id) == 1 &&
+			count("probe jicofo_health", id) >= failing
 	})
 	testbed.Eventually(t, "the operator's change", bound, func() bool { return count("verdict drain", "") == 1 })
 	if quiet := count("poll prosody", ""); quiet > all/4 {

@@ -7,7 +7,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// jaegerPath is where Jaeger's all-in-one is, as E2E_JAEGER says.
+// jaegerPath returns the path of Jaeger's all-in-one, from E2E_JAEGER.
 func jaegerPath(t *testing.T) string {
 	t.Helper()
 	path := os.Getenv("E2E_JAEGER")

@@ -14,16 +14,17 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// registered is an instance of service signal, as Consul's API has it.
+// registered returns an instance of service signal in the form of Consul's API.
 func registered(datacenter, address string, meta map[string]string) map[string]any {
 	return map[string]any{
-		"Node":    map[string]any{"Node": meta["shard"], "Address": address, "Datacenter": datacenter},
-		"Service": map[string]any{"ID": "signal-" + meta["shard"], "Service": "signal", "Address": address, "Port": 6000, "Meta": meta},
-		"Checks":  []any{map[string]any{"CheckID": "signal-sidecar", "Status": "critical"}}, // which is not Consul's to judge
+		"Node": map[string]any{"Node": meta["shard"], "Address": address, "Datacenter": datacenter},
+		"Service": map[string]any{"ID": "signal-" + meta["shard"], "Service": "signal", "Address": address, "Port": 6000,
+			"Meta": meta},
+		"Checks": []any{map[string]any{"CheckID": "signal-sidecar", "Status": "critical"}}, // the template must ignore it
 	}
 }
 
-// metas are those of a shard, with changes.
+// metas returns the metadata of a shard, with changes.
 func metas(shard string, changes map[string]string) map[string]string {
 	all := map[string]string{
 		"environment": "prod", "domain": "meet.example.com", "shard": shard, "shard_id": "1", "release_number": "1",
@@ -35,7 +36,7 @@ func metas(shard string, changes map[string]string) map[string]string {
 	return all
 }
 
-// startCatalog serves the part of Consul's API that consul-template asks for services.
+// startCatalog serves the part of Consul's API from which consul-template reads services.
 func startCatalog(t *testing.T, instances map[string][]map[string]any) *httptest.Server {
 	t.Helper()
 	answer := func(w http.ResponseWriter, of any) {
@@ -44,7 +45,9 @@ func startCatalog(t *testing.T, instances map[string][]map[string]any) *httptest
 		_ = json.NewEncoder(w).Encode(of)
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/catalog/datacenters", func(w http.ResponseWriter, _ *http.Request) { answer(w, []string{"dc1", "dc2"}) })
+	mux.HandleFunc("GET /v1/catalog/datacenters", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, []string{"dc1", "dc2"})
+	})
 	mux.HandleFunc("GET /v1/health/service/signal", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, instances[r.URL.Query().Get("dc")])
 	})
@@ -64,14 +67,15 @@ func render(t *testing.T, catalog string, settings vars) (path string) {
 	return path
 }
 
-// TestConsulTemplate renders the backend of shards in two datacenters, some of them badly registered or twice, and has HAProxy
-// check it.
+// TestConsulTemplate renders the backend of shards in two datacenters. Some of them are registered wrongly or twice.
+// HAProxy then checks the result.
 func TestConsulTemplate(t *testing.T) {
 	t.Parallel()
 	haproxy := testbed.Component(t, "haproxy")
 	catalog := startCatalog(t, map[string][]map[string]any{
 		"dc1": {
-			registered("dc1", "10.1.0.1", metas("prod-1", map[string]string{"signal_sidecar_http_ip": "10.1.0.101", "signal_sidecar_agent_port": "26060"})),
+			registered("dc1", "10.1.0.1",
+				metas("prod-1", map[string]string{"signal_sidecar_http_ip": "10.1.0.101", "signal_sidecar_agent_port": "26060"})),
 			registered("dc1", "10.1.0.2", metas("prod-2", map[string]string{"http_backend_port": "8443"})),
 			registered("dc1", "10.1.0.3", metas("stage-1", map[string]string{"environment": "stage"})),
 			registered("dc1", "10.1.0.4", metas("other-1", map[string]string{"domain": "other.example.com"})),

@@ -6,7 +6,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestExemplars goes from a histogram in Prometheus to a trace in Jaeger.
+// TestExemplars follows an exemplar from a histogram in Prometheus to a trace in Jaeger.
 func TestExemplars(t *testing.T) {
 	j := startJaeger(t)
 	s := startShard(t, j.settings())

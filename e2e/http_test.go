@@ -9,7 +9,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// getJSON asks an API, and reads its answer.
+// getJSON sends a request to an API and decodes the reply.
 func getJSON(t *testing.T, address string, query url.Values, into any) {
 	t.Helper()
 	address += "?" + query.Encode()

@@ -11,26 +11,27 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// kept is how many polls of each collector are kept from before an incident, and exported after it; and of how many
-// quiet ones one is exported.
+// kept is the number of polls of each collector that are kept from before an incident, and the number that are exported
+// after it. Of the other polls, one in so many is exported.
 const kept = 60
 
-// collectors names the roots of polls.
+// collectors are the names of the root spans of polls.
 var collectors = []string{"poll jicofo", "poll prosody", "poll status_file"}
 
 // TestIncidentInJaeger looks up an incident that followed a quiet time.
 func TestIncidentInJaeger(t *testing.T) {
 	j := startJaeger(t)
 	s := startShard(t, j.settings().With(vars{
-		"TRACE_KEEP": "incidents", "POLLING_INTERVAL": "0.04", "DRAIN_GRACE_INTERVAL": "0.5", "OTEL_BSP_MAX_QUEUE_SIZE": "128", "JICOFO_DUMP": "/bin/sleep 0.2",
+		"TRACE_KEEP": "incidents", "POLLING_INTERVAL": "0.04", "DRAIN_GRACE_INTERVAL": "0.5",
+		"OTEL_BSP_MAX_QUEUE_SIZE": "128", "JICOFO_DUMP": "/bin/sleep 0.2",
 	}))
-	s.awaitProbes(t, kept+160, "ok") // the first verdict is a change too, with polls after it
+	s.awaitProbes(t, kept+160, "ok") // the first verdict is a change too, so polls are exported after it
 
 	quiet := s.probes("jicofo_health", "ok")
 	s.jicofo("code 503")
 	s.Becomes(t, "up drain 0%")
 	id := s.incident(t)
-	s.Becomes(t, "down ready 100%") // the grace is over
+	s.Becomes(t, "down ready 100%") // the grace interval is over
 	s.awaitProbes(t, 10, "http_error")
 	s.jicofo("healthy")
 	s.Becomes(t, "up ready 100%")
@@ -63,7 +64,7 @@ func TestIncidentInJaeger(t *testing.T) {
 				}
 				return after >= kept
 			})
-			if after > kept+2 { // one may have begun in the incident
+			if after > kept+2 { // one may have begun during the incident
 				t.Errorf("%d times %q after the incident, want about %d", after, collector, kept)
 			}
 		}
@@ -87,13 +88,13 @@ func TestIncidentInJaeger(t *testing.T) {
 	})
 }
 
-// incident is what Jaeger finds by the incident's name.
+// incident is what Jaeger finds for the incident's id.
 type incident struct {
 	id     string
 	traces []jaegerTrace
 }
 
-// verdicts are the changes of the verdict, in order.
+// verdicts returns the changes of the verdict, in order.
 func (i incident) verdicts() (all []jaegerSpan) {
 	for _, trace := range i.traces {
 		if root := trace.root(); strings.HasPrefix(root.OperationName, "verdict ") {
@@ -107,14 +108,14 @@ func (i incident) verdicts() (all []jaegerSpan) {
 func (i incident) began() time.Time { return i.verdicts()[0].began() }
 func (i incident) ended() time.Time { return i.verdicts()[2].began() }
 
-// has reports whether there is a span of that name.
+// has reports whether there is a span with this name.
 func (i incident) has(name string) bool {
 	return slices.ContainsFunc(i.traces, func(trace jaegerTrace) bool {
 		return slices.ContainsFunc(trace.Spans, func(s jaegerSpan) bool { return s.OperationName == name })
 	})
 }
 
-// failing are the polls in which jicofo's health failed.
+// failing returns the polls in which the probe of jicofo's health failed.
 func (i incident) failing() (all []jaegerTrace) {
 	for _, trace := range i.traces {
 		if slices.ContainsFunc(trace.Spans, func(s jaegerSpan) bool {
@@ -130,7 +131,8 @@ func (i incident) checkNames(t *testing.T) {
 	for _, trace := range i.traces {
 		for _, s := range trace.Spans {
 			if got := s.tag("incident.id"); got != i.id {
-				t.Fatalf("span %q of the trace of %q has incident.id %q, want %q", s.OperationName, trace.root().OperationName, got, i.id)
+				t.Fatalf("span %q of the trace of %q has incident.id %q, want %q", s.OperationName, trace.root().OperationName, got,
+					i.id)
 			}
 		}
 	}
@@ -143,7 +145,8 @@ func (i incident) checkVerdicts(t *testing.T) {
 		{"verdict ready", "down ready 100%", "up ready 100%", ""},
 	} {
 		s := i.verdicts()[n]
-		if s.OperationName != want.name || s.tag("signal.verdict.from") != want.from || s.tag("signal.verdict.to") != want.to ||
+		if s.OperationName != want.name || s.tag("signal.verdict.from") != want.from ||
+			s.tag("signal.verdict.to") != want.to ||
 			!strings.Contains(s.tag("signal.verdict.reasons"), want.reason) {
 			t.Errorf("change %d is %q with tags %v, want %v", n, s.OperationName, s.Tags, want)
 		}
@@ -153,7 +156,7 @@ func (i incident) checkVerdicts(t *testing.T) {
 	for _, trace := range i.traces {
 		polls[trace.TraceID] = trace.root().OperationName == "poll jicofo"
 	}
-	for _, n := range []int{0, 2} { // the end of the grace comes from no poll
+	for _, n := range []int{0, 2} { // the change at the end of the grace interval has no poll as its cause
 		links := changes[n].References
 		if len(links) != 1 || links[0].RefType != "FOLLOWS_FROM" || !polls[links[0].TraceID] {
 			t.Errorf("change %d links to %v, want the poll of jicofo that caused it", n, links)
@@ -169,13 +172,13 @@ func (i incident) checkMinuteBefore(t *testing.T) {
 			before[root.OperationName]++
 		}
 	}
-	for _, trace := range i.failing() { // of which the first began before the verdict changed
+	for _, trace := range i.failing() { // the first of them began before the verdict changed
 		if trace.root().began().Before(i.began()) {
 			before[trace.root().OperationName]--
 		}
 	}
 	for _, collector := range collectors {
-		if n := before[collector]; n < kept || n > kept+1 { // one may have been under way
+		if n := before[collector]; n < kept || n > kept+1 { // one may have been in progress
 			t.Errorf("%d times %q before the failure, want %d", n, collector, kept)
 		}
 		delete(before, collector)
@@ -185,13 +188,14 @@ func (i incident) checkMinuteBefore(t *testing.T) {
 	}
 }
 
-// TestAllInJaeger exports every poll.
+// TestAllInJaeger checks that every poll is exported.
 func TestAllInJaeger(t *testing.T) {
 	j := startJaeger(t)
 	s := startShard(t, j.settings().With(vars{"TRACE_KEEP": "all"}))
 	s.awaitProbes(t, 50, "ok")
 	want := map[string]int{
-		"poll jicofo": s.probes("jicofo_health", "ok"), "poll prosody": s.probes("prosody", "ok"), "poll status_file": s.probes("status_file", "ok"),
+		"poll jicofo": s.probes("jicofo_health", "ok"), "poll prosody": s.probes("prosody", "ok"),
+		"poll status_file": s.probes("status_file", "ok"),
 	}
 	s.Stop(t, syscall.SIGTERM)
 	got := map[string]int{}

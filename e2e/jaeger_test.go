@@ -14,7 +14,7 @@ import (
 
 // jaeger is a running Jaeger.
 type jaeger struct {
-	otlp string // address that takes OTLP over gRPC
+	otlp string // address that accepts OTLP over gRPC
 	api  string // URL of the query API
 }
 
@@ -31,7 +31,8 @@ func startJaeger(t *testing.T) *jaeger {
 	}
 	cmd.Dir = t.TempDir()
 	cmd.Env = vars{
-		"COLLECTOR_OTLP_ENABLED": "true", "COLLECTOR_OTLP_GRPC_HOST_PORT": j.otlp, "COLLECTOR_OTLP_HTTP_HOST_PORT": testbed.LastingAddress(t),
+		"COLLECTOR_OTLP_ENABLED": "true", "COLLECTOR_OTLP_GRPC_HOST_PORT": j.otlp,
+		"COLLECTOR_OTLP_HTTP_HOST_PORT": testbed.LastingAddress(t),
 	}.Environ()
 	p := testbed.Start(t, cmd)
 	testbed.Eventually(t, "Jaeger to answer", bound, func() bool {
@@ -44,12 +45,12 @@ func startJaeger(t *testing.T) *jaeger {
 	return j
 }
 
-// settings has the sidecar push traces to Jaeger, which takes nothing else.
+// settings makes the sidecar push traces to Jaeger, which accepts no other signals.
 func (j *jaeger) settings() vars {
 	return vars{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://" + j.otlp, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc"}
 }
 
-// jaegerTrace is a trace as the query API shows it.
+// jaegerTrace is a trace in the form of the query API.
 type jaegerTrace struct {
 	TraceID string
 	Spans   []jaegerSpan
@@ -67,7 +68,7 @@ type jaegerSpan struct {
 
 func (s jaegerSpan) began() time.Time { return time.UnixMicro(s.StartTime) }
 
-// tag is the text of a tag, "" without it.
+// tag returns the value of a tag as text, or "" if it is missing.
 func (s jaegerSpan) tag(key string) string {
 	for _, tag := range s.Tags {
 		if tag.Key == key {
@@ -77,7 +78,7 @@ func (s jaegerSpan) tag(key string) string {
 	return ""
 }
 
-// root is the span without a parent; a reference to another trace is a link.
+// root returns the span without a parent. A reference to another trace is a link, not a parent.
 func (t jaegerTrace) root() jaegerSpan {
 	for _, s := range t.Spans {
 		child := false
@@ -91,7 +92,7 @@ func (t jaegerTrace) root() jaegerSpan {
 	return jaegerSpan{}
 }
 
-// traces are the sidecar's traces in which a span has the tags.
+// traces returns the sidecar's traces with a span that has the tags.
 func (j *jaeger) traces(t *testing.T, tags map[string]string) []jaegerTrace {
 	t.Helper()
 	query := url.Values{"service": {"signal-sidecar"}, "limit": {"100000"}}
@@ -105,7 +106,7 @@ func (j *jaeger) traces(t *testing.T, tags map[string]string) []jaegerTrace {
 	return found.Data
 }
 
-// has reports whether there is a trace.
+// has reports whether Jaeger has a trace.
 func (j *jaeger) has(id string) bool {
 	code, _ := testbed.Get(j.api + "/api/traces/" + id)
 	return code == http.StatusOK

@@ -7,7 +7,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// listen opens a port for the length of the test at most.
+// listen opens a port, until the end of the test at the latest.
 func listen(t *testing.T, address string) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", address)

@@ -7,7 +7,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestLogOfIncident looks for what leads from a line of the log to the traces of the incident.
+// TestLogOfIncident checks that lines of the log lead to the traces of the incident.
 func TestLogOfIncident(t *testing.T) {
 	r := startReceiver(t, "grpc", testbed.LastingAddress(t))
 	s := startShard(t, pushingTo(r.address, "grpc").With(vars{"DRAIN_GRACE_INTERVAL": "60"}))
@@ -18,13 +18,17 @@ func TestLogOfIncident(t *testing.T) {
 		t.Fatal("/signal/explain names no incident")
 	}
 	s.jicofo("code 500")
-	testbed.Eventually(t, "a probe to fail differently", bound, func() bool { return len(s.Logged("probe fails differently", "probe", "jicofo_health")) > 0 })
+	testbed.Eventually(t, "a probe to fail differently", bound, func() bool {
+		return len(s.Logged("probe fails differently", "probe", "jicofo_health")) > 0
+	})
 	s.jicofo("healthy")
 	s.Becomes(t, "up ready 100%")
 	if got := s.incident(t); got != "" {
 		t.Errorf("/signal/explain names incident %s after its end", got)
 	}
-	testbed.Eventually(t, "the probe to work again", bound, func() bool { return len(s.Logged("probe works again", "probe", "jicofo_health")) > 0 })
+	testbed.Eventually(t, "the probe to work again", bound, func() bool {
+		return len(s.Logged("probe works again", "probe", "jicofo_health")) > 0
+	})
 
 	for _, line := range [][]string{
 		{"probe began to fail", "probe", "jicofo_health"},

@@ -1,6 +1,6 @@
-// Package e2e tests the binary of signal-sidecar with what takes its telemetry in the field: the OpenTelemetry
-// Collector's receiver, Jaeger and Prometheus. It is a module of its own, so that the Collector's modules stay out of the
-// product's. Run it by make test-e2e, which says where Jaeger is.
+// Package e2e tests the binary of signal-sidecar with programs that receive its telemetry in production: the
+// OpenTelemetry Collector's receiver, Jaeger and Prometheus. It is a module of its own, so that the Collector's modules
+// are not dependencies of the product. Run it with make test-e2e, which sets the path of Jaeger.
 package e2e
 
 import (

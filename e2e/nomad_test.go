@@ -10,7 +10,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// nomadJob is what the test looks at in a job, as Nomad's API has it.
+// nomadJob holds the fields of a job in Nomad's API that the test checks.
 type nomadJob struct {
 	Type       string
 	TaskGroups []struct {
@@ -35,29 +35,32 @@ const nomadFile = "../deploy/nomad/signal-sidecar.nomad.hcl"
 
 var nomadVariables = []string{`datacenters=["dc1"]`, "environment=prod", "domain=meet.example.com"}
 
-// TestNomadJob has Nomad's parser read the job, and the sidecar the environment that the job gives it.
+// TestNomadJob parses the job with Nomad's parser, and starts the sidecar's check-config with the environment of the
+// job.
 func TestNomadJob(t *testing.T) {
 	t.Parallel()
 	path := tool(t, "E2E_NOMADJOB")
 	var job nomadJob
-	testbed.Must(t, json.Unmarshal([]byte(output(t, exec.Command(path, append([]string{nomadFile}, nomadVariables...)...))), &job))
+	testbed.Must(t,
+		json.Unmarshal([]byte(output(t, exec.Command(path, append([]string{nomadFile}, nomadVariables...)...))), &job))
 	group := job.TaskGroups[0]
 	service, task := group.Services[0], group.Tasks[0]
 
-	for _, key := range []string{"environment", "domain", "shard", "shard_id", "release_number", "signal_sidecar_agent_port",
-		"signal_sidecar_http_ip", "signal_sidecar_http_port", "http_backend_port"} {
+	for _, key := range []string{"environment", "domain", "shard", "shard_id", "release_number",
+		"signal_sidecar_agent_port", "signal_sidecar_http_ip", "signal_sidecar_http_port", "http_backend_port"} {
 		if service.Meta[key] == "" {
 			t.Errorf("service %s has no meta %s", service.Name, key)
 		}
 	}
-	if c := service.Checks[0]; service.Name != "signal" || c.Path != "/health" || c.Interval != 10*time.Second || c.Timeout != 2*time.Second {
+	if c := service.Checks[0]; service.Name != "signal" || c.Path != "/health" || c.Interval != 10*time.Second ||
+		c.Timeout != 2*time.Second {
 		t.Errorf("service %s is checked so: %+v", service.Name, c)
 	}
 	if task.Resources.CPU > 100 || task.Resources.MemoryMB > 300 || task.User != "65532:65532" {
 		t.Errorf("the task takes %+v as %s", task.Resources, task.User)
 	}
 
-	// Nomad puts in what only it knows.
+	// Nomad replaces these variables.
 	known := strings.NewReplacer("${NOMAD_PORT_http}", "20001", "${NOMAD_PORT_agent}", "20002", "${meta.shard}", "prod-1")
 	settings := vars{}
 	for name, value := range task.Env {
@@ -79,7 +82,7 @@ func TestNomadJob(t *testing.T) {
 	}
 }
 
-// TestNomadJobWants names the variables that must be given.
+// TestNomadJobWants checks that the error names the missing variables.
 func TestNomadJobWants(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command(tool(t, "E2E_NOMADJOB"), nomadFile, "environment=prod").CombinedOutput()

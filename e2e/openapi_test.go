@@ -16,13 +16,13 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// description is what a sidecar says of its own answers.
+// description is a sidecar's OpenAPI description of its replies.
 type description struct {
 	validator.Validator
-	paths []string // without streams, which have no end
+	paths []string // without streams, which do not end
 }
 
-// describes asks a sidecar for its description, which must be valid OpenAPI.
+// describes reads a sidecar's description, which must be valid OpenAPI.
 func describes(t *testing.T, s *shard) description {
 	t.Helper()
 	code, text := testbed.Get("http://" + s.HTTP + "/openapi.json")
@@ -43,14 +43,15 @@ func describes(t *testing.T, s *shard) description {
 	report(t, "the description", problems)
 	d := description{Validator: v}
 	for path, item := range model.Model.Paths.PathItems.FromOldest() {
-		if ok, _ := item.Get.Responses.Codes.Get("200"); ok.Content == nil || ok.Content.GetOrZero("text/event-stream") == nil {
+		if ok, _ := item.Get.Responses.Codes.Get("200"); ok.Content == nil ||
+			ok.Content.GetOrZero("text/event-stream") == nil {
 			d.paths = append(d.paths, path)
 		}
 	}
 	return d
 }
 
-// check has every path answer as it is described.
+// check checks the reply of every path against the description.
 func (d description) check(t *testing.T, s *shard, when string) {
 	t.Helper()
 	for _, path := range d.paths {
@@ -77,19 +78,21 @@ func report(t *testing.T, what string, problems []*errors.ValidationError) {
 	}
 }
 
-// behave makes both services behave.
+// behave sets the behavior of both services.
 func (s *shard) behave(b signalnode.Behavior) {
 	s.Jicofo.Set("", b)
 	s.Prosody.Set("", b)
 }
 
-// TestOpenAPI takes a sidecar's description, and everything that it answers while jicofo, prosody and the status file fail in
-// every way, to a validator that knows neither: the failed probes in the history are real ones.
+// TestOpenAPI gives an independent validator a sidecar's description and all its replies, while jicofo, prosody and the
+// status file fail in every way. The failed probes in the history are real ones.
 func TestOpenAPI(t *testing.T) {
-	s := startShard(t, vars{"CENSUS_POLL": "true", "CENSUS_HOST": "meet.example.com", "AGENT_DESCRIPTION": "true", "PROBE_TIMEOUT": "0.2"})
+	s := startShard(t,
+		vars{"CENSUS_POLL": "true", "CENSUS_HOST": "meet.example.com", "AGENT_DESCRIPTION": "true", "PROBE_TIMEOUT": "0.2"})
 	d := describes(t, s)
 	d.check(t, s, "healthy")
-	for _, behavior := range []string{"code 503", "code 500", "hang", "reset", "garbage", "notjson", "redirect loop", "huge"} {
+	for _, behavior := range []string{"code 503", "code 500", "hang", "reset", "garbage", "notjson", "redirect loop",
+		"huge"} {
 		s.behave(signalnode.MustParseBehavior(behavior))
 		testbed.Eventually(t, "down by "+behavior, bound, func() bool {
 			line, _ := s.ask(t)

@@ -15,9 +15,11 @@ import (
 
 var update = flag.Bool("update", false, "take the screenshots in docs/ anew")
 
-// TestPageIsLive: jicofo fails, and the open page turns to drain, counts down, and turns to down at the deadline; then back.
+// TestPageIsLive checks an open page while jicofo fails: it shows drain, counts down, shows down at the deadline, and
+// later up again.
 func TestPageIsLive(t *testing.T) {
-	d := startDemo(t, vars{"DRAIN_GRACE_INTERVAL": "8", "HEALTH_DAMPENING_INTERVAL": "4", "TRACE_URL_TEMPLATE": "http://localhost:16686/trace/{trace_id}"})
+	d := startDemo(t, vars{"DRAIN_GRACE_INTERVAL": "8", "HEALTH_DAMPENING_INTERVAL": "4",
+		"TRACE_URL_TEMPLATE": "http://localhost:16686/trace/{trace_id}"})
 	b := openBrowser(t)
 	b.goTo(t, d.origin+"/")
 	b.awaitText(t, "h1", "Up")
@@ -32,7 +34,8 @@ func TestPageIsLive(t *testing.T) {
 	if agent := b.text(t, ".agent code"); agent != "up drain 0%" {
 		t.Errorf("the agent line is %q", agent)
 	}
-	if reason := b.text(t, ".reasons"); !strings.Contains(reason, "jicofo answered 503") || !strings.Contains(reason, "jicofo_overloaded") {
+	if reason := b.text(t, ".reasons"); !strings.Contains(reason, "jicofo answered 503") ||
+		!strings.Contains(reason, "jicofo_overloaded") {
 		t.Errorf("the reason is %q", reason)
 	}
 	if next := b.text(t, ".next"); !strings.HasPrefix(next, "Down in") {
@@ -50,7 +53,8 @@ func TestPageIsLive(t *testing.T) {
 	if class := evaluate[string](t, b, `document.getElementById("verdict").className`); class != "down" {
 		t.Errorf("the verdict looks like %q", class)
 	}
-	if icon := evaluate[string](t, b, `document.getElementById("icon").getAttribute("href")`); !strings.HasPrefix(icon, "/assets/down-") {
+	if icon := evaluate[string](t, b, `document.getElementById("icon").getAttribute("href")`); !strings.HasPrefix(
+		icon, "/assets/down-") {
 		t.Errorf("the icon is %q", icon)
 	}
 
@@ -65,11 +69,14 @@ func TestPageIsLive(t *testing.T) {
 	if n := evaluate[int](t, b, `document.querySelectorAll("#changes tbody tr").length`); n != 5 {
 		t.Errorf("%d changes are listed, want 5", n)
 	}
-	if links := evaluate[[]string](t, b, `[...document.querySelectorAll("#changes a")].map((a) => a.href)`); len(links) < 3 || !strings.HasPrefix(links[0], "http://localhost:16686/trace/") {
+	if links := evaluate[[]string](t, b,
+		`[...document.querySelectorAll("#changes a")].map((a) => a.href)`); len(links) < 3 ||
+		!strings.HasPrefix(links[0], "http://localhost:16686/trace/") {
 		t.Errorf("the traces are at %q", links)
 	}
 	for _, kind := range []string{"up", "drain", "down", "damped"} {
-		if evaluate[int](t, b, fmt.Sprintf(`document.querySelectorAll("#charts .row:first-child .band.%s").length`, kind)) == 0 {
+		if evaluate[int](t, b,
+			fmt.Sprintf(`document.querySelectorAll("#charts .row:first-child .band.%s").length`, kind)) == 0 {
 			t.Errorf("the timeline shows no %s", kind)
 		}
 	}
@@ -92,7 +99,7 @@ func (b *tab) wantCountdown(t *testing.T) {
 	}
 }
 
-// changedTo is when the verdict changed last to the line.
+// changedTo returns the time of the verdict's last change to the line.
 func (d *demo) changedTo(t *testing.T, line string) time.Time {
 	t.Helper()
 	var history struct {
@@ -111,7 +118,7 @@ func (d *demo) changedTo(t *testing.T, line string) time.Time {
 	return time.Time{}
 }
 
-// TestPageWithoutScript: everything is there, as it was when the page was made.
+// TestPageWithoutScript checks that without JavaScript the page shows everything as it was when the page was rendered.
 func TestPageWithoutScript(t *testing.T) {
 	d := startDemo(t, vars{"DRAIN_GRACE_INTERVAL": "110"})
 	d.command(t, "/jicofo", "code 503")
@@ -123,7 +130,8 @@ func TestPageWithoutScript(t *testing.T) {
 	b.withoutScript(t)
 	b.goTo(t, d.origin+"/")
 	for selector, want := range map[string]string{
-		"h1": "Draining", ".agent code": "up drain 0%", ".reasons": "jicofo answered 503", ".count": "1:", "#live": "Reload", "#changes": "drain", "#charts": "503 in",
+		"h1": "Draining", ".agent code": "up drain 0%", ".reasons": "jicofo answered 503", ".count": "1:", "#live": "Reload",
+		"#changes": "drain", "#charts": "503 in",
 	} {
 		if got := b.text(t, selector); !strings.Contains(got, want) {
 			t.Errorf("%s says %q, want %q", selector, got, want)
@@ -135,7 +143,7 @@ func TestPageWithoutScript(t *testing.T) {
 	b.wantQuiet(t, d.origin)
 }
 
-// contrasts are the contrast ratios (WCAG 2) of the texts of the page, the verdict's in each of its colours.
+// contrasts returns the contrast ratios (WCAG 2) of the page's texts, and of the verdict's text in each of its colors.
 const contrasts = `(() => {
 	const channels = (color) => color.match(/[\d.]+/g).slice(0, 3).map(Number);
 	const luminance = (color) => channels(color).map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
@@ -154,7 +162,7 @@ const contrasts = `(() => {
 	return all;
 })()`
 
-// TestPageEverywhere: on phones and on desks, by day and by night, the page fits and can be read.
+// TestPageEverywhere checks that the page fits and is readable on small and large screens, with light and dark colors.
 func TestPageEverywhere(t *testing.T) {
 	d := startDemo(t, vars{"TRACE_URL_TEMPLATE": "http://localhost:16686/trace/{trace_id}"})
 	d.command(t, "/jicofo", "code 503")
@@ -182,7 +190,8 @@ func TestPageEverywhere(t *testing.T) {
 	b.wantQuiet(t, d.origin)
 }
 
-// TestPageTellsThatItIsStale: without its server it says so, and it is live again when there is one.
+// TestPageTellsThatItIsStale checks that the page shows when its server is gone, and is live again when the server is
+// back.
 func TestPageTellsThatItIsStale(t *testing.T) {
 	address := testbed.LastingAddress(t)
 	_, port, _ := net.SplitHostPort(address)
@@ -202,12 +211,14 @@ func TestPageTellsThatItIsStale(t *testing.T) {
 	if again.origin != d.origin {
 		t.Fatalf("the second demo is at %s", again.origin)
 	}
-	testbed.Eventually(t, "the page to be live again", bound, func() bool { return evaluate[string](t, b, "document.body.dataset.live") == "live" })
+	testbed.Eventually(t, "the page to be live again", bound, func() bool {
+		return evaluate[string](t, b, "document.body.dataset.live") == "live"
+	})
 	again.command(t, "/prosody", "code 500")
 	b.awaitText(t, "h1", "Down")
 }
 
-// TestPageWithHostileText: what anybody can write is text.
+// TestPageWithHostileText checks that text from outside is shown as text.
 func TestPageWithHostileText(t *testing.T) {
 	d := startDemo(t, nil)
 	b := openBrowser(t)
@@ -223,12 +234,13 @@ func TestPageWithHostileText(t *testing.T) {
 	b.wantQuiet(t, d.origin)
 }
 
-// TestPageScreenshots takes the pictures of docs/, with -update.
+// TestPageScreenshots makes the pictures in docs/, with -update.
 func TestPageScreenshots(t *testing.T) {
 	if !*update {
 		t.Skip("only with -update")
 	}
-	d := startDemo(t, vars{"POLLING_INTERVAL": "2", "DRAIN_GRACE_INTERVAL": "45", "HEALTH_DAMPENING_INTERVAL": "30", "TRACE_URL_TEMPLATE": "http://localhost:16686/trace/{trace_id}"},
+	d := startDemo(t, vars{"POLLING_INTERVAL": "2", "DRAIN_GRACE_INTERVAL": "45", "HEALTH_DAMPENING_INTERVAL": "30",
+		"TRACE_URL_TEMPLATE": "http://localhost:16686/trace/{trace_id}"},
 		"unshare", "--uts", "sh", "-c", `hostname shard1.meet.example.com && exec "$0" "$@"`)
 	b := openBrowser(t)
 	began := time.Now()

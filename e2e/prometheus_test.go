@@ -36,7 +36,7 @@ func (p *prometheus) query(t *testing.T, expression string) []sample {
 	return found.Data.Result
 }
 
-// exemplars are the trace ids of the exemplars of a series.
+// exemplars returns the trace ids of the exemplars of a series.
 func (p *prometheus) exemplars(t *testing.T, expression string) (traces []string) {
 	t.Helper()
 	var found struct {
@@ -45,7 +45,8 @@ func (p *prometheus) exemplars(t *testing.T, expression string) (traces []string
 		}
 	}
 	stamp := func(d time.Duration) string { return time.Now().Add(d).Format(time.RFC3339) }
-	getJSON(t, p.api+"/query_exemplars", url.Values{"query": {expression}, "start": {stamp(-time.Hour)}, "end": {stamp(time.Hour)}}, &found)
+	getJSON(t, p.api+"/query_exemplars",
+		url.Values{"query": {expression}, "start": {stamp(-time.Hour)}, "end": {stamp(time.Hour)}}, &found)
 	for _, series := range found.Data {
 		for _, exemplar := range series.Exemplars {
 			if id := exemplar.Labels["trace_id"]; id != "" {

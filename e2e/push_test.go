@@ -9,7 +9,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// pushingTo are the settings that push everything to a receiver.
+// pushingTo returns the settings that push all signals to a receiver.
 func pushingTo(address, protocol string) vars {
 	return vars{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + address, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
 }
@@ -33,7 +33,8 @@ func TestPush(t *testing.T) {
 				}
 			})
 			t.Run("metrics", func(t *testing.T) {
-				for _, name := range []string{"signal_health", "signal.verdict.weight", "signal.probe.duration", "signal.otlp.items", "signal.build_info", "go.goroutines"} {
+				for _, name := range []string{"signal_health", "signal.verdict.weight", "signal.probe.duration",
+					"signal.otlp.items", "signal.build_info", "go.goroutines"} {
 					testbed.Eventually(t, "metric "+name, bound, func() bool { names, _ := r.metricNames(); return names[name] })
 				}
 				_, resource := r.metricNames()
@@ -65,7 +66,7 @@ func TestPush(t *testing.T) {
 	}
 }
 
-// checkPollTrace checks that the attempt's span lies in the probe's, and that in the poll's.
+// checkPollTrace checks that the span of an attempt is a child of the probe's, and that one of the poll's.
 func checkPollTrace(t *testing.T, r *receiver) {
 	for _, names := range [][3]string{
 		{"GET", "probe jicofo_health", "poll jicofo"},
@@ -111,7 +112,7 @@ func checkResource(t *testing.T, s *shard, resource map[string]any) {
 	}
 }
 
-// checkTraceOf checks that a line of the log belongs to a span that came.
+// checkTraceOf checks that a log record belongs to a received span.
 func checkTraceOf(t *testing.T, r *receiver, l record) {
 	t.Helper()
 	testbed.Eventually(t, fmt.Sprintf("the trace %s of log record %q", l.trace, l.message), bound, func() bool {
@@ -124,7 +125,7 @@ func checkTraceOf(t *testing.T, r *receiver, l record) {
 	})
 }
 
-// checkFlush checks that nothing is left behind at the end.
+// checkFlush checks that everything is exported before the sidecar ends.
 func checkFlush(t *testing.T, s *shard, r *receiver) {
 	t.Helper()
 	before := s.probes("jicofo_health", "ok")

@@ -17,7 +17,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// receiver is the Collector's OTLP receiver, and what it took in.
+// receiver is the Collector's OTLP receiver, with what it received.
 type receiver struct {
 	address string
 	traces  consumertest.TracesSink
@@ -26,7 +26,7 @@ type receiver struct {
 	stop    func()
 }
 
-// startReceiver opens a receiver at an address, for the length of the test at most. The protocol is grpc or
+// startReceiver opens a receiver at an address, until the end of the test at the latest. The protocol is grpc or
 // http/protobuf.
 func startReceiver(t *testing.T, protocol, address string) *receiver {
 	t.Helper()
@@ -39,7 +39,7 @@ func startReceiver(t *testing.T, protocol, address string) *receiver {
 	}}).Unmarshal(config))
 	settings := receivertest.NewNopSettings(factory.Type())
 
-	// The three share one server.
+	// The three signals share one server.
 	traces, err := factory.CreateTraces(t.Context(), settings, config, &r.traces)
 	testbed.Must(t, err)
 	metrics, err := factory.CreateMetrics(t.Context(), settings, config, &r.metrics)
@@ -59,7 +59,7 @@ func startReceiver(t *testing.T, protocol, address string) *receiver {
 	return r
 }
 
-// header is the value of a header that the latest spans came with.
+// header returns a header that came with the latest spans.
 func (r *receiver) header(name string) string {
 	contexts := r.traces.Contexts()
 	if len(contexts) == 0 {
@@ -68,14 +68,14 @@ func (r *receiver) header(name string) string {
 	return strings.Join(client.FromContext(contexts[len(contexts)-1]).Metadata.Get(name), ",")
 }
 
-// span is what tests look at in a span.
+// span holds the fields of a span that tests check.
 type span struct {
 	name                 string
 	trace, id, parent    string
 	attributes, resource map[string]any
 }
 
-// spans are all that came, oldest first.
+// spans returns all received spans, oldest first.
 func (r *receiver) spans() (all []span) {
 	for _, batch := range r.traces.AllTraces() {
 		for _, of := range batch.ResourceSpans().All() {
@@ -93,7 +93,7 @@ func (r *receiver) spans() (all []span) {
 	return all
 }
 
-// metricNames are the names of all metrics that came, and the resource of the latest.
+// metricNames returns the names of all received metrics, and the resource of the latest ones.
 func (r *receiver) metricNames() (names map[string]bool, resource map[string]any) {
 	names = map[string]bool{}
 	for _, batch := range r.metrics.AllMetrics() {
@@ -109,14 +109,14 @@ func (r *receiver) metricNames() (names map[string]bool, resource map[string]any
 	return names, resource
 }
 
-// record is a line of the log, as it was pushed.
+// record is a log record as it was received.
 type record struct {
 	message              string
 	trace                string
 	attributes, resource map[string]any
 }
 
-// records are all lines of the log that came, oldest first.
+// records returns all received log records, oldest first.
 func (r *receiver) records() (all []record) {
 	for _, batch := range r.logs.AllLogs() {
 		for _, of := range batch.ResourceLogs().All() {

@@ -14,9 +14,10 @@ import (
 // vars are environment variables.
 type vars = testbed.Vars
 
-// quick makes the sidecar fast, its verdicts those of the moment, and what it pushes prompt.
+// quick makes the sidecar poll and push often, without dampening and without a grace interval.
 var quick = testbed.Quick.With(vars{
-	"POLLING_INTERVAL": "0.05", "OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_BLRP_SCHEDULE_DELAY": "50", "OTEL_METRIC_EXPORT_INTERVAL": "200",
+	"POLLING_INTERVAL": "0.05", "OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_BLRP_SCHEDULE_DELAY": "50",
+	"OTEL_METRIC_EXPORT_INTERVAL": "200",
 })
 
 // shard is a simulated signal node, its status file, and the running binary beside it.
@@ -25,7 +26,7 @@ type shard struct {
 	*testbed.Sidecar
 }
 
-// startShard returns once the sidecar has its first verdict.
+// startShard returns when the sidecar has its first verdict.
 func startShard(t *testing.T, settings vars) *shard {
 	t.Helper()
 	n := node.Start(t)
@@ -34,12 +35,12 @@ func startShard(t *testing.T, settings vars) *shard {
 	return s
 }
 
-// jicofo makes jicofo behave.
+// jicofo sets jicofo's behavior.
 func (s *shard) jicofo(behavior string) {
 	s.Jicofo.Set("", signalnode.MustParseBehavior(behavior))
 }
 
-// ask is one agent check: the reply without its line end, and how long it took.
+// ask performs one agent check. It returns the reply without its line end, and the time that it took.
 func (s *shard) ask(t *testing.T) (line string, took time.Duration) {
 	t.Helper()
 	began := time.Now()
@@ -48,19 +49,19 @@ func (s *shard) ask(t *testing.T) (line string, took time.Duration) {
 	return strings.TrimSuffix(said, "\n"), time.Since(began)
 }
 
-// count is the value of a counter in /metrics, 0 without it.
+// count returns the value of a counter in /metrics, or 0 if it is missing.
 func (s *shard) count(series string) int {
 	var value float64
 	_, _ = fmt.Sscan(s.Metric(series), &value)
 	return int(value)
 }
 
-// probes is how often a probe has run with an outcome.
+// probes returns how often a probe has run with an outcome.
 func (s *shard) probes(probe, outcome string) int {
 	return s.count(fmt.Sprintf("signal_probe_results_total{outcome=%q,probe=%q}", outcome, probe))
 }
 
-// awaitProbes waits until jicofo's health has been probed so many times more, with the outcome.
+// awaitProbes waits for n more probes of jicofo's health with the outcome.
 func (s *shard) awaitProbes(t *testing.T, n int, outcome string) {
 	t.Helper()
 	from := s.probes("jicofo_health", outcome)
@@ -69,12 +70,12 @@ func (s *shard) awaitProbes(t *testing.T, n int, outcome string) {
 	})
 }
 
-// items is what became of so many items of a signal (traces, metrics, logs).
+// items returns the number of items of a signal (traces, metrics, logs) with a result.
 func (s *shard) items(signal, result string) int {
 	return s.count(fmt.Sprintf("signal_otlp_items_total{result=%q,signal=%q}", result, signal))
 }
 
-// incident is the identity of the incident under way, "" for none.
+// incident returns the id of the current incident, or "" if there is none.
 func (s *shard) incident(t *testing.T) string {
 	t.Helper()
 	var explanation struct{ Incident string }

@@ -10,7 +10,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// countConnections counts who comes to an address.
+// countConnections counts the connections to an address.
 func countConnections(t *testing.T, address string) *atomic.Int64 {
 	t.Helper()
 	l := listen(t, address)
@@ -57,7 +57,8 @@ func TestDisabledSDKPushesNothing(t *testing.T) {
 	}
 }
 
-// Without a word about OpenTelemetry in the environment nothing is pushed to where its specification says by default.
+// TestNothingIsPushedByDefault checks that without a setting of OpenTelemetry nothing is pushed to the default
+// addresses of its specification.
 func TestNothingIsPushedByDefault(t *testing.T) {
 	t.Parallel()
 	addresses := []string{"127.0.0.1:4317", "127.0.0.1:4318"}

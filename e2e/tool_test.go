@@ -8,7 +8,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// tool is the path of a program that make test-e2e builds, as the variable says.
+// tool returns the path of a program that make test-e2e builds, from the environment variable.
 func tool(t *testing.T, variable string) string {
 	t.Helper()
 	path := os.Getenv(variable)
@@ -18,7 +18,7 @@ func tool(t *testing.T, variable string) string {
 	return path
 }
 
-// output runs a command to its end, which must be a good one, and returns what it printed.
+// output runs a command, which must succeed, and returns its output.
 func output(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
 	out, err := cmd.CombinedOutput()

@@ -11,13 +11,13 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// trouble is a backend that does not take what it is sent; stop ends it.
+// trouble is a backend that accepts no telemetry; stop ends it.
 type trouble func(t *testing.T, address string) (stop func())
 
-// gone is a backend that is not there.
+// gone is a backend that does not run.
 func gone(*testing.T, string) (stop func()) { return func() {} }
 
-// mute accepts connections and what comes on them, and never says a word.
+// mute accepts connections and reads from them, and never replies.
 func mute(t *testing.T, address string) (stop func()) {
 	l := listen(t, address)
 	var all sync.WaitGroup
@@ -37,7 +37,7 @@ func mute(t *testing.T, address string) (stop func()) {
 	return stop
 }
 
-// refusing answers 503.
+// refusing replies 503.
 func refusing(t *testing.T, address string) (stop func()) {
 	l := listen(t, address)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -51,19 +51,19 @@ func refusing(t *testing.T, address string) (stop func()) {
 	return stop
 }
 
-// hurried polls far more often than anybody would, with a small queue and little patience.
+// hurried polls much more often than in production, with a small queue and short timeouts.
 var hurried = vars{
 	"POLLING_INTERVAL": "0.01", "OTEL_BSP_MAX_QUEUE_SIZE": "64",
 	"OTEL_EXPORTER_OTLP_TIMEOUT": "1000", "OTEL_BSP_EXPORT_TIMEOUT": "1000",
 	"OTEL_BLRP_EXPORT_TIMEOUT": "1000", "OTEL_METRIC_EXPORT_TIMEOUT": "1000",
 }
 
-// TestBackendInTrouble has the backend of telemetry fail and come back, and looks at what HAProxy hears all the while.
+// TestBackendInTrouble makes the backend of telemetry fail and come back, and checks the agent's replies meanwhile.
 func TestBackendInTrouble(t *testing.T) {
 	for name, test := range map[string]struct {
 		trouble  trouble
 		protocol string
-		drops    bool // the trouble holds so long that the queue overruns
+		drops    bool // the trouble lasts until the queue is full
 	}{
 		"gone, HTTP":  {gone, "http/protobuf", false},
 		"gone, gRPC":  {gone, "grpc", true},
@@ -90,7 +90,9 @@ func TestBackendInTrouble(t *testing.T) {
 
 			r = startReceiver(t, test.protocol, address)
 			testbed.Eventually(t, "spans to arrive again", bound, func() bool { return r.traces.SpanCount() > 0 })
-			testbed.Eventually(t, "the log to tell the end", bound, func() bool { return len(s.Logged("telemetry export works again", "signal", "traces")) > 0 })
+			testbed.Eventually(t, "the log to tell the end", bound, func() bool {
+				return len(s.Logged("telemetry export works again", "signal", "traces")) > 0
+			})
 			s.awaitProbes(t, 100, "ok")
 			for _, message := range []string{"telemetry export began to fail", "telemetry export works again"} {
 				if n := len(s.Logged(message, "signal", "traces")); n != 1 {
@@ -107,10 +109,10 @@ func TestBackendInTrouble(t *testing.T) {
 	}
 }
 
-// checkAgent changes the node's status again and again, and has the agent say so at once.
+// checkAgent changes the node's status repeatedly, and checks that the agent's reply follows at once.
 func checkAgent(t *testing.T, s *shard) {
 	t.Helper()
-	const patience = time.Second // on a busy machine; it is some 100 µs else
+	const patience = time.Second // for a busy machine; normally it is some 100 µs
 	for range 10 {
 		for word, line := range map[string]string{"drain": "up drain 0%", "maint": "up maint 0%", "ready": "up ready 100%"} {
 			s.Say(t, word)
@@ -130,7 +132,7 @@ func checkAgent(t *testing.T, s *shard) {
 	s.Becomes(t, "up ready 100%")
 }
 
-// The end is not held up by a backend that does not answer, either.
+// TestStopWithMuteBackend checks that a backend that does not reply does not delay the shutdown.
 func TestStopWithMuteBackend(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
@@ -138,7 +140,7 @@ func TestStopWithMuteBackend(t *testing.T) {
 			t.Parallel()
 			address := testbed.LastingAddress(t)
 			mute(t, address)
-			s := startShard(t, pushingTo(address, protocol)) // with all the patience that OpenTelemetry has
+			s := startShard(t, pushingTo(address, protocol)) // with the default timeouts of OpenTelemetry
 			s.awaitProbes(t, 20, "ok")
 			if code, took := s.Stop(t, syscall.SIGTERM); code != 0 || took > 4*time.Second {
 				t.Errorf("exit code %d after %s", code, took)

@@ -18,16 +18,16 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// stack is what docker-compose.yml describes, without containers: the same programs with the same files and the same
-// environment, on loopback. Each shard has an address of its own there, 127.0.0.1 to 127.0.0.3, with the same ports.
+// stack is the stack of docker-compose.yml without containers: the same programs with the same files and the same
+// environment, on loopback. Each shard has an address of its own, 127.0.0.1 to 127.0.0.3, with the same ports.
 type stack struct {
 	project  *types.Project
-	ports    map[string]string // by the port that a container has
-	places   map[string]string // host:port by the port that compose publishes
+	ports    map[string]string // the port used here, by the port in the container
+	places   map[string]string // host:port used here, by the port that compose publishes
 	statuses string            // the folder of the status files
 }
 
-// inContainers are the ports within the containers that get another one here.
+// inContainers are the ports in the containers that tests replace by free ones.
 var inContainers = []string{"5280", "8888", "8899", "6000", "6001", "6060", "6061", "8080", "8404"}
 
 func startStack(t *testing.T) *stack {
@@ -51,7 +51,7 @@ func startStack(t *testing.T) *stack {
 	return s
 }
 
-// environment is that of a service, as compose has it.
+// environment returns the environment of a service in the compose file.
 func (s *stack) environment(service string) vars {
 	all := vars{}
 	for name, value := range s.project.Services[service].Environment {
@@ -60,7 +60,7 @@ func (s *stack) environment(service string) vars {
 	return all
 }
 
-// publish notes where the ports are found that compose publishes of a service, whose ports are on that host here.
+// publish records the address at which each published port of a service is found here. The service's ports are on host.
 func (s *stack) publish(service, host string) {
 	for _, p := range s.project.Services[service].Ports {
 		s.places[p.Published] = host + ":" + s.ports[fmt.Sprint(p.Target)]
@@ -71,19 +71,21 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 	t.Helper()
 	host := "127.0.0." + n
 	at := func(port string) string { return host + ":" + s.ports[port] }
-	simulate := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", at("8888"), "--prosody-addr", at("5280"), "--control-addr", at("8899"))
+	simulate := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", at("8888"), "--prosody-addr", at("5280"),
+		"--control-addr", at("8899"))
 	simulate.Env = vars{}.Environ()
 	testbed.Start(t, simulate)
 
 	sidecar := exec.Command(testbed.Binary(t))
 	sidecar.Dir = t.TempDir()
 	sidecar.Env = s.environment("sidecar" + n).With(vars{
-		"HTTP_ADDR": host, "TCP_ADDR": host, "HTTP_PORT": s.ports["6000"], "PAGE_PORT": s.ports["6001"], "TCP_PORT": s.ports["6060"], "TCP_HOLD_PORT": s.ports["6061"],
+		"HTTP_ADDR": host, "TCP_ADDR": host, "HTTP_PORT": s.ports["6000"], "PAGE_PORT": s.ports["6001"],
+		"TCP_PORT": s.ports["6060"], "TCP_HOLD_PORT": s.ports["6061"],
 		"JICOFO_ORIG": "http://" + at("8888"), "PROSODY_ORIG": "http://" + at("5280"),
 		"STATUS_PATH":                        filepath.Join(s.statuses, "shard"+n),
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": traces,
 		"OTEL_BSP_SCHEDULE_DELAY":            "100",
-		"DRAIN_GRACE_INTERVAL":               "15", "HEALTH_DAMPENING_INTERVAL": "2", // for a short test
+		"DRAIN_GRACE_INTERVAL":               "15", "HEALTH_DAMPENING_INTERVAL": "2", // short, for the test
 	}).Environ()
 	testbed.Start(t, sidecar)
 	s.publish("shard"+n, host)
@@ -95,12 +97,12 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 
 func (s *stack) startHAProxy(t *testing.T) {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "haproxy-") // t.TempDir is too long for a socket
+	folder, err := os.MkdirTemp("", "haproxy-") // the path of t.TempDir is too long for a socket
 	testbed.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	environment := s.environment("haproxy")
 	moved := maps.Clone(environment)
-	for name, value := range moved { // a port, or all addresses and a port
+	for name, value := range moved { // the value is a port, or ":" and a port, or the name of a shard
 		if port, known := s.ports[strings.TrimPrefix(value, ":")]; known {
 			moved[name] = strings.Replace(value, strings.TrimPrefix(value, ":"), port, 1)
 		}
@@ -124,7 +126,7 @@ var (
 	localAddress = regexp.MustCompile(`localhost:(\d+)`)
 )
 
-// commands are those of the README's walk, in their order.
+// commands returns the commands of the README's walk-through, in order.
 func commands(t *testing.T) (all []string) {
 	t.Helper()
 	for _, block := range walkBlock.FindAllStringSubmatch(walk.FindString(testbed.Contents("../README.md")), -1) {
@@ -133,7 +135,7 @@ func commands(t *testing.T) (all []string) {
 	return all
 }
 
-// here is a text of the README with the places that things have in this stack.
+// here returns a text of the README with the addresses and paths of this stack.
 func (s *stack) here(t *testing.T, text string) string {
 	t.Helper()
 	text = strings.ReplaceAll(text, "deploy/compose/status", s.statuses)
@@ -146,7 +148,7 @@ func (s *stack) here(t *testing.T, text string) string {
 	})
 }
 
-// says runs commands in one shell until what they print holds all of the texts.
+// says runs commands in one shell until their output contains all of the texts.
 func (s *stack) says(t *testing.T, commands string, texts ...string) (out string) {
 	t.Helper()
 	script := s.here(t, commands)
@@ -156,7 +158,8 @@ func (s *stack) says(t *testing.T, commands string, texts ...string) (out string
 		}
 	}()
 	testbed.Eventually(t, fmt.Sprintf("%q to say %q", commands, texts), bound, func() bool {
-		said, _ := exec.CommandContext(t.Context(), "sh", "-c", script).CombinedOutput() // grep fails as long as it finds nothing
+		// The error is ignored: grep fails until it finds something.
+		said, _ := exec.CommandContext(t.Context(), "sh", "-c", script).CombinedOutput()
 		out = string(said)
 		for _, text := range texts {
 			if !strings.Contains(out, text) {
@@ -168,11 +171,12 @@ func (s *stack) says(t *testing.T, commands string, texts ...string) (out string
 	return out
 }
 
-// TestWalkThrough does the README's walk through the stack: every command of it, but those of docker.
+// TestWalkThrough runs every command of the README's walk-through with the stack, except those of docker.
 func TestWalkThrough(t *testing.T) {
 	t.Parallel()
 	all := commands(t)
-	if len(all) != 11 || !strings.HasPrefix(all[0], "docker compose up") || !strings.HasPrefix(all[10], "docker compose down") {
+	if len(all) != 11 || !strings.HasPrefix(all[0], "docker compose up") ||
+		!strings.HasPrefix(all[10], "docker compose down") {
 		t.Fatalf("the README's walk is %q; this test knows another one", all)
 	}
 	visit, breakIt, explain, haproxy := all[1], all[2], all[3], all[4]
@@ -182,7 +186,8 @@ func TestWalkThrough(t *testing.T) {
 	s := startStack(t)
 	metrics, server := haproxy[:strings.Index(haproxy, "|")], `haproxy_server_status{proxy="signal",server="shard1",state=`
 	for port := range s.places {
-		s.says(t, "curl -s -o /dev/null -w %{http_code} http://localhost:"+port+"/", "") // all that is published has a place
+		// Every published port has an address here.
+		s.says(t, "curl -s -o /dev/null -w %{http_code} http://localhost:"+port+"/", "")
 	}
 	s.says(t, visit, "200 OK", "x-jitsi-shard: shard")
 	s.says(t, breakIt, "code 503")
@@ -200,7 +205,8 @@ func TestWalkThrough(t *testing.T) {
 	s.says(t, haproxy, server+`"DRAIN"} 0`)
 }
 
-// TestWalkThroughNamesWhatIsPublished has every port that the README names in its walk published by the compose file.
+// TestWalkThroughNamesWhatIsPublished checks that the compose file publishes every port that the README names in its
+// walk-through.
 func TestWalkThroughNamesWhatIsPublished(t *testing.T) {
 	t.Parallel()
 	o, err := cli.NewProjectOptions([]string{"../docker-compose.yml"})

@@ -1,5 +1,5 @@
-// Package containers tests docker-compose.yml and the Dockerfile as far as that goes without an engine: the one with what
-// docker compose reads it with, the other by an image that buildah makes of it.
+// Package containers tests docker-compose.yml and the Dockerfile without a container engine. It reads
+// docker-compose.yml with the library of docker compose, and builds the image with buildah.
 package containers
 
 import (
@@ -37,9 +37,10 @@ func loadFrom(file string, profiles ...string) (*types.Project, error) {
 	return o.LoadProject(context.Background())
 }
 
-var simulated = []string{"grafana", "haproxy", "jaeger", "otel-collector", "prometheus", "shard1", "shard2", "shard3", "sidecar1", "sidecar2", "sidecar3"}
+var simulated = []string{"grafana", "haproxy", "jaeger", "otel-collector", "prometheus", "shard1", "shard2", "shard3",
+	"sidecar1", "sidecar2", "sidecar3"}
 
-// TestComposeServices has every service that the documentation names, with the profile and without.
+// TestComposeServices checks that the services are those that the documentation names, with the profile and without it.
 func TestComposeServices(t *testing.T) {
 	t.Parallel()
 	with := append(slices.Clone(simulated), "jicofo", "jitsi", "jvb", "sidecar-jitsi")
@@ -52,14 +53,14 @@ func TestComposeServices(t *testing.T) {
 	}
 }
 
-// unasked are the services without a health check, and why.
+// unasked are the services without a health check, with the reasons.
 var unasked = map[string]string{
 	"shard1": "fails on purpose", "shard2": "fails on purpose", "shard3": "fails on purpose",
 	"jitsi": "its sidecar says", "jicofo": "its sidecar says", "jvb": "its sidecar says",
 	"otel-collector": "nothing in the image could ask",
 }
 
-// foreign are the services of Jitsi's images, which begin as root and write where they like.
+// foreign are the services with Jitsi's images, which start as root and write anywhere.
 var foreign = map[string]bool{"jitsi": true, "jicofo": true, "jvb": true}
 
 func TestComposeHardening(t *testing.T) {
@@ -85,7 +86,8 @@ func TestComposeHardening(t *testing.T) {
 		asked := s.HealthCheck != nil && !s.HealthCheck.Disable
 		expect(asked == (unasked[name] == ""), fmt.Sprintf("health check: %v, want the opposite", asked))
 		if strings.HasPrefix(name, "sidecar") && asked {
-			expect(slices.Equal(s.HealthCheck.Test, []string{"CMD", "/usr/bin/signal-sidecar", "status"}), "is not asked by signal-sidecar status")
+			expect(slices.Equal(s.HealthCheck.Test, []string{"CMD", "/usr/bin/signal-sidecar", "status"}),
+				"is not asked by signal-sidecar status")
 		}
 		for _, p := range s.Ports {
 			expect(p.HostIP == "127.0.0.1", "publishes port "+p.Published+" beyond loopback")
@@ -97,7 +99,7 @@ func TestComposeImagesArePinned(t *testing.T) {
 	t.Parallel()
 	for name, s := range load(t, "jitsi").Services {
 		if s.Build != nil {
-			continue // from the tree
+			continue // built from this tree
 		}
 		_, tag, _ := strings.Cut(s.Image[strings.LastIndex(s.Image, "/")+1:], ":")
 		if !strings.ContainsAny(tag, "0123456789") || strings.Contains(tag, "latest") {
@@ -106,7 +108,7 @@ func TestComposeImagesArePinned(t *testing.T) {
 	}
 }
 
-// TestComposeMounts has every file that is mounted, and none that docker would make a folder of if it were missing.
+// TestComposeMounts checks that every mounted file exists, and that docker would not create a missing one as a folder.
 func TestComposeMounts(t *testing.T) {
 	t.Parallel()
 	for name, s := range load(t, "jitsi").Services {
@@ -127,7 +129,7 @@ func TestComposeMounts(t *testing.T) {
 	}
 }
 
-// TestComposePublishesOnce has no port on the host twice: all of them come up together.
+// TestComposePublishesOnce checks that no port is published twice on the host: all services run at the same time.
 func TestComposePublishesOnce(t *testing.T) {
 	t.Parallel()
 	taken := map[string]string{}
@@ -141,8 +143,8 @@ func TestComposePublishesOnce(t *testing.T) {
 	}
 }
 
-// TestComposeSidecarsSitBesideTheirShards: as in the field, the sidecar shares its shard's network, and is known by its own
-// name there.
+// TestComposeSidecarsSitBesideTheirShards checks that, as in production, each sidecar shares its shard's network, where
+// it has a name of its own.
 func TestComposeSidecarsSitBesideTheirShards(t *testing.T) {
 	t.Parallel()
 	project := load(t)
@@ -164,7 +166,7 @@ func TestComposeSidecarsSitBesideTheirShards(t *testing.T) {
 	}
 }
 
-// TestComposeRefuses: what is wrong is an error, not a stack that half works.
+// TestComposeRefuses checks that an error in the file is reported, and does not give a stack that works only partly.
 func TestComposeRefuses(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile(filepath.Join(root, "docker-compose.yml"))

@@ -14,7 +14,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// lint reads a Dockerfile as docker build does; the warnings are its own.
+// lint reads a Dockerfile as docker build does, and returns its warnings.
 func lint(t *testing.T, content []byte) (stages []instructions.Stage, warnings []string) {
 	t.Helper()
 	result, err := parser.Parse(bytes.NewReader(content))
@@ -48,7 +48,7 @@ func TestDockerfile(t *testing.T) {
 	if last := stages[len(stages)-1]; len(stages) != 2 || last.BaseName != "scratch" {
 		t.Errorf("%d stages, the last from %s", len(stages), last.BaseName)
 	}
-	// That there are no warnings means something only as long as there would be some.
+	// Bad casing shows that there can be warnings.
 	_, warnings = lint(t, bytes.Replace(content, []byte(" AS build"), []byte(" as build"), 1))
 	if !slices.ContainsFunc(warnings, func(w string) bool { return strings.HasPrefix(w, "FromAsCasing") }) {
 		t.Errorf("warnings of bad casing: %q", warnings)

@@ -20,10 +20,11 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// baseImage is what the first stage starts from here: make test-containers makes it. It has no Go, which is mounted.
+// baseImage replaces the base image of the first stage. make test-containers makes it. It has no Go: this machine's Go
+// is mounted.
 const baseImage = "localhost/gobase"
 
-// buildah builds images as root and without an engine, in a store that E2E_BUILDAH names.
+// buildah builds images as root and without a container engine, in the store that E2E_BUILDAH names.
 type buildah struct{ store string }
 
 func findBuildah(t *testing.T) buildah {
@@ -36,14 +37,14 @@ func findBuildah(t *testing.T) buildah {
 	return b
 }
 
-// run runs buildah to its end, and returns what it printed on standard output.
+// run runs buildah and returns its standard output.
 func (b buildah) run(t *testing.T, args ...string) string {
 	t.Helper()
-	ctx := context.WithoutCancel(t.Context()) // to clean up too
+	ctx := context.WithoutCancel(t.Context()) // so that the cleanup can use it too
 	cmd := exec.CommandContext(ctx, "buildah", append([]string{
 		"--storage-driver", "vfs", "--root", filepath.Join(b.store, "root"), "--runroot", filepath.Join(b.store, "run"),
 	}, args...)...)
-	cmd.Env = append(os.Environ(), "BUILDAH_ISOLATION=chroot", "TMPDIR="+b.store) // where the cache of compilations is kept
+	cmd.Env = append(os.Environ(), "BUILDAH_ISOLATION=chroot", "TMPDIR="+b.store) // the folder keeps the build cache
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if err := cmd.Run(); err != nil {
@@ -52,7 +53,7 @@ func (b buildah) run(t *testing.T, args ...string) string {
 	return strings.TrimSpace(out.String())
 }
 
-// command runs a program of this machine.
+// command runs a program of this machine and returns its standard output.
 func command(t *testing.T, folder, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
@@ -64,7 +65,7 @@ func command(t *testing.T, folder, name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// build builds the Dockerfile without a network: Go and the modules are this machine's.
+// build builds the Dockerfile without a network. It uses Go and the modules of this machine.
 func (b buildah) build(t *testing.T, revision string) (image string) {
 	t.Helper()
 	command(t, root, "go", "mod", "download")
@@ -78,7 +79,7 @@ func (b buildah) build(t *testing.T, revision string) (image string) {
 	return image
 }
 
-// TestImage builds the image, looks at what it says and holds, and runs it: as its user, with its files and nothing else.
+// TestImage builds the image, checks its config and its files, and runs it as its user with only these files.
 func TestImage(t *testing.T) {
 	b := findBuildah(t)
 	revision := command(t, root, "git", "rev-parse", "HEAD")
@@ -93,14 +94,15 @@ func TestImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("its version", func(t *testing.T) {
-		if out, err := inImage(t, files, nil, "version").CombinedOutput(); err != nil || !strings.Contains(string(out), revision) {
+		if out, err := inImage(t, files, nil, "version").CombinedOutput(); err != nil ||
+			!strings.Contains(string(out), revision) {
 			t.Errorf("%v: %s, want revision %s", err, out, revision)
 		}
 	})
 	t.Run("it runs", func(t *testing.T) { checkRuns(t, files) })
 }
 
-// imageConfig is what Docker reads of an image.
+// imageConfig holds the fields of an image's config that Docker reads.
 type imageConfig struct {
 	Docker struct {
 		Config struct {
@@ -134,7 +136,8 @@ func checkConfig(t *testing.T, inspected, revision string) {
 			t.Errorf("it does not expose %s", port)
 		}
 	}
-	for label, want := range map[string]string{"title": "signal-sidecar", "licenses": "Apache-2.0", "version": "1.2.3", "revision": revision} {
+	for label, want := range map[string]string{"title": "signal-sidecar", "licenses": "Apache-2.0", "version": "1.2.3",
+		"revision": revision} {
 		if got := c.Labels["org.opencontainers.image."+label]; got != want {
 			t.Errorf("label %s is %q, want %q", label, got, want)
 		}
@@ -149,7 +152,8 @@ func checkFiles(t *testing.T, files string) {
 		}
 		return err
 	})
-	if want := []string{"/etc/jitsi/shard-status", "/etc/ssl/certs/ca-certificates.crt", "/usr/bin/signal-sidecar"}; err != nil || !slices.Equal(held, want) {
+	if want := []string{"/etc/jitsi/shard-status", "/etc/ssl/certs/ca-certificates.crt",
+		"/usr/bin/signal-sidecar"}; err != nil || !slices.Equal(held, want) {
 		t.Errorf("it holds %q, want %q, %v", held, want, err)
 	}
 	status := filepath.Join(files, "etc/jitsi/shard-status")
@@ -157,10 +161,12 @@ func checkFiles(t *testing.T, files string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if word, _ := os.ReadFile(status); string(word) != "drain\n" || info.Mode() != 0o644 || info.Sys().(*syscall.Stat_t).Uid != 65532 {
+	if word, _ := os.ReadFile(status); string(word) != "drain\n" || info.Mode() != 0o644 ||
+		info.Sys().(*syscall.Stat_t).Uid != 65532 {
 		t.Errorf("the status file says %q, mode %s, owner %d", word, info.Mode(), info.Sys().(*syscall.Stat_t).Uid)
 	}
-	if authorities, _ := os.ReadFile(filepath.Join(files, "etc/ssl/certs/ca-certificates.crt")); bytes.Count(authorities, []byte("BEGIN CERTIFICATE")) < 50 {
+	if authorities, _ := os.ReadFile(filepath.Join(files, "etc/ssl/certs/ca-certificates.crt")); bytes.Count(
+		authorities, []byte("BEGIN CERTIFICATE")) < 50 {
 		t.Error("it knows no authorities")
 	}
 	if info, err := os.Stat(filepath.Join(files, "tmp")); err != nil || info.Mode() != fs.ModeDir|fs.ModeSticky|0o777 {
@@ -168,8 +174,8 @@ func checkFiles(t *testing.T, files string) {
 	}
 }
 
-// inImage is the image's program, run as its user with nothing but its files and, as in every container, a /proc: in a
-// mount namespace of its own, which ends with it.
+// inImage returns a command that runs the image's program as its user. It has only the image's files and, as in every
+// container, a /proc. Its mount namespace ends with it.
 func inImage(t *testing.T, files string, environment []string, args ...string) *exec.Cmd {
 	t.Helper()
 	const enter = `mount -t proc proc "$0/proc" && exec chroot --userspec=65532:65532 "$0" /usr/bin/signal-sidecar "$@"`
@@ -178,7 +184,8 @@ func inImage(t *testing.T, files string, environment []string, args ...string) *
 	return cmd
 }
 
-// checkRuns starts it beside a simulated node: it says drain, as its status file does, and is healthy by its own check.
+// checkRuns runs the sidecar with a simulated node. It must drain, as its status file requires, and pass its own health
+// check.
 func checkRuns(t *testing.T, files string) {
 	node, err := signalnode.Start()
 	if err != nil {
@@ -197,11 +204,13 @@ func checkRuns(t *testing.T, files string) {
 		t.Fatal(err)
 	}
 	said, limit := "", time.Now().Add(30*time.Second)
-	for tick := time.NewTicker(50 * time.Millisecond); !strings.HasPrefix(said, "up drain 0%") && time.Now().Before(limit); <-tick.C {
-		out, _ := inImage(t, files, environment, "status").Output() // fails until the sidecar answers
+	for tick := time.NewTicker(50 * time.Millisecond); !strings.HasPrefix(said, "up drain 0%") &&
+		time.Now().Before(limit); <-tick.C {
+		out, _ := inImage(t, files, environment, "status").Output() // fails until the sidecar replies
 		said = string(out)
 	}
-	if out, err := inImage(t, files, environment, "status").Output(); err != nil || !strings.HasPrefix(string(out), "up drain 0%") {
+	if out, err := inImage(t, files, environment, "status").Output(); err != nil ||
+		!strings.HasPrefix(string(out), "up drain 0%") {
 		t.Errorf("its health check: %v, %s", err, out)
 	}
 	_ = sidecar.Process.Signal(syscall.SIGTERM)

@@ -1,4 +1,5 @@
-// Command nomadjob reads a job file with Nomad's own parser, and prints the job as JSON, as Nomad's API takes it.
+// Command nomadjob reads a job file with Nomad's own parser, and prints the job as JSON, in the form that Nomad's API
+// accepts.
 package main
 
 import (
@@ -16,7 +17,7 @@ func main() {
 	}
 }
 
-// run takes the file and the variables, each name=value.
+// run expects the file and the variables, each as name=value.
 func run(args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("usage: nomadjob FILE [name=value…]")

@@ -1,5 +1,5 @@
-// Command otelcol is an OpenTelemetry Collector with the components that deploy/otel-collector uses. The tests run it, as
-// the Collector's own distributions are not to be had as Go modules.
+// Command otelcol is an OpenTelemetry Collector with the components that deploy/otel-collector uses. The tests run it,
+// because the Collector's own distributions are not available as Go modules.
 package main
 
 import (

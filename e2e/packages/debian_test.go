@@ -9,7 +9,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestInstall installs the package on a machine that never had one.
+// TestInstall installs the package on a machine that has never had it.
 func TestInstall(t *testing.T) {
 	m := newMachine(t)
 	m.install(one(t, release(t), "*_amd64.deb"))
@@ -37,13 +37,15 @@ func TestInstall(t *testing.T) {
 	if user := m.must("getent passwd signal-sidecar"); !strings.HasSuffix(user, ":/nonexistent:/usr/sbin/nologin\n") {
 		t.Errorf("the user is %s", user)
 	}
-	if id := m.must("id -gn signal-sidecar; id -u signal-sidecar"); !strings.HasPrefix(id, "jitsi\n") || len(id) > len("jitsi\n999\n") {
+	if id := m.must("id -gn signal-sidecar; id -u signal-sidecar"); !strings.HasPrefix(id, "jitsi\n") ||
+		len(id) > len("jitsi\n999\n") {
 		t.Errorf("group and number: %q", id)
 	}
 	if version := m.must("signal-sidecar version"); !strings.HasPrefix(version, "signal-sidecar v") {
 		t.Errorf("version: %s", version)
 	}
-	m.must("setpriv --reuid signal-sidecar --regid jitsi --clear-groups signal-sidecar check-config --env-file %s", configPath)
+	m.must("setpriv --reuid signal-sidecar --regid jitsi --clear-groups signal-sidecar check-config --env-file %s",
+		configPath)
 	if folder := m.must("ls -A /etc/jitsi"); folder != "shard-status\nsignal-sidecar\n" {
 		t.Errorf("/etc/jitsi holds %q", folder)
 	}
@@ -52,7 +54,7 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// TestShippedSettings are the defaults.
+// TestShippedSettings checks that the packaged settings are the defaults.
 func TestShippedSettings(t *testing.T) {
 	m := newMachine(t)
 	m.install(one(t, release(t), "*_amd64.deb"))
@@ -64,20 +66,22 @@ func TestShippedSettings(t *testing.T) {
 	for line := range strings.Lines(m.must("signal-sidecar check-config --env-file /tmp/empty")) {
 		words := strings.Fields(line)
 		want := strings.TrimSpace(strings.TrimSuffix(strings.Join(words[1:], " "), "(default)"))
-		if got := shipped[words[0]]; words[0] != "ENV_FILE" && got != strings.TrimSpace(want+" (default)") && got != want+" ("+configPath+")" {
+		if got := shipped[words[0]]; words[0] != "ENV_FILE" && got != strings.TrimSpace(want+" (default)") &&
+			got != want+" ("+configPath+")" {
 			t.Errorf("%s is %q; the default is %q", words[0], got, want)
 		}
 	}
 }
 
-// fleetSettings are the lines that Jitsi's own configuration management puts into the file, as it writes them.
+// fleetSettings are the lines that Jitsi's configuration management writes to the file.
 var fleetSettings = []string{
-	"CENSUS_POLL=true", "CENSUS_REPORTS=true", "CENSUS_HOST=meet.example.com", "PARTICIPANT_MAX=4000", "WEIGHT_PARTICIPANTS=true",
+	"CENSUS_POLL=true", "CENSUS_REPORTS=true", "CENSUS_HOST=meet.example.com", "PARTICIPANT_MAX=4000",
+	"WEIGHT_PARTICIPANTS=true",
 	"PROSODY_DUMP=/usr/local/bin/dump-prosody.sh", "CONSUL_STATUS=true", "CONSUL_REPORTS=true",
 	"CONSUL_STATUS_KEY=shard-states/prod/shard-17", "CONSUL_REPORT_KEY=signal-report/prod/shard-17",
 }
 
-// TestFleetSettings replaces lines as Ansible's lineinfile does, in the packaged file and in the Node package's.
+// TestFleetSettings replaces lines like Ansible's lineinfile, in the packaged file and in the Node package's.
 func TestFleetSettings(t *testing.T) {
 	m := newMachine(t)
 	m.install(one(t, release(t), "*_amd64.deb"))
@@ -104,7 +108,7 @@ func TestFleetSettings(t *testing.T) {
 	}
 }
 
-// lineInFile replaces the last line that begins so, or else adds one at the end.
+// lineInFile replaces the last line with this beginning, or appends the line if there is none.
 func lineInFile(content, beginning, line string) string {
 	lines := strings.Split(strings.TrimSuffix(content, "\n"), "\n")
 	for i := len(lines) - 1; i >= 0; i-- {
@@ -116,7 +120,7 @@ func lineInFile(content, beginning, line string) string {
 	return strings.Join(append(lines, line), "\n") + "\n"
 }
 
-// TestLifeOfAPackage upgrades to a next version, removes, installs again, removes and purges.
+// TestLifeOfAPackage upgrades the package to the next version, removes it, installs it again, and purges it.
 func TestLifeOfAPackage(t *testing.T) {
 	m := newMachine(t)
 	deb := one(t, release(t), "*_amd64.deb")
@@ -150,13 +154,13 @@ func TestLifeOfAPackage(t *testing.T) {
 	if left := m.leftovers(os.Getenv("E2E_SCRATCH_ROOT")); len(left) > 0 {
 		t.Errorf("purged, and still there: %q", left)
 	}
-	m.must("id signal-sidecar") // Debian's custom: a number is not given to another
+	m.must("id signal-sidecar") // the user stays, as is usual in Debian, so that its number is not given to another one
 	m.install(deb)
 	m.expectStatus("drain\n")
-	m.must("dpkg --purge signal-sidecar && dpkg --purge signal-sidecar") // nothing is there any more
+	m.must("dpkg --purge signal-sidecar && dpkg --purge signal-sidecar") // the second purge finds nothing
 }
 
-// nextVersion is the package with a higher version and other packaged settings.
+// nextVersion returns the package with a higher version and other packaged settings.
 func nextVersion(t *testing.T, deb string) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -168,7 +172,7 @@ func nextVersion(t *testing.T, deb string) string {
 	return next
 }
 
-// TestPurgeKeepsNeighbours has a file of jicofo's in /etc/jitsi.
+// TestPurgeKeepsNeighbours checks that a file of jicofo in /etc/jitsi survives a purge.
 func TestPurgeKeepsNeighbours(t *testing.T) {
 	m := newMachine(t)
 	m.write("/etc/jitsi/jicofo/jicofo.conf", "jicofo {}\n")
@@ -179,7 +183,8 @@ func TestPurgeKeepsNeighbours(t *testing.T) {
 	}
 }
 
-// TestStatusFileOfOthers finds a link where the status file would be, and an owner that dpkg was told.
+// TestStatusFileOfOthers checks that the package keeps a link in place of the status file, and an owner set by
+// dpkg-statoverride.
 func TestStatusFileOfOthers(t *testing.T) {
 	m := newMachine(t)
 	testbed.Must(t, os.MkdirAll(m.path("/etc/jitsi"), 0o755))

@@ -26,10 +26,10 @@ func execShell(line string) *exec.Cmd { return exec.Command("bash", "-c", "set -
 type machine struct {
 	t       *testing.T
 	root    string
-	systemd *testbed.Systemd // once it runs: boot
+	systemd *testbed.Systemd // set by boot
 }
 
-// newMachine copies the Debian that E2E_SCRATCH_ROOT names.
+// newMachine copies the Debian in the folder that E2E_SCRATCH_ROOT names.
 func newMachine(t *testing.T) *machine {
 	t.Helper()
 	t.Parallel()
@@ -56,13 +56,13 @@ func (m *machine) command(line string) *exec.Cmd {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-c", line)...)
 }
 
-// run runs a line of shell on the machine, and returns what it wrote and whether it succeeded.
+// run runs a shell command on the machine. It returns the output, and an error if the command failed.
 func (m *machine) run(format string, args ...any) (string, error) {
 	out, err := m.command(fmt.Sprintf(format, args...)).CombinedOutput()
 	return string(out), err
 }
 
-// must runs a line of shell that has to succeed.
+// must runs a shell command that must succeed.
 func (m *machine) must(format string, args ...any) string {
 	m.t.Helper()
 	out, err := m.run(format, args...)
@@ -72,7 +72,8 @@ func (m *machine) must(format string, args ...any) string {
 	return out
 }
 
-// install has dpkg install a package, the way apt does under Ansible: settings that the administrator changed stay.
+// install installs a package with dpkg in the same way as apt under Ansible: settings that the administrator changed
+// stay.
 func (m *machine) install(deb string) string {
 	m.t.Helper()
 	m.take(deb, "/tmp/package.deb")
@@ -98,7 +99,7 @@ func (m *machine) exists(path string) bool {
 	return err == nil
 }
 
-// expectFile compares type and mode, as ls -l writes them, and owner and group.
+// expectFile checks type and mode, in the notation of ls -l, and owner and group.
 func (m *machine) expectFile(path, mode, owner string) {
 	m.t.Helper()
 	info, err := os.Lstat(m.path(path))
@@ -114,7 +115,7 @@ func (m *machine) expectFile(path, mode, owner string) {
 	}
 }
 
-// expectGone fails for what is still there.
+// expectGone checks that the paths do not exist.
 func (m *machine) expectGone(paths ...string) {
 	m.t.Helper()
 	for _, path := range paths {
@@ -124,7 +125,7 @@ func (m *machine) expectGone(paths ...string) {
 	}
 }
 
-// expectStatus compares the drain status.
+// expectStatus checks the contents of the status file.
 func (m *machine) expectStatus(want string) {
 	m.t.Helper()
 	if got := m.read(statusPath); got != want {
@@ -132,7 +133,8 @@ func (m *machine) expectStatus(want string) {
 	}
 }
 
-// checkConfig returns what the installed binary says of the packaged settings, by name.
+// checkConfig returns the output of the installed binary's check-config for the packaged settings: values by name, and
+// notices.
 func (m *machine) checkConfig() (settings map[string]string, notices []string) {
 	m.t.Helper()
 	settings = map[string]string{}
@@ -147,7 +149,7 @@ func (m *machine) checkConfig() (settings map[string]string, notices []string) {
 	return settings, notices
 }
 
-// leftovers lists what an installation added to the machine beyond what dpkg and the users' database keep.
+// leftovers lists what an installation added to the machine, without what dpkg and the user database keep.
 func (m *machine) leftovers(base string) []string {
 	var left []string
 	testbed.Must(m.t, filepath.WalkDir(m.root, func(path string, entry fs.DirEntry, err error) error {
@@ -155,7 +157,8 @@ func (m *machine) leftovers(base string) []string {
 			return err
 		}
 		relative := strings.TrimPrefix(path, m.root)
-		for _, kept := range []string{"/var/lib/dpkg", "/var/log", "/tmp", "/run", "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/subuid", "/etc/subgid", "/var/cache", "/etc/.pwd.lock"} {
+		for _, kept := range []string{"/var/lib/dpkg", "/var/log", "/tmp", "/run", "/etc/passwd", "/etc/group", "/etc/shadow",
+			"/etc/gshadow", "/etc/subuid", "/etc/subgid", "/var/cache", "/etc/.pwd.lock"} {
 			if strings.HasPrefix(relative, kept) {
 				return nil
 			}
@@ -168,7 +171,7 @@ func (m *machine) leftovers(base string) []string {
 	return left
 }
 
-// owner is a file's numeric owner.
+// owner returns a file's numeric owner.
 func (m *machine) owner(path string) uint32 {
 	info, err := os.Lstat(m.path(path))
 	testbed.Must(m.t, err)

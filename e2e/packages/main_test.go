@@ -1,6 +1,6 @@
-// Package packages tests what make release builds: that it is the same wherever it is built, and that its packages do
-// what they should in a Debian of their own, a folder into which root changes. The machine's own packages are not
-// touched. Run it by make test-packages, which says where that Debian is.
+// Package packages tests the files that make release builds: that they are the same wherever they are built, and that
+// the packages work in a Debian of their own, in a folder that is entered with chroot. The packages of this machine are
+// not changed. Run the tests with make test-packages, which sets the folder of that Debian.
 package packages
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// scratch is where this run's releases are built.
+// scratch is the folder in which this run builds its releases.
 var scratch string
 
 func TestMain(m *testing.M) {
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// release builds the release once, and returns the folder that it is in.
+// release builds the release once, and returns its folder.
 func release(t *testing.T) string {
 	t.Helper()
 	dist, err := firstRelease()
@@ -42,7 +42,7 @@ func release(t *testing.T) string {
 
 var firstRelease = sync.OnceValues(func() (string, error) { return buildRelease("first", "release", "umask 022") })
 
-// buildRelease makes the targets of the tree as it stands, in a checkout of its own, after a shell's words of preparation.
+// buildRelease makes the targets of the current tree in a checkout of its own, after the shell commands in preparation.
 func buildRelease(name, targets, preparation string) (string, error) {
 	checkout := filepath.Join(scratch, name)
 	script := preparation + `
@@ -64,7 +64,7 @@ done`
 	return filepath.Join(checkout, "dist"), nil
 }
 
-// one returns the only file of a folder with such a name.
+// one returns the only file of a folder that matches the pattern.
 func one(t *testing.T, folder, pattern string) string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(folder, pattern))
@@ -74,7 +74,7 @@ func one(t *testing.T, folder, pattern string) string {
 	return found[0]
 }
 
-// output runs a program that must succeed, and returns what it wrote.
+// output runs a program that must succeed, and returns its output.
 func output(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(name, args...).CombinedOutput()

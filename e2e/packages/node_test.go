@@ -19,7 +19,7 @@ PROSODY_URL=http://localhost:5280/http-bind
 STATUS_PATH=/etc/jitsi/shard-status
 `
 
-// nodePackage is the layout of the Node package, and what its maintainer scripts do, debhelper's part included.
+// nodePackage is the layout of the Node package, with its maintainer scripts, including the parts that debhelper adds.
 var nodePackage = map[string]string{
 	"DEBIAN/control": `Package: signal-sidecar
 Version: 0.0.1-1
@@ -69,7 +69,7 @@ WantedBy=multi-user.target
 `,
 }
 
-// buildNodePackage builds a package of the Node package's layout.
+// buildNodePackage builds a package with the layout of the Node package.
 func buildNodePackage(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -86,7 +86,7 @@ func buildNodePackage(t *testing.T) string {
 	return deb
 }
 
-// nodeMachine is a machine on which the Node package runs.
+// nodeMachine returns a machine with the Node package.
 func nodeMachine(t *testing.T) *machine {
 	t.Helper()
 	m := newMachine(t)
@@ -95,7 +95,7 @@ func nodeMachine(t *testing.T) *machine {
 	return m
 }
 
-// TestUpgradeFromNode upgrades a shard whose settings were changed by line, and which takes users.
+// TestUpgradeFromNode upgrades a shard whose settings were changed line by line, and whose status is ready.
 func TestUpgradeFromNode(t *testing.T) {
 	m := nodeMachine(t)
 	m.must("sed -i 's/^POLLING_INTERVAL=.*/POLLING_INTERVAL=10/' %s && printf 'CENSUS_POLL=true\\nCENSUS_HOST=meet.example.com\\n' >>%[1]s", configPath)
@@ -119,7 +119,8 @@ func TestUpgradeFromNode(t *testing.T) {
 		t.Errorf("the unit is the old one:\n%s", unit)
 	}
 	inForce, notices := m.checkConfig()
-	if inForce["POLLING_INTERVAL"] != "10 ("+configPath+")" || inForce["CENSUS_POLL"] != "true ("+configPath+")" || len(notices) > 0 {
+	if inForce["POLLING_INTERVAL"] != "10 ("+configPath+")" || inForce["CENSUS_POLL"] != "true ("+configPath+")" ||
+		len(notices) > 0 {
 		t.Errorf("in force: %v, notices %q", inForce, notices)
 	}
 
@@ -127,7 +128,7 @@ func TestUpgradeFromNode(t *testing.T) {
 	m.expectGone("/etc/jitsi", "/etc/init/signal-sidecar.conf", enabled)
 }
 
-// TestUpgradeFromUnchangedNode has the packaged settings take the place of those that nobody had changed.
+// TestUpgradeFromUnchangedNode checks that the packaged settings replace unchanged settings of the Node package.
 func TestUpgradeFromUnchangedNode(t *testing.T) {
 	m := nodeMachine(t)
 	m.install(one(t, release(t), "*_amd64.deb"))
@@ -137,7 +138,8 @@ func TestUpgradeFromUnchangedNode(t *testing.T) {
 	m.expectGone(configPath+".dpkg-new", configPath+".dpkg-dist")
 }
 
-// TestUpgradeKeepsDisabled upgrades a service that the administrator had disabled, and a status file of their own.
+// TestUpgradeKeepsDisabled checks that an upgrade keeps a disabled service, and a changed owner and mode of the status
+// file.
 func TestUpgradeKeepsDisabled(t *testing.T) {
 	m := nodeMachine(t)
 	testbed.Must(t, os.Remove(m.path(enabled)))
@@ -148,12 +150,13 @@ func TestUpgradeKeepsDisabled(t *testing.T) {
 	m.expectStatus("maint\n")
 }
 
-// TestUpgradeWithBadSettings upgrades over a setting that the Node program took, and this one refuses.
+// TestUpgradeWithBadSettings upgrades with a setting that the Node program accepted and this one refuses.
 func TestUpgradeWithBadSettings(t *testing.T) {
 	m := nodeMachine(t)
 	m.must("sed -i 's/^POLLING_INTERVAL=.*/POLLING_INTERVAL=0/' %s", configPath)
 	out := m.install(one(t, release(t), "*_amd64.deb"))
-	for _, want := range []string{`POLLING_INTERVAL="0" (` + configPath + `)`, "will not start before " + configPath + " is corrected"} {
+	for _, want := range []string{`POLLING_INTERVAL="0" (` + configPath + `)`, "will not start before " + configPath +
+		" is corrected"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("nothing of %q in: %s", want, out)
 		}

@@ -18,11 +18,12 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed/node"
 )
 
-// TestReproducible builds the release again, elsewhere and under other circumstances, and compares every byte.
+// TestReproducible builds the release again in another folder and another environment, and compares every byte.
 func TestReproducible(t *testing.T) {
 	t.Parallel()
 	first := release(t)
-	second, err := buildRelease("a second place", "deb rpm release", "umask 077; export TZ=Asia/Tokyo LC_ALL=C.UTF-8 GOAMD64=v3 GOFLAGS=-buildvcs=false HOSTNAME=elsewhere")
+	second, err := buildRelease("a second place", "deb rpm release",
+		"umask 077; export TZ=Asia/Tokyo LC_ALL=C.UTF-8 GOAMD64=v3 GOFLAGS=-buildvcs=false HOSTNAME=elsewhere")
 	testbed.Must(t, err)
 	names := files(t, first)
 	if again := files(t, second); !slices.Equal(names, again) {
@@ -49,7 +50,7 @@ func files(t *testing.T, folder string) []string {
 	return names
 }
 
-// TestRelease looks at every file of the release.
+// TestRelease checks every file of the release.
 func TestRelease(t *testing.T) {
 	dist := release(t)
 	version := packageVersion(t, dist)
@@ -77,7 +78,7 @@ func TestRelease(t *testing.T) {
 
 var plain = regexp.MustCompile(`^\d+\.\d+\.\d+(~[0-9A-Za-z.]+)?(\+dirty)?$`)
 
-// packageVersion is the version in the Debian package's name. The order of such versions is TestVersionOrder's.
+// packageVersion returns the version in the Debian package's name. TestVersionOrder checks the order of such versions.
 func packageVersion(t *testing.T, dist string) string {
 	t.Helper()
 	name := filepath.Base(one(t, dist, "*_amd64.deb"))
@@ -88,12 +89,13 @@ func packageVersion(t *testing.T, dist string) string {
 	return version
 }
 
-// checkArchive unpacks the archive of one architecture.
+// checkArchive unpacks and checks the archive of one architecture.
 func checkArchive(t *testing.T, dist, version, arch string, machine elf.Machine) {
 	name := "signal-sidecar-" + version + "-linux-" + arch
 	folder := filepath.Join(t.TempDir(), name)
 	output(t, "tar", "-xzf", filepath.Join(dist, name+".tar.gz"), "-C", filepath.Dir(folder))
-	for _, file := range []string{"LICENSE", "README.md", "CHANGELOG.md", "config", "signal-sidecar.service", "signal-sidecar.8.gz", "completion.bash", "completion.zsh", "completion.fish"} {
+	for _, file := range []string{"LICENSE", "README.md", "CHANGELOG.md", "config", "signal-sidecar.service",
+		"signal-sidecar.8.gz", "completion.bash", "completion.zsh", "completion.fish"} {
 		info, err := os.Stat(filepath.Join(folder, file))
 		testbed.Must(t, err)
 		if info.Mode() != 0o644 || info.Size() == 0 {
@@ -115,7 +117,7 @@ func checkArchive(t *testing.T, dist, version, arch string, machine elf.Machine)
 	checkBOM(t, filepath.Join(dist, name+".cdx.json"), build)
 }
 
-// checkBinary reads that a binary is static, without symbols, and for its machine.
+// checkBinary checks that a binary is static, without symbols, and for its machine.
 func checkBinary(t *testing.T, path string, machine elf.Machine) {
 	file, err := elf.Open(path)
 	testbed.Must(t, err)
@@ -133,10 +135,10 @@ func checkBinary(t *testing.T, path string, machine elf.Machine) {
 	}
 }
 
-// emulators run the programs of another architecture.
+// emulators run programs of another architecture.
 var emulators = map[string]string{"amd64": "qemu-x86_64-static", "arm64": "qemu-aarch64-static"}
 
-// checkRun runs the program beside a simulated node, through a drain and a crash.
+// checkRun runs the program with a simulated node, through a drain and a crash.
 func checkRun(t *testing.T, version string, command []string) {
 	if out := output(t, command[0], append(command[1:], "version")...); !strings.Contains(out, version+" (revision ") {
 		t.Errorf("version: %s", out)
@@ -182,13 +184,13 @@ func checkBOM(t *testing.T, path string, build *buildinfo.BuildInfo) {
 	}
 }
 
-// asPackageVersion has build.sh turn the version of a binary into that of a package.
+// asPackageVersion returns the package version that build.sh makes of a binary's version.
 func asPackageVersion(t *testing.T, version string) string {
 	t.Helper()
 	return strings.TrimSpace(output(t, "bash", "-c", "../../deploy/package/version.sh "+version))
 }
 
-// TestVersionOrder sorts versions as apt and dnf would, each above the one before.
+// TestVersionOrder compares versions with the order of apt and dnf. Each must be above the one before.
 func TestVersionOrder(t *testing.T) {
 	t.Parallel()
 	order := []struct{ binary, packaged string }{
@@ -222,7 +224,7 @@ func TestVersionOrder(t *testing.T) {
 	}
 }
 
-// TestVersionUnknown asks for the version of a binary that was built outside of git.
+// TestVersionUnknown checks the version of a binary that was built without git.
 func TestVersionUnknown(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"(devel)", "", "unknown"} {
@@ -237,13 +239,14 @@ func TestVersionUnknown(t *testing.T) {
 func TestLintian(t *testing.T) {
 	t.Parallel()
 	lintian := testbed.Component(t, "lintian")
-	out := output(t, lintian, "--allow-root", "--fail-on", "error,warning", "--tag-display-limit", "0", one(t, release(t), "*_amd64.deb"))
+	out := output(t, lintian, "--allow-root", "--fail-on", "error,warning", "--tag-display-limit", "0",
+		one(t, release(t), "*_amd64.deb"))
 	if strings.TrimSpace(out) != "" {
 		t.Errorf("lintian: %s", out)
 	}
 }
 
-// TestControl reads what the Debian packages say of themselves.
+// TestControl checks the control fields of the Debian packages.
 func TestControl(t *testing.T) {
 	dist := release(t)
 	for _, arch := range []string{"amd64", "arm64"} {
@@ -265,7 +268,7 @@ func TestControl(t *testing.T) {
 	}
 }
 
-// TestManualPage formats the packaged page; a warning is one too many.
+// TestManualPage checks that the packaged page can be formatted without a warning.
 func TestManualPage(t *testing.T) {
 	folder := t.TempDir()
 	output(t, "dpkg-deb", "--extract", one(t, release(t), "*_amd64.deb"), folder)
@@ -276,7 +279,7 @@ func TestManualPage(t *testing.T) {
 	}
 }
 
-// shell runs a line of shell.
+// shell runs a shell command.
 func shell(format string, args ...any) (string, error) {
 	out, err := execShell(fmt.Sprintf(format, args...)).CombinedOutput()
 	return string(out), err

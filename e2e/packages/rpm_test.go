@@ -8,7 +8,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestRPMFields reads what the RPM packages say of themselves.
+// TestRPMFields checks the fields of the RPM packages.
 func TestRPMFields(t *testing.T) {
 	rpm, dist := testbed.Component(t, "rpm"), release(t)
 	for _, arch := range []string{"x86_64", "aarch64"} {
@@ -24,21 +24,22 @@ func TestRPMFields(t *testing.T) {
 	}
 }
 
-// TestRPM installs, upgrades and erases the RPM package on a machine that runs systemd. It is a Debian, so dependencies are
-// not looked at.
+// TestRPM installs, upgrades and erases the RPM package on a machine that runs systemd. The machine is a Debian, so
+// dependencies are not checked.
 func TestRPM(t *testing.T) {
 	m := newMachine(t).boot()
 	m.take(one(t, release(t), "*.x86_64.rpm"), "/tmp/package.rpm")
 	options := "--nodeps"
 	if _, err := m.run("rpm --force-debian --version"); err == nil {
-		options += " --force-debian" // Debian 12 asks for it; Debian 13 does not know it
+		options += " --force-debian" // Debian 12 requires the option; Debian 13 does not have it
 	}
 	rpm := func(args string) {
 		t.Helper()
 		m.must("rpm %s %s", options, args)
 	}
 	service := func() string { return m.must("systemctl show --property=MainPID --value signal-sidecar") }
-	m.must("mkdir -p /etc/systemd/system-preset && echo 'disable *' >/etc/systemd/system-preset/99-default.preset") // as Fedora's
+	// Fedora has this preset.
+	m.must("mkdir -p /etc/systemd/system-preset && echo 'disable *' >/etc/systemd/system-preset/99-default.preset")
 	rpm("--install /tmp/package.rpm")
 	m.expectFile("/usr/bin/signal-sidecar", "-rwxr-xr-x", "root:root")
 	m.expectFile("/usr/lib/systemd/system/signal-sidecar.service", "-rw-r--r--", "root:root")

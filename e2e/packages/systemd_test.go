@@ -9,10 +9,11 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// bound is how long a test waits for what must happen.
+// bound limits every wait of a test.
 const bound = 60 * time.Second
 
-// boot has systemd run on the machine, in namespaces of its own, the network's too; what is run there then runs beside it.
+// boot starts systemd on the machine, in namespaces of its own, including the network's. Later commands run in these
+// namespaces.
 func (m *machine) boot() *machine {
 	m.t.Helper()
 	testbed.Component(m.t, "ip")
@@ -20,7 +21,8 @@ func (m *machine) boot() *machine {
 	return m
 }
 
-// TestService has systemd start the service at the installation, restart it at an upgrade, and stop it at the removal.
+// TestService checks that systemd starts the service at the installation, restarts it at an upgrade, and stops it at
+// the removal.
 func TestService(t *testing.T) {
 	m := newMachine(t).boot()
 	deb := one(t, release(t), "*_amd64.deb")
