@@ -1,4 +1,5 @@
-// Package config has the settings: their names, defaults and help, their parsing and checking, and files of them.
+// Package config declares the settings: their names, defaults and help. It parses and checks them, and reads files of
+// variables.
 package config
 
 import (
@@ -15,7 +16,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// Config is every setting, parsed and checked.
+// Config contains all settings, parsed and checked.
 type Config struct {
 	HTTPAddress, TCPAddress string // host:port to bind
 	PageAddress             string // host:port to bind, "" for off
@@ -26,7 +27,7 @@ type Config struct {
 	JicofoOrigin, ProsodyOrigin string
 	StatusPath                  string
 	Interval, Timeout           time.Duration
-	Recovery                    time.Duration // in force where it is shorter than Interval
+	Recovery                    time.Duration // used if it is shorter than Interval
 	Retries                     int
 	CensusHost                  string
 
@@ -36,16 +37,16 @@ type Config struct {
 
 	Consul Consul
 
-	TraceKeep string // all or incidents
-	TraceURL  string // with {trace_id} in it, "" for none
+	TraceKeep string // "all" or "incidents"
+	TraceURL  string // contains {trace_id}; "" for none
 	LogLevel  slog.Level
-	LogFormat string // json or text
+	LogFormat string // "json" or "text"
 	EnvFile   string
 
 	RecordPath    string // "" for none
 	RecordMaxSize int64  // bytes
 
-	// Notices has one sentence for each setting that is not in force as it was set.
+	// Notices has one sentence for each setting that does not take effect as it was set.
 	Notices []string
 
 	httpHost, tcpHost                     string // "" for all interfaces
@@ -54,7 +55,7 @@ type Config struct {
 	reader                                *reader
 }
 
-// Consul is the settings of Consul. Without Status and Reports only the booleans beside them are set.
+// Consul contains the settings of Consul. Without Status and Reports only the boolean fields are set.
 type Consul struct {
 	Host                 string
 	Port                 int
@@ -65,15 +66,15 @@ type Consul struct {
 	CensusReports        bool
 }
 
-// usesConsul reports whether a feature needs Consul. Where and how Consul is reached is read only then: Kubernetes sets
+// usesConsul reports whether a feature needs Consul. The address of Consul is read only then: Kubernetes sets
 // CONSUL_PORT=tcp://… in every pod beside a Service with the name consul.
 func usesConsul(c *Config) bool { return c.Consul.Status || c.Consul.Reports }
 
-// Load reads and checks every setting. The error joins an *Error for each problem.
+// Load reads and checks all settings. The error joins an *Error for each problem.
 func Load(ctx *kong.Context, env *Environment) (Config, error) {
 	r := newReader(ctx, env)
 	c := Config{reader: r, Notices: env.notices}
-	for _, conditional := range []bool{false, true} { // the conditions are met by settings without one
+	for _, conditional := range []bool{false, true} { // settings without a condition first: the conditions depend on them
 		for _, s := range sections {
 			for _, d := range s.settings {
 				if conditional == (d.needed != nil) && (d.needed == nil || d.needed(&c)) {
@@ -95,7 +96,7 @@ func Load(ctx *kong.Context, env *Environment) (Config, error) {
 	return c, nil
 }
 
-// address is host:port to bind, "" for a port that is off.
+// address returns host:port to bind, "" for a port that is off.
 func address(host string, port int) string {
 	if port < 0 {
 		return ""
@@ -103,14 +104,14 @@ func address(host string, port int) string {
 	return JoinAddress(host, port)
 }
 
-// JoinAddress joins a host, "" for all interfaces, and a port.
+// JoinAddress joins a host and a port. The host "" means all interfaces.
 func JoinAddress(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
-// participantAlias lets PARTIPANT_MAX, the original README's spelling, stand for PARTICIPANT_MAX.
+// participantAlias makes PARTIPANT_MAX, the spelling in the original's README, an alias of PARTICIPANT_MAX.
 func (c *Config) participantAlias() {
 	r := c.reader
 	alias, proper := r.values[partipantMaxName], r.values[participantMaxName]
-	if c.partipantMax == 0 || c.Rules.ParticipantMax == 0 { // not set, or a problem by itself
+	if c.partipantMax == 0 || c.Rules.ParticipantMax == 0 { // not set, or already reported as a problem
 		return
 	}
 	if proper.origin != originDefault && c.partipantMax != c.Rules.ParticipantMax {
@@ -122,7 +123,7 @@ func (c *Config) participantAlias() {
 	r.values[participantMaxName] = value{alias.text, partipantMaxName + ", " + alias.origin}
 }
 
-// normalize brings the settings in line with each other and adds a notice for each that is not in force as it was set.
+// normalize makes the settings consistent and adds a notice for each that does not take effect as it was set.
 func (c *Config) normalize() {
 	r := c.reader
 	rules, warnings := c.Rules.Normalize()
@@ -130,7 +131,7 @@ func (c *Config) normalize() {
 		r.values[drainGraceIntervalName] = value{rules.DrainGrace.String(), "forced above HEALTH_DAMPENING_INTERVAL"}
 	}
 	c.Rules, c.Notices = rules, append(c.Notices, warnings...)
-	// The original's package ships HA_PORT, which nothing ever read.
+	// The original's package contains HA_PORT, which no version ever read.
 	if legacy, agent := os.Getenv("HA_PORT"), r.values[tcpPortName].text; legacy != "" && legacy != agent {
 		c.Notices = append(c.Notices, fmt.Sprintf(
 			"HA_PORT=%s is not read, and never was: the agent's port is TCP_PORT=%s", legacy, agent))

@@ -31,28 +31,28 @@ func declare[T any](
 		}}
 }
 
-// alias hides a setting that is another spelling of one, and is read only where it is set.
+// alias hides a setting that is an alias of another one. It is read only if it is set.
 func (d declaration) alias() declaration {
 	d.hidden = true
 	return d
 }
 
-// neededFor declares that a setting is read only while a condition holds.
+// neededFor declares that a setting is read only while a condition is true.
 func (d declaration) neededFor(condition func(*Config) bool) declaration {
 	d.needed = condition
 	return d
 }
 
-// flagName is the name of the flag, without the dashes.
+// flagName returns the name of the flag, without the dashes.
 func (d declaration) flagName() string { return strings.ToLower(strings.ReplaceAll(d.name, "_", "-")) }
 
-// Variable is the environment variable of a flag.
+// Variable returns the environment variable of a flag.
 func Variable(flagName string) string { return strings.ToUpper(strings.ReplaceAll(flagName, "-", "_")) }
 
-// text is the text of a setting.
+// text is the raw text of a setting.
 type text string
 
-// boolText is the text of a boolean setting; a bare --flag is true.
+// boolText is the raw text of a boolean setting. A --flag without a value means true.
 type boolText string
 
 // IsBool implements kong.BoolMapperValue.
@@ -67,7 +67,7 @@ func (b *boolText) Decode(ctx *kong.DecodeContext) error { //nolint:unparam // k
 	return nil
 }
 
-// Flags returns the flags of all settings, for kong. All are read as text; Load parses them, so that it can report all
+// Flags returns the flags of all settings for kong. It reads them as text, so that Load can parse them and report all
 // problems at once.
 func Flags() kong.Plugins {
 	var fields []reflect.StructField
@@ -93,7 +93,7 @@ func Flags() kong.Plugins {
 	return kong.Plugins{reflect.New(reflect.StructOf(fields)).Interface()}
 }
 
-// Groups are the headings of --help.
+// Groups returns the headings of --help.
 func Groups() (all []kong.Group) {
 	for _, s := range sections {
 		all = append(all, s.Group)

@@ -16,15 +16,15 @@ const (
 	maxEnvFile     = 1 << 20 // bytes
 )
 
-// envFile is what a file of variables holds. Neither its notices nor the errors of its readers quote the file: it may
-// hold secrets.
+// envFile is the content of a file of variables. Its notices and the errors of its parsers do not quote the file, which
+// may contain secrets.
 type envFile struct {
 	values  map[string]string
-	notices []string // lines that are ignored or that mean something unexpected, one sentence each
+	notices []string // one sentence for each line that is ignored or has an unexpected meaning
 }
 
-// readEnvFile reads a file of variables: one with the name .env as the original's dotenv does, any other as systemd
-// reads an EnvironmentFile=.
+// readEnvFile reads a file of variables. It reads a file with the name .env as the original's dotenv does, and any
+// other file as systemd reads an EnvironmentFile=.
 func readEnvFile(path string) (envFile, error) {
 	content, err := readBounded(path)
 	if err != nil {
@@ -56,15 +56,16 @@ func readBounded(path string) ([]byte, error) {
 	return content, nil
 }
 
-// dotenvLine is a line with a variable: an optional "export", the name, and the value with the white space around it.
+// dotenvLine matches a line with a variable: an optional "export", the name, and the value with the white space around
+// it.
 var dotenvLine = regexp.MustCompile(`^\s*(?:export\s+)?([\w.-]+)\s*=(.*)$`)
 
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// parseDotenv reads KEY=value lines by the rules of dotenv 8, which the original uses: each value is verbatim, without
-// expansion of $ and without comments behind it. Quotes around the whole value are removed; in double quotes, \n is a
-// newline. Differs: "export" before the name is accepted, a byte order mark is skipped, and a line that is no variable
-// or whose quote does not end is an error.
+// parseDotenv parses KEY=value lines by the rules of dotenv 8, which the original uses: each value is verbatim, without
+// expansion of $ and without comments after it. Quotes around the whole value are removed; in double quotes, \n is a
+// newline. It differs from dotenv in three points: "export" before the name is accepted, a byte order mark is skipped,
+// and a line without a variable or with an unterminated quote is an error.
 func parseDotenv(content string) (map[string]string, error) {
 	values := map[string]string{}
 	var problems []error
@@ -90,7 +91,7 @@ func parseDotenv(content string) (map[string]string, error) {
 	return values, errors.Join(problems...)
 }
 
-// unquoteDotenv removes the quotes around a value. It reports false for a quote that does not end.
+// unquoteDotenv removes the quotes around a value. It returns false if a quote is not terminated.
 func unquoteDotenv(value string) (string, bool) {
 	if value == "" || value[0] != '"' && value[0] != '\'' {
 		return value, true

@@ -11,19 +11,19 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// NoSettings is the tag of the commands that read no settings: neither a bad one nor a bad file of them matters there.
+// NoSettings is the tag of the commands that read no settings. A bad setting or a bad file does not affect them.
 const NoSettings = "nosettings"
 
-// Environment gives settings their values from the process's environment and, for what that lacks, from a file. An
-// empty variable counts as not set, as OpenTelemetry has it. It implements kong.Resolver, which kong asks for the
-// flags that are not on the command line.
+// Environment provides the values of settings from the environment of the process and, for variables that are not set
+// there, from a file. An empty variable counts as not set, as in OpenTelemetry. It implements kong.Resolver, which kong
+// uses for the flags that are not on the command line.
 type Environment struct {
 	once     sync.Once
-	problem  error           // with the file
+	problem  error           // of reading the file
 	file     string          // the file that was read, "" for none
 	fromFile map[string]bool // the variables that came from it
-	notices  []string        // about lines of the file, one sentence each
-	defaults map[string]bool // the variables that were set here, to their defaults
+	notices  []string        // one sentence for each line of the file that needs one
+	defaults map[string]bool // the variables that were set to their defaults here
 }
 
 // NewEnvironment returns an environment whose file has not been read yet.
@@ -31,8 +31,8 @@ func NewEnvironment() *Environment {
 	return &Environment{fromFile: map[string]bool{}, defaults: map[string]bool{}}
 }
 
-// read puts the file's variables into the process's environment where that lacks them, so that OTEL_* and CONSUL_HTTP_*
-// may stand in it too.
+// read sets the variables of the file that are not set in the environment of the process. The file may therefore also
+// contain OTEL_* and CONSUL_HTTP_*.
 func (e *Environment) read(path string, named bool) error {
 	file, err := readEnvFile(path)
 	switch {
@@ -59,12 +59,12 @@ func (e *Environment) read(path string, named bool) error {
 
 // setDefault sets a variable that is not set, for the libraries that read it.
 func (e *Environment) setDefault(name, value string) {
-	if err := os.Setenv(name, value); err == nil { // no name or value here can fail
+	if err := os.Setenv(name, value); err == nil { // no name or value used here can fail
 		e.defaults[name] = true
 	}
 }
 
-// EnvFileError is the reason why a file of variables could not be used.
+// EnvFileError is the reason why a file of variables cannot be used.
 type EnvFileError struct {
 	path string
 	err  error
@@ -88,14 +88,14 @@ func (e *Environment) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) 
 	if e.problem != nil {
 		return nil, e.problem
 	}
-	// Every setting has a group. A command's own flags have none, and no variable: JSON or SET may mean anything there.
+	// Every setting has a group. The flags of a command have none and no variable: JSON or SET may have other uses.
 	if value := os.Getenv(Variable(flag.Name)); value != "" && flag.Group != nil {
 		return value, nil
 	}
 	return nil, nil
 }
 
-// envFilePath is the file that was named, by flag or variable, or else the one that may be there.
+// envFilePath returns the path from the flag or the variable, or else the default path, which need not exist.
 func envFilePath(ctx *kong.Context) (path string, named bool) {
 	for _, p := range ctx.Path {
 		if p.Flag != nil && p.Flag.Name == "env-file" && ctx.FlagValue(p.Flag) != text("") {

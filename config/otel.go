@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// The OTEL_* variables are the SDK's to read. It drops most bad values without a word, so they are checked here as
-// every setting is. Words in any case are accepted, as the specification has it; the SDK takes some in lower case
-// only, so each checked variable is given to it in its usual spelling.
+// The SDK reads the OTEL_* variables, but it ignores most bad values without a message. They are therefore checked here
+// like every setting. Keywords are accepted in any case, as in the specification. The SDK accepts some in lower case
+// only, so each checked variable is set to its usual spelling.
 
-// otelSignals are the names of the signals in variables, and the path below which each is pushed.
+// otelSignals are the names of the signals in variables, and the path to which each is pushed.
 var otelSignals = []struct{ name, path string }{
 	{"TRACES", "/v1/traces"}, {"METRICS", "/v1/metrics"}, {"LOGS", "/v1/logs"},
 }
 
 // otelParsers are the parsers of the variables. Each returns the usual spelling. {OTLP} stands for OTEL_EXPORTER_OTLP
-// and for the same with each signal.
+// and for OTEL_EXPORTER_OTLP_ with the name of each signal.
 var otelParsers = map[string]func(string) (string, error){
 	"OTEL_TRACES_EXPORTER":  oneOf("otlp", "console", "none"),
 	"OTEL_LOGS_EXPORTER":    oneOf("otlp", "console", "none"),
@@ -75,7 +75,7 @@ type otelCheck struct {
 	notices []string
 }
 
-// checkOpenTelemetry finds the problems of the variables and returns the notices.
+// checkOpenTelemetry records the problems of the variables and returns the notices.
 func (r *reader) checkOpenTelemetry(env *Environment) (notices []string) {
 	c := &otelCheck{r: r, env: env}
 	for _, name := range slices.Sorted(maps.Keys(otelParsers)) {
@@ -97,7 +97,7 @@ func (r *reader) checkOpenTelemetry(env *Environment) (notices []string) {
 	return c.notices
 }
 
-// otlpPrefixes are the beginnings of the variables of the OTLP exporters: of all, and of each signal.
+// otlpPrefixes returns the prefixes of the variables of the OTLP exporters: the common one, and that of each signal.
 func otlpPrefixes() []string {
 	all := []string{"OTEL_EXPORTER_OTLP"}
 	for _, s := range otelSignals {
@@ -106,7 +106,7 @@ func otlpPrefixes() []string {
 	return all
 }
 
-// variable checks one variable and gives it its usual spelling.
+// variable checks one variable and sets it to its usual spelling.
 func (c *otelCheck) variable(name string, parse func(string) (string, error)) {
 	raw := os.Getenv(name)
 	if raw == "" {
@@ -125,7 +125,7 @@ func (c *otelCheck) problem(name string, err error) {
 	c.r.problem(name, value{os.Getenv(name), c.env.originOf(name)}, err)
 }
 
-// clientCertificate checks a certificate and its key, which the SDK uses together only.
+// clientCertificate checks a certificate and its key. The SDK uses them only together.
 func (c *otelCheck) clientCertificate(certificate, key string) {
 	present := slices.DeleteFunc([]string{certificate, key}, func(name string) bool { return os.Getenv(name) == "" })
 	for _, name := range present {
@@ -142,7 +142,7 @@ func (c *otelCheck) clientCertificate(certificate, key string) {
 	}
 }
 
-// addNotices names the variables that are not in force as they were set.
+// addNotices adds a notice for each variable that does not take effect as it was set.
 func (c *otelCheck) addNotices() {
 	notice := func(name, text string) {
 		c.notices = append(c.notices, fmt.Sprintf("%s=%s %s", name, masked(name, os.Getenv(name)), text))
@@ -162,8 +162,8 @@ func (c *otelCheck) addNotices() {
 	}
 }
 
-// onlyTraceContext reports whether a list of propagators has the effect of tracecontext alone. There is no baggage here
-// that could be propagated.
+// onlyTraceContext reports whether a list of propagators has the effect of tracecontext alone. There is no baggage to
+// propagate here.
 func onlyTraceContext(list string) bool {
 	found := false
 	for name := range strings.SplitSeq(strings.ToLower(list), ",") {
@@ -178,8 +178,8 @@ func onlyTraceContext(list string) bool {
 	return found
 }
 
-// defaultEndpoints gives exporters that are named without an endpoint the endpoint of the specification. The SDK's own
-// would be https.
+// defaultEndpoints sets the endpoint of the specification for exporters without one. The default of the SDK is an https
+// URL.
 func (c *otelCheck) defaultEndpoints() {
 	for _, s := range otelSignals {
 		const all = "OTEL_EXPORTER_OTLP"

@@ -14,8 +14,7 @@ import (
 	"unicode/utf8"
 )
 
-// The parsers of OTEL_* variables. Each returns the value in its usual spelling, or what it accepts, to follow "must
-// be".
+// The parsers of OTEL_* variables return the value in its usual spelling. The text of their errors follows "must be".
 
 const maxPEM = 1 << 20 // bytes
 
@@ -67,7 +66,7 @@ func otlpEndpoint(s string) (string, error) {
 	return s, nil
 }
 
-// otlpHeaders reads key=value pairs (W3C Baggage).
+// otlpHeaders parses key=value pairs (W3C Baggage).
 func otlpHeaders(s string) (string, error) {
 	for pair := range strings.SplitSeq(s, ",") {
 		key, text, found := strings.Cut(pair, "=")
@@ -79,7 +78,7 @@ func otlpHeaders(s string) (string, error) {
 	return s, nil
 }
 
-// isHeaderName reports whether a text is a token (RFC 9110).
+// isHeaderName reports whether s is a token (RFC 9110).
 func isHeaderName(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return r <= ' ' || r > '~' || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r)
@@ -88,7 +87,7 @@ func isHeaderName(s string) bool {
 
 func notInHeader(r rune) bool { return r != '\t' && unicode.IsControl(r) }
 
-// resourceAttributes reads key=value pairs. One key that is not ASCII would cost /metrics its target_info.
+// resourceAttributes parses key=value pairs. With a key that is not ASCII, /metrics would have no target_info.
 func resourceAttributes(s string) (string, error) {
 	for pair := range strings.SplitSeq(s, ",") {
 		key, text, found := strings.Cut(pair, "=")
@@ -127,7 +126,7 @@ func readPEM(path string) ([]byte, error) {
 	return content, nil
 }
 
-// certificates is a file of certificates of authorities.
+// certificates checks the path of a file with certificates of authorities.
 func certificates(path string) (string, error) {
 	content, err := readPEM(path)
 	if err != nil {

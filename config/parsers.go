@@ -13,7 +13,7 @@ import (
 	"unicode"
 )
 
-// The parsers of settings. The error of each is what it accepts, to follow "must be".
+// The parsers of settings return an error whose text follows "must be".
 
 const (
 	longest    = 365 * 24 * time.Hour
@@ -52,7 +52,7 @@ func boolean(s string) (bool, error) {
 	}
 }
 
-// Port reads a port.
+// Port parses a port.
 func Port(s string) (int, error) {
 	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 16)
 	if err != nil {
@@ -73,12 +73,12 @@ func portOrOff(s string) (int, error) {
 	return n, nil
 }
 
-// seconds reads a number of seconds, fractions allowed, or a Go duration.
+// seconds parses a number of seconds, which may have a fraction, or a Go duration.
 func seconds(s string) (time.Duration, error) {
 	s = strings.TrimSpace(s)
 	d, err := time.ParseDuration(s)
 	if n, notNumber := strconv.ParseFloat(s, 64); notNumber == nil {
-		if !(math.Abs(n) <= longest.Seconds()) { // not a number, too
+		if !(math.Abs(n) <= longest.Seconds()) { // true for NaN too
 			return 0, errSeconds
 		}
 		d, err = time.Duration(math.Round(n*float64(time.Second))), nil
@@ -105,7 +105,7 @@ func positiveCount(s string) (float64, error) {
 	return float64(n), nil
 }
 
-// fileSize reads a number of bytes, fit for a file that is rotated.
+// fileSize parses a number of bytes that is usable for a rotated file.
 func fileSize(s string) (int64, error) {
 	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
 	if err != nil || n < minFileSize || n > maxFileSize {
@@ -122,7 +122,7 @@ func retries(s string) (int, error) {
 	return int(n), nil
 }
 
-// Origin reads where a service is: scheme and host, and a path that comes before the service's own.
+// Origin parses the origin of a service: scheme and host, and an optional path that precedes the paths of the service.
 func Origin(s string) (string, error) {
 	u, err := url.Parse(strings.TrimRight(strings.TrimSpace(s), "/"))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
@@ -134,13 +134,13 @@ func Origin(s string) (string, error) {
 			return "", errOrigin
 		}
 	}
-	if _, err := url.Parse(u.String()); err != nil { // as with a zone that is no text
+	if _, err := url.Parse(u.String()); err != nil { // for example with a zone that is not text
 		return "", errOrigin
 	}
 	return u.String(), nil
 }
 
-// service reads the origin of a service, which may begin with user:password@ for basic authentication.
+// service parses the origin of a service, which may contain user:password@ for basic authentication.
 func service(s string) (string, error) {
 	u, err := url.Parse(strings.TrimRight(strings.TrimSpace(s), "/"))
 	if err != nil {
@@ -159,7 +159,7 @@ func service(s string) (string, error) {
 	return u.String(), nil
 }
 
-// withoutUser hides the user and password in the text of a URL, good or bad: all before its last @.
+// withoutUser hides the user and password in a URL, valid or not: everything before the last @.
 func withoutUser(s string) string {
 	at := strings.LastIndexByte(s, '@')
 	if at < 0 {
@@ -172,7 +172,7 @@ func withoutUser(s string) string {
 	return s[:begin] + "xxxxx" + s[at:]
 }
 
-// traceURL reads where a trace can be seen: a URL in which {trace_id} stands for its id; none for no links.
+// traceURL parses the URL at which a trace can be viewed. {trace_id} stands for the ID of the trace. "" means no links.
 func traceURL(s string) (string, error) {
 	const id = "{trace_id}"
 	s = strings.TrimSpace(s)
@@ -204,7 +204,7 @@ func host(s string) (string, error) {
 
 func notInHost(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
-// bindHost is a host to bind; none means all interfaces.
+// bindHost parses a host to bind. "" means all interfaces.
 func bindHost(s string) (string, error) {
 	if strings.TrimSpace(s) == "" {
 		return "", nil
@@ -212,7 +212,7 @@ func bindHost(s string) (string, error) {
 	return host(s)
 }
 
-// hostOrNone is a Host header: a host and perhaps a port.
+// hostOrNone parses a Host header: a host and an optional port. "" means none.
 func hostOrNone(s string) (string, error) {
 	name := strings.TrimSpace(s)
 	if h, p, err := net.SplitHostPort(name); err == nil {
@@ -236,7 +236,7 @@ func notEmpty(s string) (string, error) {
 
 func anything(s string) (string, error) { return strings.TrimSpace(s), nil }
 
-// oneOf accepts one of the words, in any case.
+// oneOf returns a parser that accepts one of the words, in any case.
 func oneOf[T ~string](words ...T) func(string) (T, error) {
 	return func(s string) (T, error) {
 		names := make([]string, len(words))

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// FuzzSettings gives any text to every parser: none panics, what is accepted keeps its promise, an error has one line,
-// and what is accepted is accepted with white space around it.
+// FuzzSettings passes arbitrary texts to every parser. No parser may panic, an accepted value must keep its promise and
+// be accepted with white space around it, and an error must have one line.
 func FuzzSettings(f *testing.F) {
 	for _, seed := range []string{
 		"", " ", "0", "-0", "1", "-1", "65535", "65536", "1e3", "1e-300", "NaN", "-Inf", "0x1p-2", "1_0", "30s", "-30s",
@@ -64,20 +64,20 @@ func parse[T comparable](t *testing.T, s string, parser func(string) (T, error),
 	}
 }
 
-// usableOrigin reports whether a path can be put after the origin.
+// usableOrigin reports whether a path can be appended to the origin.
 func usableOrigin(o string) bool {
 	u, err := url.Parse(o + "/about/health")
 	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") &&
 		strings.HasSuffix(u.Path, "/about/health") && u.RawQuery == "" && !strings.HasSuffix(o, "/")
 }
 
-// TestBooleans gives every spelling in every case.
+// TestBooleans checks every spelling, with each letter in both cases.
 func TestBooleans(t *testing.T) {
 	for spelling, want := range map[string]bool{
 		"true": true, "t": true, "yes": true, "on": true, "1": true,
 		"false": false, "f": false, "no": false, "off": false, "0": false,
 	} {
-		for bits := range 1 << len(spelling) { // each letter small or capital
+		for bits := range 1 << len(spelling) { // each letter in lower or upper case
 			s := []byte(spelling)
 			for i := range s {
 				if bits>>i&1 == 1 {

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// blockedPorts are the ports that browsers open no page on, by the Fetch standard ("port blocking"), but for 0, which
-// nothing can listen on.
+// blockedPorts are the ports on which browsers open no page (Fetch standard, "port blocking"). 0 is left out, because
+// no server can listen on it.
 var blockedPorts = []int{
 	1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
 	111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,
@@ -25,7 +25,7 @@ type listenSetting struct {
 	port int    // 0 for one that is free, -1 for off
 }
 
-// checkPorts finds ports that two of the settings would both listen on.
+// checkPorts records a problem for each port on which two of the settings would listen.
 func (r *reader) checkPorts(all ...listenSetting) {
 	for i, a := range all {
 		for _, b := range all[:i] {

@@ -9,8 +9,8 @@ import (
 	"text/tabwriter"
 )
 
-// Print prints the settings in force, one a line: variable, value, origin. The variables of OpenTelemetry and Consul
-// that are set follow, then the notices.
+// Print prints the settings in force, one per line: variable, value, origin. It then prints the variables of
+// OpenTelemetry and Consul that are set, and the notices.
 func (c Config) Print(w io.Writer, env *Environment) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range sections {
@@ -34,13 +34,13 @@ func (c Config) Print(w io.Writer, env *Environment) error {
 	return nil
 }
 
-// ConsulVariables are those of Consul's own client, beside CONSUL_HTTP_*.
+// ConsulVariables are the variables of Consul's own client other than CONSUL_HTTP_*.
 var ConsulVariables = []string{
 	"CONSUL_CACERT", "CONSUL_CAPATH", "CONSUL_CLIENT_CERT", "CONSUL_CLIENT_KEY", "CONSUL_NAMESPACE", "CONSUL_PARTITION",
 	"CONSUL_TLS_SERVER_NAME",
 }
 
-// libraryVariables lists the variables of OpenTelemetry and of Consul's client that are set.
+// libraryVariables returns the variables of OpenTelemetry and of Consul's client that are set.
 func libraryVariables() []string {
 	var names []string
 	for _, pair := range os.Environ() {
@@ -55,8 +55,8 @@ func libraryVariables() []string {
 	return names
 }
 
-// masked is the value of a variable without its secrets: all of it where the name says so, else user and password of a
-// URL.
+// masked returns the value of a variable without its secrets. It hides the whole value if the name stands for a secret,
+// else the user and password of a URL.
 func masked(name, value string) string {
 	for _, secret := range []string{"HEADERS", "TOKEN", "AUTH", "SECRET", "PASSWORD"} {
 		if strings.Contains(name, secret) {

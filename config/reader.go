@@ -7,13 +7,13 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// originDefault is the origin of a default.
+// originDefault is the origin of a value that is a default.
 const originDefault = "default"
 
-// value is the text of a setting and its origin: flag, environment, the name of a file, or default.
+// value is the text of a setting and its origin: "flag", "environment", the name of a file, or originDefault.
 type value struct{ text, origin string }
 
-// reader parses the texts of the settings and keeps every problem.
+// reader parses the texts of the settings and collects all problems.
 type reader struct {
 	values   map[string]value // by variable
 	problems []error
@@ -34,7 +34,7 @@ func newReader(ctx *kong.Context, env *Environment) *reader {
 	return r
 }
 
-// read parses one setting into c. A problem is kept.
+// read parses one setting into c, or records a problem.
 func (r *reader) read(c *Config, d declaration) {
 	v := r.values[d.name]
 	if d.hidden && v.text == "" {

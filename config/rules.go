@@ -7,7 +7,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// rules are the settings that the verdict depends on, by variable.
+// rules returns the settings that the verdict depends on, by variable.
 func rules() map[string]declaration {
 	all := map[string]declaration{}
 	for _, s := range sections {
@@ -20,10 +20,10 @@ func rules() map[string]declaration {
 	return all
 }
 
-// RuleNames lists the settings that the verdict depends on.
+// RuleNames returns the names of the settings that the verdict depends on.
 func RuleNames() []string { return slices.Sorted(maps.Keys(rules())) }
 
-// SetRule sets one of RuleNames. origin is what the error names as the origin of the text.
+// SetRule sets one of RuleNames. origin is the origin of the text in an error.
 func SetRule(c *health.Config, name, text, origin string) error {
 	all := Config{Rules: *c}
 	if err := rules()[name].parse(&all, text); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// The names of the settings that are checked against others.
+// The names of the settings that are compared with others.
 const (
 	httpPortName           = "HTTP_PORT"
 	tcpPortName            = "TCP_PORT"
@@ -20,17 +20,17 @@ const (
 	drainGraceIntervalName = "DRAIN_GRACE_INTERVAL"
 )
 
-// About describes the values of all settings.
+// About describes the syntax of all settings.
 const About = "Seconds may be fractions, or durations such as 30s or 2m.\n" +
 	"Booleans: true/false, t/f, yes/no, on/off, 1/0. A flag beats the environment, which beats the file."
 
-// section is a heading of --help and the settings below it.
+// section is a heading of --help and the settings under it.
 type section struct {
 	kong.Group
 	settings []declaration
 }
 
-// sections declares every setting once: variable, default ("" for none), placeholder, help, parser and destination.
+// sections declares each setting once: variable, default ("" for none), placeholder, help, parser and destination.
 var sections = []section{
 	{kong.Group{Key: "listen", Title: "Listeners:"}, []declaration{
 		declare(httpPortName, "6000", "PORT",

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// texts are two values of each setting that accepts neither numbers nor booleans.
+// texts has two values for each setting that accepts neither numbers nor booleans.
 var texts = map[string][2]string{
 	"JICOFO_ORIG": {"http://a", "http://b"}, "PROSODY_ORIG": {"http://a", "http://b"},
 	"DRAIN_GRACE_SCOPE": {"soft", "jicofo"},
@@ -14,7 +14,7 @@ var texts = map[string][2]string{
 	"LOG_LEVEL": {"debug", "warn"}, "LOG_FORMAT": {"text", "json"}, "RECORD_MAX_SIZE": {"65536", "65537"},
 }
 
-// TestEverySetting checks each declaration: its name is a variable of its own, its default is accepted, it changes the
+// TestEverySetting checks each declaration: its variable is unique, its default is accepted, it changes the
 // configuration, and no other setting is stored in the same field.
 func TestEverySetting(t *testing.T) {
 	var all []declaration
@@ -55,7 +55,8 @@ func TestEverySetting(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		httpPortName, tcpPortName, tcpHoldPortName, pagePortName, participantMaxName, partipantMaxName, drainGraceIntervalName,
+		httpPortName, tcpPortName, tcpHoldPortName, pagePortName, participantMaxName, partipantMaxName,
+		drainGraceIntervalName,
 	} {
 		if !seen[name] {
 			t.Errorf("%s is checked, but not declared", name)

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// What systemd calls comments, white space, ends of lines, and characters that a backslash protects in double quotes
-// (systemd, src/basic/env-file.c).
+// The characters that begin a comment, end a line, are white space, and can be escaped in double quotes (systemd,
+// src/basic/env-file.c).
 const (
 	systemdComments   = "#;"
 	systemdNewlines   = "\n\r"
@@ -17,7 +17,7 @@ const (
 	systemdEscapes    = "\"\\`$"
 )
 
-// The states of the scan, named as in systemd.
+// The states of the scan have the names of systemd's.
 type systemdState int
 
 const (
@@ -33,12 +33,12 @@ const (
 	commentEscape
 )
 
-// systemdScan reads variables as systemd reads an EnvironmentFile=. It is systemd's state machine, so that oddities
-// have the same result.
+// systemdScan reads variables as systemd reads an EnvironmentFile=. It has systemd's state machine, so that unusual
+// files have the same result.
 type systemdScan struct {
 	state      systemdState
 	key, value []byte
-	keyEnd     int // length of key without white space at its end, -1 while it ends with something else
+	keyEnd     int // length of key without trailing white space, -1 without such white space
 	valueEnd   int // the same for value
 	line       int
 	begin      int // line of key
@@ -46,8 +46,8 @@ type systemdScan struct {
 	err        error
 }
 
-// parseSystemd reads variables by the rules of EnvironmentFile= in systemd.exec(5). What systemd ignores is a notice;
-// what makes systemd ignore the whole file is an error.
+// parseSystemd parses variables by the rules of EnvironmentFile= in systemd.exec(5). It adds a notice for what systemd
+// ignores. It returns an error if systemd ignores the whole file.
 func parseSystemd(content string) (envFile, error) {
 	s := &systemdScan{line: 1, file: envFile{values: map[string]string{}}}
 	for _, c := range []byte(content) {
@@ -71,7 +71,7 @@ func parseSystemd(content string) (envFile, error) {
 	return s.file, s.err
 }
 
-// next takes one byte.
+// next processes one byte.
 func (s *systemdScan) next(c byte) {
 	switch s.state {
 	case preKey, inKey:
@@ -86,7 +86,7 @@ func (s *systemdScan) next(c byte) {
 		} else if isIn(systemdNewlines, c) {
 			s.state = preKey
 		}
-	case commentEscape: // as systemd 254 and later; before, the comment went on
+	case commentEscape: // as in systemd 254 and later; before, the comment continued
 		s.state = inComment
 		if isIn(systemdNewlines, c) {
 			s.notice("line %d is a comment that ends with a backslash: systemd before version 254 ignores the next line too",
@@ -163,7 +163,7 @@ func (s *systemdScan) nextQuoted(c byte) {
 
 var systemdName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// push takes the variable that has been scanned; trim removes white space from the end of its value.
+// push stores the scanned variable. trim removes white space from the end of its value.
 func (s *systemdScan) push(trim bool) {
 	if s.keyEnd >= 0 {
 		s.key = s.key[:s.keyEnd]
@@ -188,8 +188,8 @@ func (s *systemdScan) notice(format string, args ...any) {
 	s.file.notices = append(s.file.notices, fmt.Sprintf(format, args...))
 }
 
-// endWithout is the length of a text without white space at its end, after c is added to it; -1 if it ends with another
-// character.
+// endWithout returns the length of a text without trailing white space, after c is appended to it. It returns -1 if c
+// is another character.
 func endWithout(text []byte, end int, c byte) int {
 	switch {
 	case !isIn(systemdWhitespace, c):
@@ -203,7 +203,7 @@ func endWithout(text []byte, end int, c byte) int {
 
 func isIn(set string, c byte) bool { return strings.IndexByte(set, c) >= 0 }
 
-// systemdUTF8 reports whether systemd takes a text for UTF-8: it refuses what Unicode reserves as no character.
+// systemdUTF8 reports whether systemd accepts a text as UTF-8. systemd rejects Unicode's noncharacters.
 func systemdUTF8(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
 		return unicode.Is(unicode.Noncharacter_Code_Point, r)

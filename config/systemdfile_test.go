@@ -9,7 +9,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestSystemdEnvironment reads each file of the table that deploy/systemd gives to a real systemd.
+// TestSystemdEnvironment parses each file of the table that deploy/systemd also tests with a real systemd.
 func TestSystemdEnvironment(t *testing.T) {
 	t.Parallel()
 	for _, c := range testbed.EnvironmentCases(t, "../deploy/systemd/testdata/environment.txt") {
@@ -31,7 +31,7 @@ func TestSystemdEnvironment(t *testing.T) {
 	}
 }
 
-// TestDotenv reads what the original's dotenv reads, and names the lines that are not readable.
+// TestDotenv compares with the results of the original's dotenv, and checks that errors name the lines.
 func TestDotenv(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
