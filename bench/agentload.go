@@ -20,7 +20,7 @@ func measureAgent(b *bench) (section, error) {
 	if err != nil {
 		return s, err
 	}
-	defer car.stop() //nolint:errcheck // the node of a bench
+	defer car.stop() //nolint:errcheck // it stops after the measurement
 	targets := []target{checks(car.pid(), car.agent)}
 	floor, address, err := b.startFloor()
 	if err != nil {
@@ -97,7 +97,7 @@ func measureClients(b *bench) (section, error) {
 	if err != nil {
 		return s, err
 	}
-	defer car.stop() //nolint:errcheck // the node of a bench
+	defer car.stop() //nolint:errcheck // it stops after the measurement
 	for _, clients := range []int{1, 10, 100, 300, 1000} {
 		l, err := checks(car.pid(), car.agent).drive(clients, pick(b, 3000*time.Millisecond, 700*time.Millisecond))
 		if err != nil {

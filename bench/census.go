@@ -76,7 +76,7 @@ func (b *bench) census(c *censusCost) (err error) {
 	if err != nil {
 		return err
 	}
-	defer car.stop() //nolint:errcheck // the node of a bench
+	defer car.stop() //nolint:errcheck // it stops after the measurement
 	if c.rooms >= 0 {
 		rooms := manyRooms(c.rooms)
 		car.node.SetRooms(rooms)

@@ -29,7 +29,7 @@ func (b *bench) idleConnections(asked int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer car.stop() //nolint:errcheck // the node of a bench
+	defer car.stop() //nolint:errcheck // it stops after the measurement
 	before, err := readMemory(car.pid())
 	if err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ func measureHeld(b *bench) (section, error) {
 	if err != nil {
 		return s, err
 	}
-	defer car.stop() //nolint:errcheck // the node of a bench
+	defer car.stop() //nolint:errcheck // it stops after the measurement
 	if !car.holds() {
 		s.notes = append(s.notes, "Skipped: this binary has no held port.")
 		return s, nil
@@ -85,7 +85,7 @@ func (b *bench) heldEdits() ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer car.stop() //nolint:errcheck // the node of a bench
+	defer car.stop() //nolint:errcheck // it stops after the measurement
 	var took []time.Duration
 	for i := range pick(b, 60, 8) {
 		word := [...]string{"drain", "ready"}[i%2]

@@ -20,7 +20,7 @@ func measureHistory(b *bench) (section, error) {
 	if err != nil {
 		return s, err
 	}
-	defer car.stop() //nolint:errcheck // the node of a bench
+	defer car.stop() //nolint:errcheck // it stops after the measurement
 	wanted := []int{1, 180, 360, 540, 720}
 	for end := time.Now().Add(bound); len(wanted) > 0; nap(10 * time.Millisecond) {
 		began := time.Now()

@@ -60,7 +60,7 @@ func measureIdle(b *bench) (section, error) {
 		if err != nil {
 			return err
 		}
-		defer car.stop() //nolint:errcheck // the node of a bench
+		defer car.stop() //nolint:errcheck // it stops after the measurement
 		used[lane], err = watch(car.pid(), pick(b, 5*time.Second, 3*time.Second), window)
 		return err
 	})

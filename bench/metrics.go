@@ -45,7 +45,7 @@ func measureMetrics(b *bench) (section, error) {
 	if err != nil {
 		return s, err
 	}
-	defer car.stop() //nolint:errcheck // the node of a bench
+	defer car.stop() //nolint:errcheck // it stops after the measurement
 	for _, path := range []string{"/signal/health", "/signal/report"} {
 		if _, err := fetch(car.http, path); err != nil {
 			return s, err
@@ -81,7 +81,7 @@ func measureSeries(b *bench) (section, error) {
 	if err != nil {
 		return s, err
 	}
-	defer car.stop() //nolint:errcheck // the node of a bench
+	defer car.stop() //nolint:errcheck // it stops after the measurement
 	for _, step := range []struct {
 		name string
 		do   func() error

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// outcome tells whether a figure meets its goal.
+// outcome states whether a figure meets its goal.
 type outcome string
 
 const (

@@ -14,8 +14,8 @@ import (
 // mebi is a mebibyte in kB, the kernel's unit.
 const mebi = 1024
 
-// cpuTime returns the CPU time that a process has used, exact to the nanosecond: /proc/PID/stat counts in units of 10
-// ms. It fails on systems other than Linux.
+// cpuTime returns the CPU time that a process has used, exact to the nanosecond, unlike /proc/PID/stat, which counts in
+// units of 10 ms. It fails on systems other than Linux.
 func cpuTime(pid int) (time.Duration, error) {
 	const wholeProcess = 2 // clock_getcpuclockid(3)
 	var spent unix.Timespec

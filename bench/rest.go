@@ -89,7 +89,7 @@ func measureREST(b *bench) (section, error) {
 	if err != nil {
 		return s, err
 	}
-	defer car.stop() //nolint:errcheck // the node of a bench
+	defer car.stop() //nolint:errcheck // it stops after the measurement
 	for _, path := range []string{"/signal/health", "/signal/report"} {
 		rows, err := b.compareREST(car, path)
 		if err != nil {

@@ -72,7 +72,7 @@ func (b *bench) serviceEvents(lane int, heard *events) error {
 	if err != nil {
 		return err
 	}
-	defer car.stop() //nolint:errcheck // the node of a bench
+	defer car.stop() //nolint:errcheck // it stops after the measurement
 	jicofo, prosody := car.node.Jicofo, car.node.Prosody
 	deaths, hangs := pick(b, 3, (lane+1)%2), pick(b, 2, lane%2)
 	for range deaths {

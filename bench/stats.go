@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// percentile returns the smallest value that is not below a part p (0 to 1) of all values, or 0 without values.
+// percentile returns the smallest value that is not below a part p (0 to 1) of all values. It returns 0 without values.
 func percentile(values []time.Duration, p float64) time.Duration {
 	if len(values) == 0 {
 		return 0
@@ -16,7 +16,7 @@ func percentile(values []time.Duration, p float64) time.Duration {
 	return sorted[min(max(rank, 1), len(sorted))-1]
 }
 
-// median returns the middle value, the mean of the two middle values, or 0 without values.
+// median returns the middle value, or the mean of the two middle values. It returns 0 without values.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0

@@ -13,7 +13,7 @@ func measureStatusFile(b *bench) (section, error) {
 	if err != nil {
 		return s, err
 	}
-	defer car.stop() //nolint:errcheck // the node of a bench
+	defer car.stop() //nolint:errcheck // it stops after the measurement
 	var took []time.Duration
 	for i := range pick(b, 400, 200) {
 		word := [...]string{"drain", "ready"}[i%2]

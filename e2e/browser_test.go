@@ -111,7 +111,7 @@ func (b *tab) awaitText(t *testing.T, selector, want string) {
 	})
 }
 
-// look sets the size of the window, and the color scheme that the user prefers (light or dark).
+// look sets the size of the window, and the colour scheme that the user prefers (light or dark).
 func (b *tab) look(t *testing.T, width, height int64, scheme string) {
 	t.Helper()
 	_, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{

@@ -12,7 +12,7 @@ import (
 )
 
 // kept is the number of polls of each collector that are kept from before an incident, and the number that are exported
-// after it. Of the other polls, one in so many is exported.
+// after it. Of the other polls, one in 60 is exported.
 const kept = 60
 
 // collectors are the names of the root spans of polls.

@@ -143,7 +143,7 @@ func TestPageWithoutScript(t *testing.T) {
 	b.wantQuiet(t, d.origin)
 }
 
-// contrasts returns the contrast ratios (WCAG 2) of the page's texts, and of the verdict's text in each of its colors.
+// contrasts returns the contrast ratios (WCAG 2) of the page's texts, and of the verdict's text in each of its colours.
 const contrasts = `(() => {
 	const channels = (color) => color.match(/[\d.]+/g).slice(0, 3).map(Number);
 	const luminance = (color) => channels(color).map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
@@ -162,7 +162,7 @@ const contrasts = `(() => {
 	return all;
 })()`
 
-// TestPageEverywhere checks that the page fits and is readable on small and large screens, with light and dark colors.
+// TestPageEverywhere checks that the page fits and is readable on small and large screens, with light and dark colours.
 func TestPageEverywhere(t *testing.T) {
 	d := startDemo(t, vars{"TRACE_URL_TEMPLATE": "http://localhost:16686/trace/{trace_id}"})
 	d.command(t, "/jicofo", "code 503")

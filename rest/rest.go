@@ -32,14 +32,14 @@ const (
 	writeTimeout = 30 * time.Second
 	idleTimeout  = 90 * time.Second // above the 60 s that proxies keep idle connections
 
-	// shutdownTime is the time that requests in flight get to finish.
+	// shutdownTime is the time limit for requests in flight at shutdown.
 	shutdownTime = time.Second
 )
 
 // Source provides the current snapshot; *health.Monitor is one.
 type Source interface{ Current() *health.Snapshot }
 
-// History is what happened, newest first; *history.History is one.
+// History provides the past, newest first; *history.History is one.
 type History interface {
 	Since(t time.Time) history.Page
 	Samples() []history.Sample
@@ -99,7 +99,7 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// connections is how many connections each listener may have open.
+// connections returns the number of connections that each listener may have open.
 func (o Options) connections() int {
 	all := uint64(maxConnections)
 	if o.OpenFiles > 0 {

@@ -45,7 +45,7 @@ var headings = map[string][2]string{
 	kindUnknown: {"Up, status unknown", "The status file holds no known word, so the reply to HAProxy is drain."},
 }
 
-// nexts are the names of the verdict that follows, by its kind.
+// nexts are the names of the next verdict, by its kind.
 var nexts = map[string]string{
 	kindUp: "Up", kindDrain: "Draining", kindMaint: "Maintenance", kindDown: "Down", kindDamped: "Down",
 	kindUnknown: "Up, status unknown",
@@ -190,7 +190,7 @@ func (p *page) changes(changes []history.Change, now time.Time) (shown []changeV
 	return shown, 0
 }
 
-// charts are the rows about the verdict.
+// charts returns the rows about the verdict.
 func charts(s *health.Snapshot, samples []history.Sample, changes []history.Change, a axis, kind string) []chart {
 	verdict := chart{Name: "Verdict", Now: kindNames[kind], Bands: a.timeline(changes)}
 	verdict.Alt = fmt.Sprintf("Verdict: %s now, %d changes.", verdict.Now, len(changes))
@@ -220,7 +220,7 @@ func charts(s *health.Snapshot, samples []history.Sample, changes []history.Chan
 	return []chart{verdict, weight, load}
 }
 
-// probeRows are the name and the path of each probe's row.
+// probeRows holds the name and the path of each probe's row.
 var probeRows = map[health.Probe][2]string{
 	health.ProbeJicofoHealth: {"jicofo", "/about/health"},
 	health.ProbeJicofoStats:  {"jicofo statistics", "/stats"},
@@ -228,7 +228,7 @@ var probeRows = map[health.Probe][2]string{
 	health.ProbeCensus:       {"census", "/room-census"},
 }
 
-// probes are the rows about what was probed.
+// probes returns the rows about the probes.
 func (p *page) probes(s *health.Snapshot, samples []history.Sample, a axis) []chart {
 	results := map[health.Probe]*health.Result{}
 	for _, r := range s.Results() {
@@ -253,7 +253,7 @@ func (p *page) probes(s *health.Snapshot, samples []history.Sample, a axis) []ch
 	return rows
 }
 
-// probeRow is the row of a probe, without its chart; nil is for one that has not run.
+// probeRow returns the row of a probe, without its chart. r is nil for a probe that has not run.
 func probeRow(probe health.Probe, r *health.Result) chart {
 	c := chart{Name: string(probe), Now: "not probed yet", State: "none"}
 	if row, ok := probeRows[probe]; ok {
