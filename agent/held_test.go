@@ -317,11 +317,11 @@ func TestHeldAreCounted(t *testing.T) {
 	r.upReady()
 	wantHeld := func(held, up int64) {
 		t.Helper()
-		got := collect(t, reader)
-		if got["signal.agent.held"] != held || got["signal.agent.checks hold up"] != up ||
-			got["signal.agent.checks hold none"] != 0 {
-			t.Errorf("counted %v, want %d held and %d told up", got, held, up)
-		}
+		testbed.Eventually(t, fmt.Sprintf("%d held and %d answered up", held, up), bound, func() bool {
+			got := collect(t, reader)
+			return got["signal.agent.held"] == held && got["signal.agent.checks hold up"] == up &&
+				got["signal.agent.checks hold none"] == 0
+		})
 	}
 	wantHeld(0, 0)
 	conns := r.dialHeld(t, 7)
