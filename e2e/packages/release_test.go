@@ -184,7 +184,7 @@ func checkBOM(t *testing.T, path string, build *buildinfo.BuildInfo) {
 	}
 }
 
-// asPackageVersion returns the package version that build.sh makes of a binary's version.
+// asPackageVersion returns the package version that version.sh makes of a binary's version.
 func asPackageVersion(t *testing.T, version string) string {
 	t.Helper()
 	return strings.TrimSpace(output(t, "bash", "-c", "../../deploy/package/version.sh "+version))
@@ -224,7 +224,7 @@ func TestVersionOrder(t *testing.T) {
 	}
 }
 
-// TestVersionUnknown checks the version of a binary that was built without git.
+// TestVersionUnknown checks that version.sh refuses the version of a binary that was built without git.
 func TestVersionUnknown(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"(devel)", "", "unknown"} {
