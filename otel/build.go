@@ -39,7 +39,7 @@ func ReadBuild() Build {
 	return b
 }
 
-// register shows the build as a metric.
+// register creates the metric of the build.
 func (b Build) register(provider metric.MeterProvider) error {
 	labels := metric.WithAttributeSet(attribute.NewSet(
 		attribute.String("version", b.Version),

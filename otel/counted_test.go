@@ -14,7 +14,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// backend accepts no item until it is opened, and then returns err for each batch.
+// backend accepts no item until it is opened. Then it returns err for each batch.
 type backend struct {
 	open  chan struct{}
 	err   error
@@ -53,7 +53,7 @@ type metricBackend struct {
 
 func (m *metricBackend) Export(context.Context, *metricdata.ResourceMetrics) error { return m.err }
 
-// pipeline is a batch processor before a backend.
+// pipeline is a batch processor and its backend.
 type pipeline struct {
 	count    *exportCount
 	emit     func()
@@ -77,7 +77,8 @@ func newPipeline(t *testing.T, signal string, b *backend) pipeline {
 	return pipeline{count, emit, spans.ForceFlush, spans.Shutdown}
 }
 
-// TestEveryItemIsCounted: a full queue drops the newest; when the backend has taken a batch there is room again.
+// TestEveryItemIsCounted checks that a full queue drops the newest items, and has room again after the backend has
+// accepted a batch.
 func TestEveryItemIsCounted(t *testing.T) {
 	t.Setenv("OTEL_BSP_MAX_QUEUE_SIZE", "5") // and 3 extra
 	t.Setenv("OTEL_BLRP_MAX_QUEUE_SIZE", "8")
@@ -117,7 +118,7 @@ func TestEveryItemIsCounted(t *testing.T) {
 	}
 }
 
-// TestShutdownIsBounded: a backend that hangs does not hold up the end.
+// TestShutdownIsBounded checks that a backend that hangs does not delay the shutdown beyond the end of its context.
 func TestShutdownIsBounded(t *testing.T) {
 	for _, signal := range []string{"traces", "logs"} {
 		t.Run(signal, func(t *testing.T) {
@@ -146,7 +147,7 @@ func TestUnsampledSpansAreNotCounted(t *testing.T) {
 	_ = provider.Shutdown(t.Context())
 }
 
-// recordOnly is a sampler whose spans are recorded, but not for export.
+// recordOnly is a sampler whose spans are recorded but not exported.
 type recordOnly struct{ sdktrace.Sampler }
 
 func (recordOnly) ShouldSample(sdktrace.SamplingParameters) sdktrace.SamplingResult {

@@ -46,7 +46,7 @@ func TestExporting(t *testing.T) {
 	}
 }
 
-// clearExport takes everything out of the environment that has something exported.
+// clearExport unsets the variables that turn an export on.
 func clearExport(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"OTEL_SDK_DISABLED", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"} {

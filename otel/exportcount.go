@@ -33,7 +33,7 @@ func (c *exportCount) admit() bool {
 	return false
 }
 
-// done counts a batch of n items with which the exporter has finished.
+// done counts a batch of n items that the exporter has finished.
 func (c *exportCount) done(n int, err error) {
 	c.room.Add(int64(n))
 	if err != nil {

@@ -19,7 +19,8 @@ func newTestCount(signal string) *exportCount {
 	return &exportCount{signal: signal, log: slog.New(slog.DiscardHandler)}
 }
 
-// TestFailureIsLoggedOnce: when an export begins to fail and when it works again, not at every batch.
+// TestFailureIsLoggedOnce checks that an export is logged when it begins to fail and when it works again, not at every
+// batch.
 func TestFailureIsLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
 	c := &exportCount{signal: "traces", log: slog.New(slog.NewJSONHandler(&log, nil))}

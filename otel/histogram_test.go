@@ -11,8 +11,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// TestHistogramsAreClassic in every format: rules and panels name the buckets, whatever format the scraper asks for. In
-// the formats that have exemplars, OpenMetrics and protobuf, a bucket names the trace that was counted in it.
+// TestHistogramsAreClassic checks that histograms have classic buckets in every format, because rules and panels use
+// them. In OpenMetrics and protobuf, which have exemplars, a bucket names the trace of a value.
 func TestHistogramsAreClassic(t *testing.T) {
 	p := newProviders(t, io.Discard)
 	histogram, err := p.MeterProvider.Meter("test").Float64Histogram("test.duration", metric.WithUnit("s"),

@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// logged returns the JSON lines of both handlers, nil for one that got none.
+// logged returns the JSON lines of both handlers, nil for a handler without one.
 func logged(
 	t *testing.T, attrs func(context.Context) []slog.Attr, log func(*slog.Logger),
 ) (local, export map[string]any) {
@@ -39,7 +39,8 @@ func TestLineHasAttributes(t *testing.T) {
 	}
 }
 
-// TestLineHasTrace: the local line names it, once; that of the exporter does not, because OTLP has fields for it.
+// TestLineHasTrace checks that the local line names the trace once. The exported line does not, because OTLP has fields
+// for it.
 func TestLineHasTrace(t *testing.T) {
 	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}})
 	ctx := trace.ContextWithSpanContext(t.Context(), span)

@@ -24,7 +24,7 @@ type LogQueue struct {
 	dropped     atomic.Int64
 }
 
-// NewLogQueue starts to write what is logged.
+// NewLogQueue returns a queue and starts to write its lines.
 func NewLogQueue(out io.Writer) *LogQueue {
 	q := &LogQueue{
 		out: out, lines: make(chan []byte, maxQueuedLines), stop: make(chan struct{}), ended: make(chan struct{}),

@@ -15,7 +15,8 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// goroutinesView gives the one runtime metric whose name Prometheus keeps for histograms the name it has there.
+// goroutinesView renames the one runtime metric whose name Prometheus reserves for histograms. The new name is the one
+// that Prometheus uses.
 var goroutinesView = sdkmetric.NewView(
 	sdkmetric.Instrument{Name: "go.goroutine.count"}, sdkmetric.Stream{Name: "go.goroutines"})
 

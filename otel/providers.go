@@ -1,5 +1,5 @@
 // Package otel builds the OpenTelemetry providers from the standard OTEL_* variables, the bridge from their metrics to
-// Prometheus, and the log. It knows nothing of the packages that use the providers.
+// Prometheus, and the log. It does not depend on the packages that use the providers.
 package otel
 
 import (
@@ -28,20 +28,20 @@ type Options struct {
 	Instance string
 	// Prometheus turns the bridge on.
 	Prometheus bool
-	// Log is where the log goes, whether or not it is exported as well.
+	// Log is the local destination of the log, whether the log is also exported or not.
 	Log slog.Handler
-	// LogAttrs returns attributes that are added to a line of the log, for the context of that line. It may be nil.
+	// LogAttrs returns the attributes to add to a log line, from the context of that line. It may be nil.
 	LogAttrs func(context.Context) []slog.Attr
-	// SpanProcessor returns the processor that spans are handed to, given the batch processor that exports them. It may be
-	// nil. It is called only if traces are exported.
+	// SpanProcessor returns the processor that receives all spans. export is the batch processor that exports them.
+	// SpanProcessor may be nil. It is called only if traces are exported.
 	SpanProcessor func(export sdktrace.SpanProcessor) sdktrace.SpanProcessor
 	// SpanBurst is how many spans SpanProcessor may hand on at once. The queue of the batch processor has room for them
 	// beside OTEL_BSP_MAX_QUEUE_SIZE.
 	SpanBurst int
 }
 
-// Providers holds the providers. Without an exporter for traces, spans are not recorded. They have IDs nevertheless, so
-// that the log and the probed services can name them.
+// Providers holds the providers. Without an exporter for traces, spans are not recorded. They still have IDs, so that
+// the log and the probed services can refer to them.
 type Providers struct {
 	TracerProvider trace.TracerProvider
 	MeterProvider  metric.MeterProvider
@@ -60,7 +60,7 @@ func New(ctx context.Context, o Options) (*Providers, error) {
 	p.Logger = slog.New(logHandler{o.Log, slog.DiscardHandler, o.LogAttrs})
 	p.localLogger = p.Logger
 	res, err := newResource(ctx, o)
-	if err != nil { // what could not be read is left out (OpenTelemetry specification, Environment Variables)
+	if err != nil { // what cannot be read is left out (OpenTelemetry specification, Environment Variables)
 		p.Logger.WarnContext(ctx, "telemetry resource is incomplete", "error", err)
 	}
 	steps := []func(context.Context, Options, *resource.Resource) error{p.buildTraces, p.buildLogs, p.buildMetrics}
@@ -86,7 +86,7 @@ func (p *Providers) Shutdown(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// newCount returns the count of a signal, which becomes part of the metrics.
+// newCount returns the count of a signal and adds it to the metrics.
 func (p *Providers) newCount(signal string) *exportCount {
 	c := &exportCount{signal: signal, log: p.localLogger}
 	p.counts = append(p.counts, c)
@@ -104,7 +104,7 @@ func (p *Providers) buildTraces(ctx context.Context, o Options, res *resource.Re
 		if o.SpanProcessor != nil {
 			processor = o.SpanProcessor(processor)
 		}
-		options = append(options, sdktrace.WithSpanProcessor(processor)) // the sampler is that of OTEL_TRACES_SAMPLER
+		options = append(options, sdktrace.WithSpanProcessor(processor)) // the sampler is set by OTEL_TRACES_SAMPLER
 	} else {
 		options = append(options, sdktrace.WithSampler(sdktrace.NeverSample()))
 	}

@@ -25,8 +25,8 @@ func targetInfo(t *testing.T, p *Providers) map[string]string {
 	return all
 }
 
-// TestResource: the defaults, and that the standard variables win over them (OpenTelemetry specification, resource
-// SDK).
+// TestResource checks the defaults, and that the standard variables override them (OpenTelemetry specification,
+// resource SDK).
 func TestResource(t *testing.T) {
 	for name, test := range map[string]struct {
 		attributes, service string
@@ -61,7 +61,7 @@ func TestResource(t *testing.T) {
 	}
 }
 
-// TestMalformedResourceAttributes: only a warning; what is known is kept, so that a typo does not take a node down.
+// TestMalformedResourceAttributes checks that they cause only a warning, and that the known attributes are kept.
 func TestMalformedResourceAttributes(t *testing.T) {
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "environment:prod")
 	t.Setenv("OTEL_SERVICE_NAME", "shard-7")
@@ -80,7 +80,7 @@ func TestMalformedResourceAttributes(t *testing.T) {
 	}
 }
 
-// TestProcessAndRuntime: both have metrics, and the build has one.
+// TestProcessAndRuntime checks that there are metrics of the process, the runtime and the build.
 func TestProcessAndRuntime(t *testing.T) {
 	families := newProviders(t, io.Discard).gather(t)
 	for _, name := range []string{
@@ -105,7 +105,7 @@ func TestProcessAndRuntime(t *testing.T) {
 	}
 }
 
-// TestShutdownTwice is harmless, and so is a later scrape.
+// TestShutdownTwice checks that a second Shutdown and a later scrape do no harm.
 func TestShutdownTwice(t *testing.T) {
 	p := newProviders(t, io.Discard)
 	for range 2 {
@@ -118,7 +118,7 @@ func TestShutdownTwice(t *testing.T) {
 	}
 }
 
-// TestReadBuild: what a test binary knows of itself.
+// TestReadBuild checks what a test binary contains about its build.
 func TestReadBuild(t *testing.T) {
 	if b := ReadBuild(); b.Version == "" || !strings.HasPrefix(b.GoVersion, "go1.") {
 		t.Errorf("the build is %+v", b)

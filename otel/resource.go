@@ -11,8 +11,8 @@ import (
 // NewInstance returns an identity for this process, a random UUID (semantic conventions, service.instance.id).
 func NewInstance() string { return uuid.NewString() }
 
-// newResource describes the process; OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME win over the defaults. With an
-// error it returns what is known all the same.
+// newResource describes the process. OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME override the defaults. With an
+// error it still returns the known attributes.
 func newResource(ctx context.Context, o Options) (*resource.Resource, error) {
 	return resource.New(ctx,
 		resource.WithTelemetrySDK(),

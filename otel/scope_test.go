@@ -8,7 +8,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// TestScopesOfSpansHaveAVersion: the build's for this module's, and their own for those of libraries.
+// TestScopesOfSpansHaveAVersion checks that scopes of this module have the version of the build, and those of libraries
+// their own.
 func TestScopesOfSpansHaveAVersion(t *testing.T) {
 	spans := tracetest.NewSpanRecorder()
 	provider := versionedTracers{sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)), "v1.2.3"}

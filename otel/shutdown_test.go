@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A signal whose backend does not answer costs the others none of their time.
+// A signal whose backend does not reply takes no time from the others.
 func TestShutdownOfOneSignalDoesNotWaitForAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, late := time.Now(), errors.New("late")

@@ -43,9 +43,9 @@ type Notifier struct {
 
 	status string // what was sent last, "" for nothing yet
 	ready  bool   // READY was sent
-	failed bool   // the last message could not be sent; this was logged
+	failed bool   // the last message could not be sent, and this was logged
 	late   bool   // a part was stuck when the watchdog was fed last
-	unfed  bool   // it was still stuck one retryInterval later; this was logged
+	unfed  bool   // it was still stuck one retryInterval later, and this was logged
 }
 
 // New returns nil without NOTIFY_SOCKET. A bad WATCHDOG_USEC is logged, and means no watchdog.

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestStuckOnce feeds after a pause of the whole process, which makes all parts late for a moment. A part that is late
-// at two feedings in a row is stuck, and the watchdog is not fed until it goes on.
+// TestStuckOnce checks that the watchdog is fed after a pause of the whole process, which makes all parts late for a
+// moment. A part that is late at two feedings in a row is stuck, and the watchdog is not fed until it continues.
 func TestStuckOnce(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "notify")
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
@@ -59,7 +59,7 @@ func TestStuckOnce(t *testing.T) {
 	}
 }
 
-// received reports whether a message has been sent to a socket, and takes it.
+// received reports whether a message has arrived at a socket, and discards it.
 func received(t *testing.T, socket *net.UnixConn) bool {
 	t.Helper()
 	if err := socket.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {

@@ -15,12 +15,13 @@ import (
 
 const changesName = "signal_verdict_changes_total"
 
-// TestChangesAreCounted by the state they led to and the reason; an observation without a change is not.
+// TestChangesAreCounted checks the counts by resulting state and reason. An observation without a change is not
+// counted.
 func TestChangesAreCounted(t *testing.T) {
 	s, ctx := newStage(t, rules), t.Context()
 	s.upReady(ctx)
-	s.upReady(ctx)                     // nothing new
-	s.observe(ctx, jicofo(200, 10, 1)) // nor with another load
+	s.upReady(ctx)                     // no change
+	s.observe(ctx, jicofo(200, 10, 1)) // another load is no change either
 	s.observe(ctx, statusFile("drain"))
 	s.observe(ctx, statusFile("ready"))
 	s.observe(ctx, jicofo(503, 0, 0))
@@ -41,7 +42,7 @@ func TestChangesAreCounted(t *testing.T) {
 	}
 }
 
-// TestChangesAreLogged: one line each, with the reply before and after, and the reasons.
+// TestChangesAreLogged checks that each change has one log line with the reply before and after, and the reasons.
 func TestChangesAreLogged(t *testing.T) {
 	s, ctx := newStage(t, rules), t.Context()
 	s.upReady(ctx)
@@ -69,17 +70,17 @@ func TestChangesAreLogged(t *testing.T) {
 	}
 }
 
-// TestChangesAreTraced: a span for each, of its own trace, that is linked to the probe that caused it.
+// TestChangesAreTraced checks that each change has a span in its own trace, linked to the probe that caused it.
 func TestChangesAreTraced(t *testing.T) {
 	s := newStage(t, rules)
-	s.upReady(context.Background()) // caused by nothing that is traced
+	s.upReady(context.Background()) // its cause is not traced
 	ctx, probe := s.tracing.Tracer("test").Start(t.Context(), "poll jicofo")
 	s.observe(ctx, jicofo(200, 5, 5))
 	s.observe(ctx, jicofo(503, 0, 0))
 	probe.End()
 
 	spans := s.spans.Ended()
-	if len(spans) != 3 { // with the probe's
+	if len(spans) != 3 { // including the span of the probe
 		t.Fatalf("%d spans", len(spans))
 	}
 	first, change := spans[0], spans[1]
@@ -105,7 +106,7 @@ func TestChangesAreTraced(t *testing.T) {
 	}
 }
 
-// TestChangesBeginAtZero: every state and reason that a verdict can have is counted from the start, and no other.
+// TestChangesBeginAtZero checks that exactly the states and reasons that a verdict can have are counted from the start.
 func TestChangesBeginAtZero(t *testing.T) {
 	got := newStage(t, rules).values(t, changesName)
 	for _, sr := range health.StateReasons() {
@@ -122,7 +123,7 @@ func series(to string, reason health.Code) string {
 	return changesName + "{reason=" + string(reason) + ",to=" + to + "}"
 }
 
-// TestEveryReasonIsALabel: the set of codes is closed, short, and shown as it is.
+// TestEveryReasonIsALabel checks the spelling of the codes of the reasons, which are labels.
 func TestEveryReasonIsALabel(t *testing.T) {
 	spelling := regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
 	for _, code := range health.Codes {

@@ -7,11 +7,11 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// gauges are the metrics of the current snapshot. Those with underscores are the original's, spelled as its dashboards
-// know them (spec section 6).
+// gauges are the metrics of the current snapshot. Those with underscores have the names of the original, which its
+// dashboards use (spec section 6).
 type gauges struct {
 	all []metric.Observable
-	err error // the first there was
+	err error // the first one
 
 	health, census, sumSquared   metric.Float64ObservableGauge
 	unhealthyRuns                metric.Int64ObservableCounter
@@ -78,7 +78,7 @@ func (g *gauges) add(i metric.Observable, err error) {
 	}
 }
 
-// observe shows one snapshot.
+// observe records the values of one snapshot.
 func (g *gauges) observe(o metric.Observer, s *health.Snapshot) {
 	o.ObserveInt64(g.unhealthyRuns, int64(s.UnhealthyRuns))
 	if !s.At.IsZero() {

@@ -63,8 +63,8 @@ func (b *traceBackend) count(request *collectortrace.ExportTraceServiceRequest) 
 	}
 }
 
-// TestIncidentIsExportedWhole: the queue has room for all that a change of the verdict releases at once, however small
-// it is configured.
+// TestIncidentIsExportedWhole checks that the queue has room for all spans that a change of the verdict releases at
+// once, even if its configured size is small.
 func TestIncidentIsExportedWhole(t *testing.T) {
 	backend := newTraceBackend(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", backend.url)
@@ -75,7 +75,8 @@ func TestIncidentIsExportedWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	tracer := s.TracerProvider.Tracer("test")
-	spansOf := map[string]int{"jicofo": 9, "prosody": 5, "census": 5, "status_file": 2} // the most there can be by default
+	// the highest possible numbers by default
+	spansOf := map[string]int{"jicofo": 9, "prosody": 5, "census": 5, "status_file": 2}
 	poll := func(collector string) {
 		ctx, root := tracer.Start(t.Context(), "poll", trace.WithAttributes(collectorKey.String(collector)))
 		for range spansOf[collector] - 1 {
@@ -84,8 +85,8 @@ func TestIncidentIsExportedWhole(t *testing.T) {
 		}
 		root.End()
 	}
-	const quiet = keptPolls - 1 // none of which is exported at once
-	want := 1                   // the change of the verdict
+	const quiet = keptPolls - 1 // none of them is exported at once
+	want := 1                   // the span of the verdict's change
 	for collector, n := range spansOf {
 		want += quiet * n
 		for range quiet {
@@ -101,8 +102,8 @@ func TestIncidentIsExportedWhole(t *testing.T) {
 	}
 }
 
-// TestLogLinesNameTheIncident: those of all components, from the change that begins the incident to the end of the poll
-// that ends it.
+// TestLogLinesNameTheIncident checks the log lines of all components from the change that begins the incident to the
+// end of the poll that ends it.
 func TestLogLinesNameTheIncident(t *testing.T) {
 	s, ctx := newStage(t, rules), t.Context()
 	steps := []func(){

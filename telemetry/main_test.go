@@ -57,7 +57,7 @@ func newStage(t *testing.T, config health.Config) *stage {
 	return s
 }
 
-// scrape asks for the metrics in a format, as the Accept header names it.
+// scrape returns the metrics in the format of the Accept header.
 func (s *stage) scrape(t *testing.T, accept string) string {
 	t.Helper()
 	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
@@ -112,7 +112,7 @@ func labels(m *dto.Metric) string {
 	return "{" + strings.Join(pairs, ",") + "}"
 }
 
-// observedAt is when everything was observed.
+// observedAt is the time of all observations.
 var observedAt = time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
 
 func (s *stage) observe(ctx context.Context, parts ...health.Observation) {
@@ -143,12 +143,12 @@ func census(code int, participants, squared float64) health.Observation {
 	}}
 }
 
-// upReady shows a node on which nothing is wrong.
+// upReady observes a healthy node.
 func (s *stage) upReady(ctx context.Context) {
 	s.observe(ctx, jicofo(200, 123, 45), prosody(200), statusFile("ready"))
 }
 
-// rules are the default ones.
+// rules are the defaults.
 var rules = health.Config{
 	ParticipantMax: 5000, WeightParticipants: true, HealthDampening: 30 * time.Second, DrainGrace: 120 * time.Second,
 	DrainGraceScope: health.ScopeJicofo, Census: true,

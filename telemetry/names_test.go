@@ -12,8 +12,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/rest"
 )
 
-// original are the metrics that dashboards of the Node original use (spec section 6): how they are spelled, and their
-// type, in Prometheus text and in OpenMetrics. Each value is the sample's after one health check of a healthy node.
+// original are the metrics that dashboards of the Node original use (spec section 6): names and types in Prometheus
+// text and in OpenMetrics. The values are those after one health check of a healthy node.
 var original = []struct{ text, open string }{
 	{"# TYPE signal_health gauge\nsignal_health 1\n",
 		"# TYPE signal_health gauge\nsignal_health 1.0\n"},
@@ -29,7 +29,7 @@ var original = []struct{ text, open string }{
 		"# TYPE prosody_participant_sum_squared gauge\nprosody_participant_sum_squared 25.0\n"},
 }
 
-// newWholeStage is a healthy node with the metrics of the REST server beside those of the verdict.
+// newWholeStage returns a stage of a healthy node that also has the metrics of the REST server.
 func newWholeStage(t *testing.T) *stage {
 	s := newStage(t, rules)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -64,7 +64,7 @@ func TestOriginalNames(t *testing.T) {
 	}
 }
 
-// TestHelp: every metric has a help text and a type.
+// TestHelp checks that every metric has a help text and a type.
 func TestHelp(t *testing.T) {
 	families := newWholeStage(t).gather(t)
 	if len(families) < 20 {

@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Keep says which polls are exported (TRACE_KEEP).
+// Keep determines which polls are exported (TRACE_KEEP).
 type Keep string
 
 // The values of TRACE_KEEP.
@@ -26,7 +26,7 @@ const (
 const (
 	// keptPolls is how many quiet polls of each collector are held back for a change, and how many are exported after it.
 	keptPolls = 60
-	// quietShare is the share of quiet polls that is exported at once: one in so many.
+	// quietShare is the share of quiet polls that are exported at once: one of quietShare.
 	quietShare = 60
 	// maxReleasedSpans is more than the spans of keptPolls polls of each collector: up to 9 in a poll of jicofo, 5 in one
 	// of prosody or the census, and 2 in one of the status file.

@@ -13,10 +13,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// collectors are those of the tests.
+// collectors are the collectors of the tests.
 var collectors = []string{"census", "jicofo", "of a later version", "prosody", "status_file"}
 
-// buffered is a buffer behind a real provider, and what it exports.
+// buffered is a pollBuffer with a real provider and the exporter of its spans.
 type buffered struct {
 	*pollBuffer
 	tracer   trace.Tracer
@@ -33,7 +33,7 @@ func newBuffered(t *testing.T, keep Keep, options ...sdktrace.TracerProviderOpti
 	return b
 }
 
-// begin begins a poll with one span in it, which has ended.
+// begin starts a poll with one child span, which has ended.
 func (b *buffered) begin(collector string, n int) (context.Context, trace.Span) {
 	ctx, root := b.tracer.Start(context.Background(), fmt.Sprintf("%s %d", collector, n),
 		trace.WithAttributes(collectorKey.String(collector)))
@@ -42,7 +42,7 @@ func (b *buffered) begin(collector string, n int) (context.Context, trace.Span) 
 	return ctx, root
 }
 
-// polls runs the polls from one number to another.
+// polls runs the polls with the numbers from to to.
 func (b *buffered) polls(collector string, from, to int) {
 	for n := from; n <= to; n++ {
 		_, root := b.begin(collector, n)
@@ -50,8 +50,8 @@ func (b *buffered) polls(collector string, from, to int) {
 	}
 }
 
-// exported returns the names of the roots that were exported since the last call, in order, each with its incident. It
-// checks that each came with its probe.
+// exported returns the names of the root spans exported since the last call, in order, each with its incident. It
+// checks that the probe of each root was exported too.
 func (b *buffered) exported(t *testing.T) (roots []string) {
 	t.Helper()
 	seen := map[string]string{}
@@ -76,7 +76,7 @@ func (b *buffered) exported(t *testing.T) (roots []string) {
 	return roots
 }
 
-// names lists polls by number, without those that are left out.
+// names returns the names of the polls with the numbers from to to, except those in without.
 func names(collector, incident string, from, to int, without ...int) (all []string) {
 	for n := from; n <= to; n++ {
 		if !slices.Contains(without, n) {
@@ -104,7 +104,7 @@ func TestReleaseIsOldestFirstAndOnce(t *testing.T) {
 	b.polls("jicofo", 1, 100)
 	wantExported(t, b, []string{"jicofo 60"})
 	b.verdictChanged(t.Context(), "i", "i")
-	wantExported(t, b, names("jicofo", "@i", 40, 100, 60)) // 60 of them
+	wantExported(t, b, names("jicofo", "@i", 40, 100, 60)) // 60 polls
 	b.verdictChanged(t.Context(), "i", "i")
 	wantExported(t, b)
 }
@@ -134,14 +134,14 @@ func TestEveryCollectorIsReleased(t *testing.T) {
 func TestPollsAfterAChange(t *testing.T) {
 	b := newBuffered(t, KeepIncidents)
 	b.verdictChanged(t.Context(), "i", "i")
-	b.polls("jicofo", 1, 100) // in the incident
+	b.polls("jicofo", 1, 100) // during the incident
 	wantExported(t, b, names("jicofo", "@i", 1, 100))
 	b.verdictChanged(t.Context(), "", "i")
 	b.polls("jicofo", 101, 300)
 	wantExported(t, b, names("jicofo", "", 101, 160), []string{"jicofo 220", "jicofo 280"})
 }
 
-// A change without an incident is one of the status file, as for maintenance.
+// A change without an incident is a change of the status file, for example to maint.
 func TestChangeWithoutIncident(t *testing.T) {
 	b := newBuffered(t, KeepIncidents)
 	b.polls("jicofo", 1, 2)
@@ -160,7 +160,7 @@ func TestPollThatCausesAChangeBelongsToTheIncident(t *testing.T) {
 	wantExported(t, b, []string{"jicofo 1@i", "prosody 1@i"})
 
 	ctx, cause = b.begin("jicofo", 2)
-	b.verdictChanged(ctx, "", "i") // which ends it
+	b.verdictChanged(ctx, "", "i") // ends the incident
 	cause.End()
 	b.polls("jicofo", 3, 3)
 	wantExported(t, b, []string{"jicofo 2@i", "jicofo 3"})
@@ -219,7 +219,7 @@ func TestSpanThatOutlivesItsRoot(t *testing.T) {
 	}
 }
 
-// TestSpansOfATraceAreBounded: spans beyond the bound do not wait for their root.
+// TestSpansOfATraceAreBounded checks that spans beyond the limit do not wait for their root.
 func TestSpansOfATraceAreBounded(t *testing.T) {
 	b := newBuffered(t, KeepAll)
 	ctx, root := b.tracer.Start(t.Context(), "root")
@@ -237,7 +237,7 @@ func TestSpansOfATraceAreBounded(t *testing.T) {
 	}
 }
 
-// TestOpenTracesAreBounded: traces beyond the bound are not held back.
+// TestOpenTracesAreBounded checks that traces beyond the limit are not held back.
 func TestOpenTracesAreBounded(t *testing.T) {
 	b := newBuffered(t, KeepIncidents)
 	roots := make([]trace.Span, maxOpenTraces+10)
@@ -257,7 +257,7 @@ func TestOpenTracesAreBounded(t *testing.T) {
 	}
 }
 
-// recordOnly is a sampler whose spans are recorded, but not for export.
+// recordOnly is a sampler whose spans are recorded but not exported.
 type recordOnly struct{ sdktrace.Sampler }
 
 func (recordOnly) ShouldSample(sdktrace.SamplingParameters) sdktrace.SamplingResult {
@@ -304,7 +304,7 @@ func TestConcurrentUse(t *testing.T) {
 		}
 	})
 	all.Wait()
-	b.verdictChanged(t.Context(), "", "") // which releases the rest
+	b.verdictChanged(t.Context(), "", "") // releases the rest
 	once := map[string]bool{}
 	for _, s := range b.exported(t) {
 		if once[s] {

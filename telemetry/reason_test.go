@@ -6,7 +6,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// wantReasons checks that the reasons are shown as in force, and every other declared one as not.
+// wantReasons checks that exactly these reasons are exported as in force, and all other declared ones as not.
 func (s *stage) wantReasons(t *testing.T, when string, inForce ...health.Code) {
 	t.Helper()
 	want := map[string]float64{}
@@ -27,7 +27,7 @@ func (s *stage) wantReasons(t *testing.T, when string, inForce ...health.Code) {
 	}
 }
 
-// TestReasonsFollowTheVerdict: each reason is 1 for as long as it is in force.
+// TestReasonsFollowTheVerdict checks that each reason is 1 as long as it is in force.
 func TestReasonsFollowTheVerdict(t *testing.T) {
 	s, ctx := newStage(t, rules), t.Context()
 	if got := s.values(t, "signal_reason"); len(got) > 0 {

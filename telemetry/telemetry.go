@@ -23,10 +23,10 @@ const scope = "github.com/signal-sidecar/signal-sidecar/telemetry"
 // incidentKey is the attribute of spans and log lines that names the incident.
 const incidentKey = attribute.Key("incident.id")
 
-// Options are those of the providers. New sets LogAttrs, SpanProcessor and SpanBurst.
+// Options are the options of the providers. New sets LogAttrs, SpanProcessor and SpanBurst.
 type Options struct {
 	otel.Options
-	// Keep says which polls are exported.
+	// Keep determines which polls are exported.
 	Keep Keep
 }
 
@@ -40,7 +40,7 @@ type Telemetry struct {
 	changes  metric.Int64Counter
 }
 
-// New builds the providers. The result's Listen is to be given to the Monitor.
+// New builds the providers. The caller registers Listen with the Monitor.
 func New(ctx context.Context, o Options) (*Telemetry, error) {
 	t := new(Telemetry)
 	t.incident.Store(new(logIncident))
@@ -70,7 +70,7 @@ func New(ctx context.Context, o Options) (*Telemetry, error) {
 	return t, nil
 }
 
-// changeAttributes are those that a change of the verdict is counted by.
+// changeAttributes returns the attributes by which a change of the verdict is counted.
 func changeAttributes(to string, reason health.Code) metric.AddOption {
 	return metric.WithAttributes(attribute.String("to", to), attribute.String("reason", string(reason)))
 }
@@ -83,7 +83,7 @@ type logIncident struct {
 	endedBy trace.TraceID
 }
 
-// logAttrs are those of a log line.
+// logAttrs returns the attributes of a log line.
 func (t *Telemetry) logAttrs(ctx context.Context) []slog.Attr {
 	incident := t.incident.Load()
 	id := incident.current

@@ -8,13 +8,13 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// prefixes are those of the metrics of the snapshot.
+// prefixes are the prefixes of the metrics of the snapshot.
 var prefixes = []string{
 	"signal_health", "signal_unhealthy", "signal_census", "prosody_", "signal_verdict_raw", "signal_verdict_damped",
 	"signal_verdict_status", "signal_verdict_weight", "signal_jicofo", "signal_observation", "signal_tolerated",
 }
 
-// with returns what was shown before with some of it changed; absent takes it away.
+// with returns before with some values changed. The value absent removes a metric.
 func with(before, changes map[string]float64) map[string]float64 {
 	after := maps.Clone(before)
 	maps.Copy(after, changes)
@@ -39,7 +39,8 @@ func (s *stage) wantValues(t *testing.T, when string, want map[string]float64) {
 	}
 }
 
-// TestValuesFollowTheSnapshots: what is not known is not shown, and all else is as the latest snapshot has it.
+// TestValuesFollowTheSnapshots checks that unknown values are absent, and that all others are those of the latest
+// snapshot.
 func TestValuesFollowTheSnapshots(t *testing.T) {
 	s, ctx := newStage(t, rules), t.Context()
 	want := map[string]float64{"signal_unhealthy_total": 0}
@@ -105,7 +106,7 @@ func TestValuesFollowTheSnapshots(t *testing.T) {
 	s.wantValues(t, "dampened, with an unknown word", want)
 }
 
-// TestNoCensusMetricsWithoutCensus: without CENSUS_POLL nothing tells of a census.
+// TestNoCensusMetricsWithoutCensus checks that there are no metrics of the census without CENSUS_POLL.
 func TestNoCensusMetricsWithoutCensus(t *testing.T) {
 	config := rules
 	config.Census = false
@@ -116,7 +117,7 @@ func TestNoCensusMetricsWithoutCensus(t *testing.T) {
 	}
 }
 
-// TestToleratedService: a service that is tolerated shows, and what counts of it does not change.
+// TestToleratedService checks that a tolerated service is exported as such, and that the health does not change.
 func TestToleratedService(t *testing.T) {
 	config := rules
 	config.UnreachableTolerance = time.Second
