@@ -1,6 +1,7 @@
 // Package agent replies to HAProxy's agent checks: one line per connection, then the end of the connection (spec
-// sections 4 and 9; HAProxy Configuration Manual, "agent-check"). HAProxy keeps the state of a server when a check gets
-// no reply, so a connection is closed without one whenever the state of the node is not known.
+// sections 4 and 9; HAProxy Configuration Manual, "agent-check"). If a check gets no
+// reply, HAProxy keeps the state of the server. A connection is therefore closed without one while the state of the
+// node is not known.
 package agent
 
 import (

@@ -332,7 +332,7 @@ func TestHeldAreCounted(t *testing.T) {
 	wantHeld(0, 7)
 }
 
-// collect returns all series by name and attributes.
+// collect returns the values of all series by name and attributes.
 func collect(t *testing.T, reader *sdkmetric.ManualReader) map[string]int64 {
 	t.Helper()
 	var all metricdata.ResourceMetrics

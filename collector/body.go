@@ -28,7 +28,7 @@ func readBody(res *http.Response, limit, expected int64) ([]byte, error) {
 		switch {
 		case int64(len(body)) > limit:
 			return body, fmt.Errorf("%w (%d bytes)", errBodySize, limit)
-		case err == io.EOF: //nolint:errorlint // io.Reader documents this very value
+		case err == io.EOF: //nolint:errorlint // io.Reader returns io.EOF itself
 			return body, nil
 		case err != nil:
 			return body, err

@@ -65,7 +65,7 @@ type rooms struct {
 	participants, squared float64 // sums over the rooms, finite
 	leaked                int     // rooms with leaked: true
 	odd                   int     // rows without a usable number of participants
-	firstOdd              string  // describes the first of them
+	firstOdd              string  // describes the first such row
 }
 
 // add counts a row.

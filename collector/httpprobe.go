@@ -103,7 +103,7 @@ type reply struct {
 	invalid error // the error of use
 }
 
-// traceConnection gives the span of an attempt an event for each step of its connection.
+// traceConnection adds an event to the span of an attempt for each step of its connection.
 func traceConnection(ctx context.Context) *httptrace.ClientTrace {
 	return otelhttptrace.NewClientTrace(ctx, otelhttptrace.WithoutSubSpans(), otelhttptrace.WithoutHeaders())
 }

@@ -67,7 +67,7 @@ type Consul struct {
 }
 
 // usesConsul reports whether a feature needs Consul. The address of Consul is read only then: Kubernetes sets
-// CONSUL_PORT=tcp://… in every pod beside a Service with the name consul.
+// CONSUL_PORT=tcp://… in every pod if there is a Service with the name consul.
 func usesConsul(c *Config) bool { return c.Consul.Status || c.Consul.Reports }
 
 // Load reads and checks all settings. The error joins an *Error for each problem.

@@ -57,8 +57,8 @@ func (s *script) update(ctx context.Context, healthy bool) {
 	s.healthy = healthy
 }
 
-// start runs the command without a shell. Its output goes to the standard error of the sidecar. It has a session of its
-// own, so that it can go on when the sidecar ends.
+// start runs the command without a shell. Its output goes to the standard error of the sidecar. It has its own
+// session, so that it can continue when the sidecar ends.
 func (s *script) start(ctx context.Context) {
 	if len(s.command) == 0 {
 		return

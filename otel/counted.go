@@ -15,8 +15,8 @@ type countedSpans struct {
 	count *exportCount
 }
 
-// newCountedSpans puts a batch span processor before the exporter. Its queue holds extra spans more than
-// OTEL_BSP_MAX_QUEUE_SIZE.
+// newCountedSpans puts a batch span processor before the exporter. Its queue holds
+// OTEL_BSP_MAX_QUEUE_SIZE + extra spans.
 func newCountedSpans(exporter sdktrace.SpanExporter, extra int, count *exportCount) countedSpans {
 	size := queueSize("OTEL_BSP_MAX_QUEUE_SIZE", sdktrace.DefaultMaxQueueSize) + extra
 	count.room.Store(int64(size))

@@ -10,20 +10,19 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// exportCount counts the items of one signal by what became of them, and logs when their export begins and ceases to
-// fail. The SDK's own metrics of dropped items are experimental (OTEL_GO_X_OBSERVABILITY); so items are counted when
-// they are handed to a batch processor and when its exporter returns, and no more are handed in than its queue can
-// hold.
+// exportCount counts the items of one signal by result, and logs when their export begins and ceases to fail. The
+// SDK's own metrics of dropped items are experimental (OTEL_GO_X_OBSERVABILITY). Items are therefore counted when they
+// are passed to a batch processor and when its exporter returns, and no more are passed than its queue can hold.
 type exportCount struct {
 	signal string
-	log    *slog.Logger // one that does not export: a failure would cause the next
+	log    *slog.Logger // it does not export: else each failure would cause another
 	room   atomic.Int64 // items that the batch processor can still take
 
 	exported, failed, dropped atomic.Int64
 	failing                   atomic.Bool
 }
 
-// admit reports whether an item may be handed to the batch processor. If not, the item is dropped.
+// admit reports whether an item may be passed to the batch processor. If not, the item is dropped.
 func (c *exportCount) admit() bool {
 	if c.room.Add(-1) >= 0 {
 		return true

@@ -39,8 +39,8 @@ func newProcessRegistry() *prometheus.Registry {
 	return registry
 }
 
-// newPushReader returns the reader that pushes metrics. It is autoexport's except for OTLP, whose exports are counted,
-// and which exports the metrics of the process too.
+// newPushReader returns the reader that pushes metrics. For OTLP its exports are counted and include the metrics of the
+// process. Other exporters are those of autoexport.
 func newPushReader(ctx context.Context, count *exportCount) (sdkmetric.Reader, error) {
 	if exporter := os.Getenv("OTEL_METRICS_EXPORTER"); exporter != "" && exporter != "otlp" {
 		return autoexport.NewMetricReader(ctx)

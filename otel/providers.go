@@ -35,8 +35,8 @@ type Options struct {
 	// SpanProcessor returns the processor that receives all spans. export is the batch processor that exports them.
 	// SpanProcessor may be nil. It is called only if traces are exported.
 	SpanProcessor func(export sdktrace.SpanProcessor) sdktrace.SpanProcessor
-	// SpanBurst is how many spans SpanProcessor may hand on at once. The queue of the batch processor has room for them
-	// beside OTEL_BSP_MAX_QUEUE_SIZE.
+	// SpanBurst is the largest number of spans that SpanProcessor may pass on at once. The queue of the batch processor
+	// has room for them in addition to OTEL_BSP_MAX_QUEUE_SIZE.
 	SpanBurst int
 }
 

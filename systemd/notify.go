@@ -39,7 +39,7 @@ type Options struct {
 type Notifier struct {
 	Options
 	socket   string        // a path, or @ and an abstract name
-	watchdog time.Duration // systemd ends a process that does not feed the watchdog for so long; 0 without a watchdog
+	watchdog time.Duration // systemd ends a process that does not feed it for this time; 0 without a watchdog
 
 	status string // what was sent last, "" for nothing yet
 	ready  bool   // READY was sent
@@ -99,8 +99,8 @@ func (n *Notifier) sendVerdict(v health.Verdict) {
 	}
 }
 
-// feed feeds the watchdog unless a part is stuck, and returns the time until the next feeding. A part counts as stuck
-// when it is so at two feedings in a row: after a pause of this process all parts are late for a moment, and the
+// feed feeds the watchdog unless a part is stuck, and returns the time until the next feeding. A part must be stuck
+// at two feedings in a row: after a pause of this process all parts are late for a moment, and the
 // watchdog's time may be almost over.
 func (n *Notifier) feed(ctx context.Context) time.Duration {
 	next := n.watchdog / 2
@@ -146,7 +146,7 @@ func (n *Notifier) send(message string) bool {
 	return err == nil
 }
 
-// write does what daemon.SdNotify does, with a time limit: that blocks while systemd does not read.
+// write does what daemon.SdNotify does, with a time limit: SdNotify blocks while systemd does not read.
 func (n *Notifier) write(message string) error {
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: n.socket, Net: "unixgram"})
 	if err != nil {

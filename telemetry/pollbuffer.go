@@ -134,7 +134,7 @@ func (b *pollBuffer) exportOrHold(collector, incident string, spans []sdktrace.R
 	r.push(spans)
 }
 
-// exportAll hands the spans, with the incident added, to the batch processor, which does not block.
+// exportAll passes the spans, with the incident added, to the batch processor, which does not block.
 func (b *pollBuffer) exportAll(incident string, spans ...sdktrace.ReadOnlySpan) {
 	for _, span := range spans {
 		if incident != "" && attributeOf(span, incidentKey) == "" {
@@ -145,8 +145,8 @@ func (b *pollBuffer) exportAll(incident string, spans ...sdktrace.ReadOnlySpan) 
 }
 
 // verdictChanged exports the polls that were held back. The trace in ctx caused the change. current is the incident
-// after the change ("" for none), and incident the one that the change belongs to, such as the one that a recovery
-// ends.
+// after the change ("" for none), and incident the one that the change belongs to, for example the one
+// that a recovery ends.
 func (b *pollBuffer) verdictChanged(ctx context.Context, current, incident string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
