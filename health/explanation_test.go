@@ -66,7 +66,9 @@ func TestExplanation(t *testing.T) {
 			"next": null}`},
 		{"unknown word", everyPart, []observation{{5 * time.Second, partStatusFile, word("<shiny>\n")}}, `{
 			"time": "2026-03-01T12:00:10.678Z", "state": "unknown", "agentmessage": "up drain 100%", "damped": false,
-			"reasons": [{"code": "status_unknown", "text": "the status file says \"\u003cshiny\u003e\\n\", which is no known word", "since": "2026-03-01T12:00:10.678Z"}],
+			"reasons": [{"code": "status_unknown",
+				"text": "the status file says \"\u003cshiny\u003e\\n\", which is no known word",
+				"since": "2026-03-01T12:00:10.678Z"}],
 			"next": null}`},
 		{"drain in grace", everyPart,
 			[]observation{{10 * time.Second, partJicofo, jicofo503}, {time.Second, partProsody, prosody(200)}}, `{
@@ -90,7 +92,8 @@ func TestExplanation(t *testing.T) {
 			[]observation{{10 * time.Second, partProsody, prosody(500)}, {5 * time.Second, partProsody, prosody(200)}}, `{
 			"time": "2026-03-01T12:00:20.678Z", "state": "down", "agentmessage": "down ready 100%", "damped": true,
 			"incident": "20260301T120015.678Z-4bf92f35",
-			"reasons": [{"code": "dampening", "text": "healthy again, but not yet for 30s", "since": "2026-03-01T12:00:20.678Z"}],
+			"reasons": [
+				{"code": "dampening", "text": "healthy again, but not yet for 30s", "since": "2026-03-01T12:00:20.678Z"}],
 			"next": {"at": "2026-03-01T12:00:45.678Z", "state": "ready", "agentmessage": "up ready 100%"}}`},
 		{"damped, then to drain", everyPart, []observation{
 			{10 * time.Second, partProsody, prosody(500)}, {5 * time.Second, partProsody, prosody(200)},

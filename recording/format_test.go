@@ -196,7 +196,9 @@ func TestReplayUnderAnotherConfig(t *testing.T) {
 func FuzzReadRecording(f *testing.F) {
 	f.Add([]byte(goodRecording()))
 	f.Add([]byte(goodRecording()[:999]))
-	f.Add([]byte("{\"recording\":\"signal-sidecar/1\",\"start\":\"9999-12-31T23:59:59Z\",\"config\":{\"PARTICIPANT_MAX\":1,\"DRAIN_GRACE_SCOPE\":\"soft\"},\"machine\":null}\n{\"t\":9223372036854775807,\"verdict\":{\"until\":-1}}\n"))
+	f.Add([]byte("{\"recording\":\"signal-sidecar/1\",\"start\":\"9999-12-31T23:59:59Z\"," +
+		"\"config\":{\"PARTICIPANT_MAX\":1,\"DRAIN_GRACE_SCOPE\":\"soft\"},\"machine\":null}\n" +
+		"{\"t\":9223372036854775807,\"verdict\":{\"until\":-1}}\n"))
 	f.Add([]byte("{}\n[]\nnull\n\n{\"t\":1}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, run := range recording.Read(bytes.NewReader(text)).Runs {

@@ -54,7 +54,8 @@ func (m *machine) install(settings []string) {
 	testbed.Must(m.t, err)
 	m.t.Cleanup(func() { _ = m.node.Close() })
 	m.must(`getent group jitsi || groupadd --system jitsi
-		getent passwd signal-sidecar || useradd --system --gid jitsi --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin signal-sidecar
+		getent passwd signal-sidecar || useradd --system --gid jitsi --no-create-home \
+			--home-dir /nonexistent --shell /usr/sbin/nologin signal-sidecar
 		install -d -m 755 /etc/jitsi
 		install -d -m 750 -g jitsi /etc/jitsi/signal-sidecar
 		echo ready >/etc/jitsi/shard-status
