@@ -25,7 +25,7 @@ const demoGuide = `
 signal-sidecar watches a simulated signal node. Open the first in a browser; try the others in another terminal:
 
   the status page         http://{{.Page}}/
-  what HAProxy hears      curl -s telnet://{{.Agent}} </dev/null
+  the reply to HAProxy    curl -s telnet://{{.Agent}} </dev/null
 {{- with .Held}}
   and when it changes     curl -s telnet://{{.}} </dev/null
 {{- end}}
