@@ -18,13 +18,13 @@ fi
 
 go=$(go env GOROOT)
 mount --rbind "$root" "$root" # pivot_root wants a mount point
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp" # before the others: one of them may be in /tmp
 for folder in "$PWD" "$go" "$(go env GOMODCACHE)" "$(go env GOCACHE)" /proc /sys /dev; do
 	mkdir -p "$root$folder"
 	mount --rbind "$folder" "$root$folder"
 done
 touch "$root/etc/hosts"
 mount --bind /etc/hosts "$root/etc/hosts"
-mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mkdir -p "$root/mnt/old"
 here=$PWD
 cd "$root"
