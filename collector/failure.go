@@ -53,10 +53,12 @@ func classify(err error) health.Failure {
 
 // isLocal reports whether this process or machine lacked the resources to probe.
 func isLocal(err error) bool {
+	var lookup *net.DNSError
 	for _, code := range []syscall.Errno{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
 	} {
-		if errors.Is(err, code) {
+		// net.DNSError keeps only the text of an error such as EMFILE.
+		if errors.Is(err, code) || errors.As(err, &lookup) && strings.HasSuffix(lookup.Err, code.Error()) {
 			return true
 		}
 	}

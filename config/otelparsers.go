@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/url"
@@ -16,11 +17,15 @@ import (
 
 // The parsers of OTEL_* variables return the value in its usual spelling. The text of their errors follows "must be".
 
-const maxPEM = 1 << 20 // bytes
+const (
+	maxPEM = 1 << 20 // bytes
+	// maxQuantity is the largest queue or batch. The SDK allocates a queue at the start.
+	maxQuantity = 1_000_000
+)
 
 var (
 	errMilliseconds = errors.New("milliseconds, a whole number from 1 to 2147483647")
-	errQuantity     = errors.New("a whole number from 1 to 2147483647")
+	errQuantity     = fmt.Errorf("a whole number from 1 to %d", maxQuantity)
 	errLimit        = errors.New("a whole number from 0 to 2147483647, or -1 for no limit")
 	errHeaders      = errors.New("comma-separated key=value pairs, the keys names of headers, the values percent-encoded")
 	errAttributes   = errors.New("comma-separated key=value pairs, the keys printable ASCII without white space, " +
@@ -28,19 +33,19 @@ var (
 	errPEM = errors.New("a PEM file that holds a certificate")
 )
 
-func wholeNumber(s string, low int64, accepted error) (string, error) {
+func wholeNumber(s string, low, high int64, accepted error) (string, error) {
 	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
-	if err != nil || n < low || n > math.MaxInt32 {
+	if err != nil || n < low || n > high {
 		return "", accepted
 	}
 	return strconv.FormatInt(n, 10), nil
 }
 
-func milliseconds(s string) (string, error) { return wholeNumber(s, 1, errMilliseconds) }
+func milliseconds(s string) (string, error) { return wholeNumber(s, 1, math.MaxInt32, errMilliseconds) }
 
-func quantity(s string) (string, error) { return wholeNumber(s, 1, errQuantity) }
+func quantity(s string) (string, error) { return wholeNumber(s, 1, maxQuantity, errQuantity) }
 
-func limit(s string) (string, error) { return wholeNumber(s, -1, errLimit) }
+func limit(s string) (string, error) { return wholeNumber(s, -1, math.MaxInt32, errLimit) }
 
 func portText(s string) (string, error) {
 	n, err := Port(s)

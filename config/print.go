@@ -63,8 +63,10 @@ func masked(name, value string) string {
 			return "(not shown)"
 		}
 	}
-	isURL := strings.Contains(value, "://") || name == "CONSUL_HTTP_ADDR" ||
-		strings.HasSuffix(name, "_ORIG") || strings.HasSuffix(name, "_ENDPOINT")
+	isURL := strings.Contains(value, "://")
+	for _, suffix := range []string{"_ADDR", "_ENDPOINT", "_HOST", "_ORIG", "_URL_TEMPLATE", "--url"} {
+		isURL = isURL || strings.HasSuffix(name, suffix)
+	}
 	if isURL {
 		return withoutUser(value)
 	}

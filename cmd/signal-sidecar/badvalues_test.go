@@ -23,7 +23,7 @@ var (
 		"http://localhost:0", "http://localhost:x", "http://localhost?a", "http://localhost/#b", "http://a b",
 		"http://localhost\nHTTP_PORT=1", "http://[::1", "unix:///run/jicofo",
 	}
-	badHosts = []string{"a b", "http://consul", "consul:8500x", "a/b", "a?b", "user@host", "[::1", "a\tb"}
+	badHosts = []string{"a b", "http://consul", "consul:8500x", "a/b", "a?b", "host/path", "[::1", "a\tb"}
 )
 
 // badValues are values that must be rejected, by variable. Each setting that can have a bad value is in it.
@@ -167,7 +167,10 @@ func TestPasswordsInURLs(t *testing.T) {
 		{"PROSODY_ORIG": "http://admin:" + secret + "@prosody?x"},
 		{"PROSODY_ORIG": "http://admin:" + secret + "@"},
 		{"TRACE_URL_TEMPLATE": "http://admin:" + secret + "@jaeger/{trace_id}"},
+		{"TRACE_URL_TEMPLATE": "//admin:" + secret + "@jaeger/{trace_id}"},
+		{"CENSUS_HOST": "admin:" + secret + "@meet.example.com"},
 		{"CONSUL_HOST": "http://admin:" + secret + "@consul", "CONSUL_STATUS": "true"},
+		{"CONSUL_HOST": "admin:" + secret + "@consul", "CONSUL_STATUS": "true"},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT": "admin:" + secret + "@collector:4318"},
 	} {
 		for _, command := range []string{"check-config", "serve"} {

@@ -48,7 +48,7 @@ func badTelemetry(t *testing.T) map[string]struct{ value, accepted string } {
 		"OTEL_BSP_SCHEDULE_DELAY":         {"5s", "milliseconds, a whole number"},
 		"OTEL_BSP_MAX_QUEUE_SIZE":         {"0", "a whole number from 1"},
 		"OTEL_BLRP_EXPORT_TIMEOUT":        {"1.5", "milliseconds, a whole number"},
-		"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": {"many", "a whole number from 1"},
+		"OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": {"1000001", "a whole number from 1 to 1000000"},
 		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": {"-2", "a whole number from 0"},
 		"OTEL_RESOURCE_ATTRIBUTES":        {"jitsi.shard", "key=value pairs"},
 	}

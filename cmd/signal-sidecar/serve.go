@@ -67,6 +67,7 @@ type sidecar struct {
 	held       net.Listener // nil without TCP_HOLD_PORT
 	pagePort   net.Listener // nil without PAGE_PORT
 	log        *slog.Logger
+	flushLog   func() // writes what is logged until now
 }
 
 // serve runs a sidecar, which logs to out, until ctx ends. It calls ready once the ports are open.
@@ -87,6 +88,7 @@ func serve(ctx context.Context, c config.Config, out io.Writer, ready func(*side
 	); err != nil {
 		return err
 	}
+	s.flushLog = func() { queue.Close(flushTime) }
 	for _, notice := range c.Notices {
 		s.log.WarnContext(ctx, "setting is not in force as given", "notice", notice)
 	}
@@ -308,7 +310,7 @@ func (s *sidecar) run(ctx context.Context) error {
 	return err
 }
 
-// limitShutdown ends the process when the shutdown takes longer than shutdownTime, for example because a read of the
+// limitShutdown ends the process, with the log written, when the shutdown takes longer than shutdownTime, for example because a read of the
 // status file hangs in the kernel.
 func (s *sidecar) limitShutdown(ended <-chan struct{}) {
 	s.log.Info("signal-sidecar is stopping")
@@ -316,6 +318,7 @@ func (s *sidecar) limitShutdown(ended <-chan struct{}) {
 	case <-ended:
 	case <-time.After(shutdownTime):
 		s.log.Error("shutdown took too long", "limit", shutdownTime.String())
+		s.flushLog()
 		os.Exit(exitFailure)
 	}
 }
