@@ -10,8 +10,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestClassifyLookup checks that a lookup for which this process lacked a resource is not a failure of the node. Such an
-// error has only the text of the system call's error.
+// TestClassifyLookup checks that a lookup for which this process lacked a resource is not a failure of the node. Such
+// an error has only the text of the system call's error.
 func TestClassifyLookup(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

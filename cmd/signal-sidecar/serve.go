@@ -310,8 +310,8 @@ func (s *sidecar) run(ctx context.Context) error {
 	return err
 }
 
-// limitShutdown ends the process, with the log written, when the shutdown takes longer than shutdownTime, for example because a read of the
-// status file hangs in the kernel.
+// limitShutdown ends the process, with the log written, when the shutdown takes longer than shutdownTime, for example
+// because a read of the status file hangs in the kernel.
 func (s *sidecar) limitShutdown(ended <-chan struct{}) {
 	s.log.Info("signal-sidecar is stopping")
 	select {
