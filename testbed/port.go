@@ -23,15 +23,16 @@ func LastingPort(t testing.TB) string {
 	defer lasting.Unlock()
 	for range 100 {
 		port := 10000 + rand.IntN(9000) //nolint:gosec // no secret
+		if lasting.ports[port] {        // it must not be tried: its owner may be about to listen
+			continue
+		}
 		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err != nil {
 			continue
 		}
 		_ = l.Close()
-		if !lasting.ports[port] {
-			lasting.ports[port] = true
-			return strconv.Itoa(port)
-		}
+		lasting.ports[port] = true
+		return strconv.Itoa(port)
 	}
 	t.Fatal("no free port to be had")
 	return ""
