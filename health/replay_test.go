@@ -1,8 +1,6 @@
 package health_test
 
 import (
-	"bytes"
-	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,49 +9,22 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/recording"
+	"github.com/signal-sidecar/signal-sidecar/testbed/recorder"
 )
-
-// recorder records what a Monitor publishes, in files of a few steps each.
-type recorder struct {
-	encoder recording.Encoder
-	perFile int // steps; 0 for one file
-	steps   int
-	files   []bytes.Buffer
-	changes [][]health.Change // of each file
-	failure error
-}
-
-func (r *recorder) listen(_ context.Context, s health.Step, _ *health.Snapshot) {
-	if len(r.files) == 0 || r.steps == 0 || r.perFile > 0 && r.steps%r.perFile == 0 {
-		r.files, r.changes = append(r.files, bytes.Buffer{}), append(r.changes, nil)
-		r.write(r.encoder.Header(s))
-	}
-	r.write(r.encoder.Lines(s))
-	last := len(r.changes) - 1
-	r.changes[last] = append(r.changes[last], s.Changes...)
-	r.steps++
-}
-
-func (r *recorder) write(text []byte, err error) {
-	if err != nil {
-		r.failure = err
-	}
-	r.files[len(r.files)-1].Write(text)
-}
 
 // TestReplayGivesWhatWasRecorded checks for random observations, deadlines and rotations that each file of the
 // recording replays to the changes that were published while it was written.
 func TestReplayGivesWhatWasRecorded(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		r := &recorder{perFile: rapid.IntRange(0, 5).Draw(rt, "steps in a file")}
+		r := &recorder.Recorder{PerFile: rapid.IntRange(0, 5).Draw(rt, "steps in a file")}
 		cfg := drawConfig(rt)
 		plan := drawLiveRun(rt, cfg)
-		synctest.Test(t, func(t *testing.T) { plan.play(t, cfg, r.listen) })
-		if r.failure != nil {
-			rt.Fatal(r.failure)
+		synctest.Test(t, func(t *testing.T) { plan.play(t, cfg, r.Listen) })
+		if r.Failure != nil {
+			rt.Fatal(r.Failure)
 		}
-		for i := range r.files {
-			checkReplay(rt, r.files[i].String(), r.changes[i])
+		for i := range r.Files {
+			checkReplay(rt, r.Files[i].String(), r.Changes[i])
 		}
 	})
 }

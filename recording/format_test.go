@@ -13,35 +13,8 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/recording"
+	"github.com/signal-sidecar/signal-sidecar/testbed/recorder"
 )
-
-// recorder records what a Monitor publishes, in files of a few steps each.
-type recorder struct {
-	encoder recording.Encoder
-	perFile int // steps; 0 for one file
-	steps   int
-	files   []bytes.Buffer
-	changes [][]health.Change // of each file
-	failure error
-}
-
-func (r *recorder) listen(_ context.Context, s health.Step, _ *health.Snapshot) {
-	if len(r.files) == 0 || r.steps == 0 || r.perFile > 0 && r.steps%r.perFile == 0 {
-		r.files, r.changes = append(r.files, bytes.Buffer{}), append(r.changes, nil)
-		r.write(r.encoder.Header(s))
-	}
-	r.write(r.encoder.Lines(s))
-	last := len(r.changes) - 1
-	r.changes[last] = append(r.changes[last], s.Changes...)
-	r.steps++
-}
-
-func (r *recorder) write(text []byte, err error) {
-	if err != nil {
-		r.failure = err
-	}
-	r.files[len(r.files)-1].Write(text)
-}
 
 // TestRecordings replays every recording in testdata, so a recorded incident is a regression test. To add one, copy the
 // file at RECORD_PATH.
@@ -76,8 +49,8 @@ func TestRecordings(t *testing.T) {
 
 // goodRecording returns the recording of a node that is overloaded for a while.
 func goodRecording() string {
-	r := new(recorder)
-	monitor := health.NewMonitor(settings, r.listen)
+	r := new(recorder.Recorder)
+	monitor := health.NewMonitor(settings, r.Listen)
 	for second, jicofo := range []int{200, 200, 503, 503, 200, 200} {
 		n := workingNode()
 		n.jicofo.Health.Code = jicofo
@@ -86,7 +59,7 @@ func goodRecording() string {
 			monitor.Observe(context.Background(), o)
 		}
 	}
-	return r.files[0].String()
+	return r.Files[0].String()
 }
 
 // TestBadRecordings checks that unreadable lines are reported with their number, and that the rest is replayed.

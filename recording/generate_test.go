@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/testbed/recorder"
 )
 
 var update = flag.Bool("update", false, "write the generated recordings of testdata anew")
@@ -64,14 +65,15 @@ func TestGeneratedRecordings(t *testing.T) {
 	for _, c := range incidents {
 		cfg := settings
 		cfg.Instance = "shard1"
-		r := new(recorder)
-		monitor := health.NewMonitor(cfg, r.listen)
+		r := new(recorder.Recorder)
+		monitor := health.NewMonitor(cfg, r.Listen)
 		for poll := range c.polls {
 			if c.restart > 0 && poll == c.restart {
-				monitor, r.steps = health.NewMonitor(cfg, r.listen), 0
+				r.Restart()
+				monitor = health.NewMonitor(cfg, r.Listen)
 			}
 			if c.restart > 0 && poll > c.restart {
-				r.perFile = 3 * c.restart
+				r.PerFile = 3 * c.restart
 			}
 			n := workingNode()
 			c.night(&n, poll)
@@ -81,7 +83,7 @@ func TestGeneratedRecordings(t *testing.T) {
 			}
 		}
 		var all bytes.Buffer
-		for _, file := range r.files {
+		for _, file := range r.Files {
 			all.Write(file.Bytes())
 		}
 		compareFile(t, filepath.Join("testdata", "recordings", c.file), all.Bytes())
