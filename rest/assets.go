@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
-	"io"
 	"maps"
 	"net/http"
 	"path"
@@ -15,6 +14,8 @@ import (
 	"sync"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
 //go:embed page
@@ -27,11 +28,14 @@ var pageTemplate = sync.OnceValue(func() *template.Template {
 	}}).ParseFS(pageFiles, "page/*.html"))
 })
 
-// execute runs a template. It panics if the template is broken; the tests run all templates.
-func execute(w io.Writer, name string, data any) {
-	if err := pageTemplate().ExecuteTemplate(w, name, data); err != nil {
+// execute returns the output of a template, in which control characters of the services' texts are escaped. It panics
+// if the template is broken; the tests run all templates.
+func execute(name string, data any) []byte {
+	var html strings.Builder
+	if err := pageTemplate().ExecuteTemplate(&html, name, data); err != nil {
 		panic(err)
 	}
+	return []byte(health.Escape(html.String()))
 }
 
 // assets are the files that the page loads. Their names change with their contents, so that browsers can keep them.

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"bytes"
 	"net/http"
 	"sync"
 	"time"
@@ -61,10 +60,9 @@ func (p *page) render(recent time.Duration) *pageParts {
 		}
 	}
 	v := p.view(s, now)
-	var parts bytes.Buffer
-	execute(&parts, "parts", v)
+	parts := execute("parts", v)
 	p.last = &pageParts{
-		of: s, at: now, title: v.Title, icon: v.Icon, parts: parts.Bytes(), event: asEvent("page", parts.Bytes()),
+		of: s, at: now, title: v.Title, icon: v.Icon, parts: parts, event: asEvent("page", parts),
 	}
 	return p.last
 }
@@ -90,10 +88,9 @@ func (f frame) Links() []string { return f.page.links }
 // people.
 func (p *page) show(c *gin.Context) {
 	a := loadAssets()
-	var body bytes.Buffer
-	execute(&body, "page", frame{p.render(0), time.Now().UnixMilli(), a.paths, a.build, p})
+	body := execute("page", frame{p.render(0), time.Now().UnixMilli(), a.paths, a.build, p})
 	protect(c)
-	send(c.Writer, http.StatusOK, "text/html; charset=utf-8", body.Bytes())
+	send(c.Writer, http.StatusOK, "text/html; charset=utf-8", body)
 }
 
 // protect sets headers by which browsers load only this server's script, style and images, and show the page in no

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"golang.org/x/net/html"
 
@@ -154,6 +155,27 @@ func TestLongText(t *testing.T) {
 		statusFile(strings.Repeat("\xff", 4<<10)))
 	if body := r.ask(t, "GET", "/").body; len(body) > 20_000 || !strings.Contains(body, strings.Repeat("é", 80)+"…") {
 		t.Errorf("the page has %d bytes", len(body))
+	}
+}
+
+func controls(r rune) bool { return r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf) }
+
+// TestPageHasNoControlCharacters checks that control characters of the services are escaped, on the page and in events.
+func TestPageHasNoControlCharacters(t *testing.T) {
+	r := startServer(t, setup{})
+	const hostile = "a\x1b[2J\u009b31m\x7f\u202e"
+	for _, state := range []string{"up", "drain-grace", "down"} {
+		r.node.enter(t, state)
+		r.node.observe(jicofo(hostile, health.Answer{Failure: health.FailureProtocol, Detail: hostile}, answered200),
+			prosody(health.Answer{Failure: health.FailureProtocol, Detail: hostile}),
+			statusFile(hostile))
+		page := r.ask(t, "GET", "/").body
+		if i := strings.IndexFunc(page, controls); i >= 0 {
+			t.Errorf("%s: the page has %q", state, page[i:min(i+40, len(page))])
+		}
+		if !strings.Contains(page, `a\u001b[2J\u009b31m\u007f\u202e`) {
+			t.Errorf("%s: the text is not on the page", state)
+		}
 	}
 }
 

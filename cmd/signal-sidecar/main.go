@@ -54,6 +54,7 @@ func run(args []string, std streams) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
+	std = escaping(std)
 	line := commandLine{Plugins: config.Flags()}
 	env := config.NewEnvironment()
 	exited, code := false, exitOK

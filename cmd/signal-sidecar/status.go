@@ -161,28 +161,31 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(res.Body, maxExplanation))
 }
 
-// inWords returns the explanation as text for people.
+// inWords returns the explanation as text for people. Another program may have sent it, so its texts must not add
+// lines.
 func inWords(e health.Explanation) string {
 	var b strings.Builder
 	if e.State == health.StateNone {
 		return "unknown: no verdict yet"
 	}
-	fmt.Fprint(&b, e.AgentMessage)
+	fmt.Fprint(&b, health.EscapeLine(e.AgentMessage))
 	if e.Damped {
 		fmt.Fprint(&b, "  (damped by flap mitigation)")
 	}
 	fmt.Fprintln(&b)
 	for _, r := range e.Reasons {
-		fmt.Fprintf(&b, "  because  %s, since %s  [%s]\n", r.Text, clock(r.Since), r.Code)
+		fmt.Fprintf(&b, "  because  %s, since %s  [%s]\n",
+			health.EscapeLine(r.Text), clock(r.Since), health.EscapeLine(string(r.Code)))
 	}
 	for _, t := range e.Tolerated {
-		fmt.Fprintf(&b, "  tolerated  %s, since %s, until %s\n", t.Text, clock(t.Since), clock(t.Until))
+		fmt.Fprintf(&b, "  tolerated  %s, since %s, until %s\n",
+			health.EscapeLine(t.Text), clock(t.Since), clock(t.Until))
 	}
 	if n := e.Next; n != nil {
-		fmt.Fprintf(&b, "  becomes  %s at %s, if nothing changes\n", n.AgentMessage, clock(n.At))
+		fmt.Fprintf(&b, "  becomes  %s at %s, if nothing changes\n", health.EscapeLine(n.AgentMessage), clock(n.At))
 	}
 	if e.Incident != "" {
-		fmt.Fprintf(&b, "  incident %s\n", e.Incident)
+		fmt.Fprintf(&b, "  incident %s\n", health.EscapeLine(e.Incident))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
