@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -9,6 +10,14 @@ import (
 func Contents(path string) string {
 	content, _ := os.ReadFile(path) // a missing file counts as empty
 	return string(content)
+}
+
+// Write writes a file in a folder and returns its path.
+func Write(t testing.TB, folder, name, content string) string {
+	t.Helper()
+	path := filepath.Join(folder, name)
+	Must(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
 }
 
 // ReplaceFile replaces a file by rename.

@@ -3,6 +3,8 @@ package testbed
 import (
 	"maps"
 	"os"
+	"slices"
+	"strings"
 )
 
 // Vars are environment variables.
@@ -23,4 +25,21 @@ func (v Vars) Environ() []string {
 		all = append(all, name+"="+value)
 	}
 	return all
+}
+
+// Flags returns the variables as flags of the sidecar.
+func (v Vars) Flags() (all []string) {
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		all = append(all, "--"+strings.ToLower(strings.ReplaceAll(name, "_", "-"))+"="+v[name])
+	}
+	return all
+}
+
+// EnvFile returns the variables as the content of a file of variables.
+func (v Vars) EnvFile() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		b.WriteString(name + "='" + v[name] + "'\n")
+	}
+	return b.String()
 }

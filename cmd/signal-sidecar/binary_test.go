@@ -61,3 +61,9 @@ func runWithin(t *testing.T, limit time.Duration, folder string, v vars, path st
 	}
 	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
 }
+
+// write writes a file in a folder and returns its path.
+func write(t *testing.T, folder, name, content string) string {
+	t.Helper()
+	return testbed.Write(t, folder, name, content)
+}

@@ -30,47 +30,6 @@ func TestPagePort(t *testing.T) {
 	}
 }
 
-// TestPagePortBlocked checks the notice about ports on which browsers open no page.
-func TestPagePortBlocked(t *testing.T) {
-	t.Parallel()
-	for port, blocked := range map[string]bool{
-		"6666": true, "5060": true, "10080": true, "6001": false, "0": false, "off": false,
-	} {
-		_, notices := checkConfig(t, t.TempDir(), vars{"PAGE_PORT": port})
-		if got := len(notices) == 1 &&
-			strings.Contains(notices[0], "PAGE_PORT="+port+" cannot be opened in a browser"); got != blocked ||
-			!blocked && len(notices) > 0 {
-			t.Errorf("PAGE_PORT=%s: notices %q", port, notices)
-		}
-	}
-}
-
-// TestPortsAreDistinct checks that two settings with the same port are an error before any port opens.
-func TestPortsAreDistinct(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		v       vars
-		problem string
-	}{
-		{vars{"PAGE_PORT": "6000"}, `PAGE_PORT="6000" (environment): must be a port of its own: HTTP_PORT is 6000`},
-		{vars{"PAGE_PORT": "6060"}, `PAGE_PORT="6060" (environment): must be a port of its own: TCP_PORT is 6060`},
-		{vars{"PAGE_PORT": "7", "TCP_HOLD_PORT": "7"},
-			`PAGE_PORT="7" (environment): must be a port of its own: TCP_HOLD_PORT is 7`},
-		{vars{"HTTP_PORT": "6060"}, `TCP_PORT="6060" (default): must be a port of its own: HTTP_PORT is 6060`},
-		{vars{"HTTP_PORT": "6060", "HTTP_ADDR": "0.0.0.0", "TCP_ADDR": "10.0.0.1"},
-			`TCP_PORT="6060" (default): must be a port of its own`},
-		{vars{"HTTP_PORT": "6060", "HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "10.0.0.1"}, ""},
-		{vars{"HTTP_PORT": "0", "TCP_PORT": "0", "TCP_HOLD_PORT": "0", "PAGE_PORT": "0"}, ""},
-	} {
-		r := run(t, c.v, "check-config")
-		if c.problem != "" {
-			expectProblems(t, r, c.problem)
-		} else if r.code != 0 {
-			t.Errorf("%v: exit %d, %s", c.v, r.code, r.stderr)
-		}
-	}
-}
-
 // TestFreePagePortIsNotBlocked checks that PAGE_PORT=0 uses no port that browsers block, although the kernel may choose
 // only among ports of which most are blocked.
 func TestFreePagePortIsNotBlocked(t *testing.T) {

@@ -1,121 +1,35 @@
 package main_test
 
 import (
-	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// setting is a row of the table in spec section 1: a variable, its default, and three other accepted values.
-type setting struct {
-	name     string
-	initial  string
-	accepted [3]string
-}
+var shownLine = regexp.MustCompile(`(?m)^([A-Z_0-9]+) +(.*?) *\(default\)$`)
 
-var settings = []setting{
-	{"HTTP_PORT", "6000", [3]string{"0", "6001", "65535"}},
-	{"HTTP_ADDR", "", [3]string{"127.0.0.1", "::1", "localhost"}},
-	{"PAGE_PORT", "off", [3]string{"0", "6002", "OFF"}},
-	{"TCP_PORT", "6060", [3]string{"0", "6061", "65534"}},
-	{"TCP_ADDR", "", [3]string{"127.0.0.1", "::1", "localhost"}},
-	{"METRICS", "true", [3]string{"no", "YES", "Off"}},
-	{"AGENT_DESCRIPTION", "false", [3]string{"yes", "T", "1"}},
-	{"TCP_HOLD_PORT", "off", [3]string{"0", "6062", "OFF"}},
-	{"AGENT_HOLD", "5", [3]string{"0.5", "10s", "7"}},
-	{"JICOFO_ORIG", "http://localhost:8888", [3]string{"https://jicofo", "http://[::1]:8888", "http://jicofo:80/base"}},
-	{"PROSODY_ORIG", "http://localhost:5280", [3]string{"https://prosody", "http://127.0.0.1:5280", "HTTP://prosody:1/"}},
-	{"STATUS_PATH", "/etc/jitsi/shard-status", [3]string{"/a", "b", "/a folder/status"}},
-	{"POLLING_INTERVAL", "5", [3]string{"0.25", "1500ms", "1m"}},
-	{"RECOVERY_POLLING_INTERVAL", "1", [3]string{"0.25", "1500ms", "1m"}},
-	{"PROBE_TIMEOUT", "3", [3]string{"0.25", "1500ms", "1m"}},
-	{"PROBE_RETRIES", "2", [3]string{"0", "1", "100"}},
-	{"UNREACHABLE_TOLERANCE", "0", [3]string{"1.5", "2s", "1m"}},
-	{"PARTICIPANT_MAX", "5000", [3]string{"1", "100", "1000000000"}},
-	{"WEIGHT_PARTICIPANTS", "false", [3]string{"t", "Y", "1"}},
-	{"CENSUS_POLL", "false", [3]string{"T", "yes", "ON"}},
-	{"CENSUS_HOST", "", [3]string{"meet.example.com", "10.0.0.1:5280", "::1"}},
-	{"HEALTH_DAMPENING_INTERVAL", "30", [3]string{"0", "1.5", "10s"}},
-	{"DRAIN_GRACE_INTERVAL", "120", [3]string{"0", "60.5", "2m"}},
-	{"DRAIN_GRACE_SCOPE", "jicofo", [3]string{"soft", "SOFT", "Jicofo"}},
-	{"JICOFO_DUMP", "", [3]string{"/usr/bin/dump", "/usr/bin/dump jicofo", "dump -a"}},
-	{"PROSODY_DUMP", "", [3]string{"/usr/bin/dump", "/usr/bin/dump prosody", "dump -a"}},
-	{"RECORD_PATH", "", [3]string{"/a", "b", "/a folder/recording"}},
-	{"RECORD_MAX_SIZE", "67108864", [3]string{"65536", "1000000", "1099511627776"}},
-	{"TRACE_KEEP", "all", [3]string{"incidents", "INCIDENTS", "All"}},
-	{"TRACE_URL_TEMPLATE", "", [3]string{
-		"http://localhost:16686/trace/{trace_id}", "https://tempo/explore?left=%7B%22{trace_id}%22%7D",
-		"http://[::1]/#{trace_id}"}},
-	{"LOG_LEVEL", "info", [3]string{"debug", "Warn", "ERROR"}},
-	{"LOG_FORMAT", "json", [3]string{"text", "TEXT", "Json"}},
-	{"CONSUL_HOST", "localhost", [3]string{"consul", "::1", "10.0.0.1"}},
-	{"CONSUL_PORT", "8500", [3]string{"0", "8501", "65535"}},
-	{"CONSUL_SECURE", "false", [3]string{"true", "f", "1"}},
-	{"CONSUL_STATUS", "false", [3]string{"no", "Off", "0"}},
-	{"CONSUL_STATUS_KEY", "shard-state", [3]string{"a", "shard-states/env/shard", "b c"}},
-	{"CONSUL_REPORTS", "false", [3]string{"no", "Off", "0"}},
-	{"CONSUL_REPORT_KEY", "shard-report", [3]string{"a", "signal-report/env/shard", "b c"}},
-	{"CONSUL_REPORTS_INTERVAL", "60", [3]string{"0.5", "10s", "1m"}},
-	{"CENSUS_REPORTS", "false", [3]string{"true", "f", "1"}},
-}
-
-// flagOf returns the flag of a variable.
-func flagOf(name string) string { return "--" + strings.ToLower(strings.ReplaceAll(name, "_", "-")) }
-
-// choose gives every setting its accepted value with that index.
-func choose(number int) vars {
-	all := vars{}
-	for _, s := range settings {
-		all[s.name] = s.accepted[number]
-	}
-	return all
-}
-
-// asFlags returns the variables as flags.
-func asFlags(v vars) (all []string) {
-	for _, name := range slices.Sorted(maps.Keys(v)) {
-		all = append(all, flagOf(name)+"="+v[name])
-	}
-	return all
-}
-
-// asFile returns the variables as an env file.
-func asFile(v vars) string {
-	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(v)) {
-		b.WriteString(name + "='" + v[name] + "'\n")
-	}
-	return b.String()
-}
-
-// shown is a setting's value and origin in a line of check-config.
-type shown struct{ value, origin string }
-
-var shownLine = regexp.MustCompile(`(?m)^([A-Z_0-9]+) +(.*?) *\(([^()]*)\)$`)
-
-// checkConfig runs check-config, which must accept the settings. It returns the settings and the notices of the output.
-func checkConfig(t *testing.T, folder string, v vars, flags ...string) (all map[string]shown, notices []string) {
+// defaults returns the default of each setting ("" for none), as check-config prints it.
+func defaults(t *testing.T) vars {
 	t.Helper()
-	r := runIn(t, folder, v, append([]string{"check-config"}, flags...)...)
-	if r.code != 0 || r.stderr != "" {
-		t.Fatalf("check-config: exit %d, %s", r.code, r.stderr)
-	}
-	all = map[string]shown{}
+	r := run(t, nil, "check-config")
+	all := vars{}
 	for _, m := range shownLine.FindAllStringSubmatch(r.stdout, -1) {
-		all[m[1]] = shown{m[2], m[3]}
+		all[m[1]] = m[2]
 	}
-	for line := range strings.Lines(r.stdout) {
-		if notice, ok := strings.CutPrefix(line, "notice: "); ok {
-			notices = append(notices, strings.TrimSpace(notice))
-		}
+	if r.code != 0 || r.stderr != "" || len(all) < 40 {
+		t.Fatalf("check-config: exit %d, %d settings, %s", r.code, len(all), r.stderr)
 	}
-	return all, notices
+	return all
 }
 
 func TestEverySettingIsInHelp(t *testing.T) {
 	t.Parallel()
+	settings := defaults(t)
 	for _, args := range [][]string{
 		{"--help"}, {"-h"}, {"serve", "--help"}, {"demo", "--help"}, {"check-config", "--help"},
 	} {
@@ -124,33 +38,93 @@ func TestEverySettingIsInHelp(t *testing.T) {
 			t.Fatalf("%v: exit %d, %s", args, r.code, r.stderr)
 		}
 		help := strings.Join(strings.Fields(r.stdout), " ")
-		for _, s := range settings {
-			if !strings.Contains(help, " "+flagOf(s.name)) {
-				t.Errorf("%v does not name %s", args, flagOf(s.name))
+		for name, initial := range settings {
+			flag, _, _ := strings.Cut(vars{name: ""}.Flags()[0], "=")
+			if !strings.Contains(help, " "+flag) {
+				t.Errorf("%v does not name %s", args, flag)
 			}
-			text := " " + s.name + " "
-			if s.initial != "" {
-				text += "[" + s.initial + "]"
+			text := " " + name + " "
+			if initial != "" {
+				text += "[" + initial + "]"
 			}
 			if !strings.Contains(help+" ", text) {
-				t.Errorf("%v does not say%q", args, text)
+				t.Errorf("%v does not contain%q", args, text)
 			}
 		}
 	}
 }
 
-func TestCheckConfigShowsEverySetting(t *testing.T) {
+// TestBadSettings checks that each command that reads settings ends with code 2 and one line for each problem. The tests
+// of config check each setting.
+func TestBadSettings(t *testing.T) {
 	t.Parallel()
-	want := map[string]shown{"ENV_FILE": {".env", "default"}}
-	for _, s := range settings {
-		want[s.name] = shown{s.initial, "default"}
+	folder := t.TempDir()
+	file := testbed.Write(t, folder, "bad.env", "METRICS=perhaps\n")
+	v := vars{"ENV_FILE": file, "HTTP_PORT": "many", "OTEL_TRACES_EXPORTER": "smoke"}
+	for _, command := range []string{"serve", "check-config", "demo"} {
+		expectProblems(t, runIn(t, folder, v, command, "--polling-interval=0"),
+			`HTTP_PORT="many" (environment): must be `, `OTEL_TRACES_EXPORTER="smoke" (environment): must be `,
+			`METRICS="perhaps" (`+file+`): must be `, `POLLING_INTERVAL="0" (flag): must be `)
+		expectProblems(t, run(t, vars{"ENV_FILE": "/nonexistent", "HTTP_PORT": "many"}, command),
+			`ENV_FILE="/nonexistent": cannot be read: `)
 	}
-	got, notices := checkConfig(t, t.TempDir(), nil)
-	if !maps.Equal(got, want) {
-		t.Errorf("check-config shows\n%v\nwant\n%v", got, want)
+}
+
+// expectProblems checks the exit code, and that standard error has one line for each beginning, with more text after it.
+func expectProblems(t *testing.T, r result, beginnings ...string) {
+	t.Helper()
+	lines := r.problems()
+	slices.Sort(lines)
+	slices.Sort(beginnings)
+	ok := r.code == 2 && r.stdout == "" && len(lines) == len(beginnings)
+	for i := 0; ok && i < len(lines); i++ {
+		after, found := strings.CutPrefix(lines[i], "signal-sidecar: "+beginnings[i])
+		ok = found && len(after) > 3
 	}
-	if len(notices) > 0 {
-		t.Errorf("notices about the defaults: %q", notices)
+	if !ok {
+		t.Errorf("exit %d, standard output %q, standard error:\n%s\nwant lines that begin with %q",
+			r.code, r.stdout, r.stderr, beginnings)
+	}
+}
+
+// TestProblemsBeforePorts compares the system calls of a start with a bad value and of a start that fails at a port in
+// use.
+func TestProblemsBeforePorts(t *testing.T) {
+	t.Parallel()
+	strace := testbed.Component(t, "strace")
+	for value, binds := range map[string]bool{"json": true, "xml": false} {
+		trace := filepath.Join(t.TempDir(), "trace")
+		v := vars{
+			"HTTP_PORT": occupy(t), "HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "TCP_PORT": "0", "LOG_FORMAT": value,
+		}
+		runCommand(t, t.TempDir(), v, strace, "-f", "-e", "trace=bind,listen", "-o", trace, testbed.Binary(t))
+		calls, err := os.ReadFile(trace)
+		testbed.Must(t, err)
+		if got := strings.Contains(string(calls), "bind("); got != binds {
+			t.Errorf("LOG_FORMAT=%s: ports opened: %t, want %t\n%s", value, got, binds, calls)
+		}
+	}
+}
+
+// TestHelpWithoutEnvFile requests help while the env file is bad.
+func TestHelpWithoutEnvFile(t *testing.T) {
+	r := run(t, vars{"ENV_FILE": "/nonexistent"}, "--help")
+	if r.code != 0 || r.stderr != "" {
+		t.Errorf("exit %d, %q", r.code, r.stderr)
+	}
+}
+
+// TestSettingsNotices checks that serve logs the notices of check-config, and counts them in a metric.
+func TestSettingsNotices(t *testing.T) {
+	t.Parallel()
+	s := startSidecar(t, vars{"HA_PORT": "7070", "HEALTH_DAMPENING_INTERVAL": "30", "DRAIN_GRACE_INTERVAL": "10"})
+	warnings := s.Logged("setting is not in force as given", "level", "warn")
+	if len(warnings) != 2 || !strings.Contains(warnings[0]["notice"].(string), "DRAIN_GRACE_INTERVAL") ||
+		!strings.Contains(warnings[1]["notice"].(string), "HA_PORT") {
+		t.Errorf("warnings in the log: %v", warnings)
+	}
+	if n := s.Metric("signal_settings_notices"); n != "2" {
+		t.Errorf("signal_settings_notices is %q, want 2", n)
 	}
 }
 

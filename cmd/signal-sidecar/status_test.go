@@ -284,9 +284,9 @@ func TestStatusFindsTheSidecar(t *testing.T) {
 			s := startShard(t, where)
 			s.becomes(t, "up ready 100%")
 			wantStatus(t, "by the environment", where, nil, saysUp, "up ready 100%")
-			wantStatus(t, "by flags", nil, asFlags(where), saysUp, "up ready 100%")
+			wantStatus(t, "by flags", nil, where.Flags(), saysUp, "up ready 100%")
 			folder := t.TempDir()
-			write(t, folder, ".env", asFile(where))
+			write(t, folder, ".env", where.EnvFile())
 			if r := runIn(t, folder, nil, "status"); r.code != saysUp || r.stdout != "up ready 100%\n" {
 				t.Errorf("by .env: %+v", r)
 			}

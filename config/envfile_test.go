@@ -1,6 +1,7 @@
-package main_test
+package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,9 +10,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// TestBadEnvFiles gives the sidecar files that it cannot use. No error contains text of the file.
+// TestBadEnvFiles gives files that cannot be used. No error contains text of the file.
 func TestBadEnvFiles(t *testing.T) {
-	t.Parallel()
 	const secret = "Zq7Xw9Kv"
 	for name, c := range map[string]struct {
 		content, problem string
@@ -27,68 +27,54 @@ func TestBadEnvFiles(t *testing.T) {
 		"huge line":         {"A=" + strings.Repeat(secret, 1<<18), "larger than", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			folder := t.TempDir()
-			path := write(t, folder, ".env", c.content)
-			for _, r := range []result{
-				runIn(t, t.TempDir(), nil, "--env-file", path), runIn(t, t.TempDir(), vars{"ENV_FILE": path}),
-			} {
-				expectBadEnvFile(t, secret, path, r)
-				if !strings.Contains(r.stderr, c.problem) {
-					t.Errorf("%q does not name %q", r.stderr, c.problem)
-				}
-			}
-			expectBadEnvFile(t, secret, ".env", runIn(t, folder, nil))
-			expectBadEnvFile(t, secret, ".env", runIn(t, folder, nil, "check-config"))
+			path := testbed.Write(t, folder, ".env", c.content)
+			expectBadEnvFile(t, secret, path, c.problem, t.TempDir(), nil, "--env-file", path)
+			expectBadEnvFile(t, secret, path, c.problem, t.TempDir(), vars{"ENV_FILE": path})
+			expectBadEnvFile(t, secret, ".env", c.problem, folder, nil)
 			if !c.dotenv {
-				path = write(t, folder, "config", c.content)
-				expectBadEnvFile(t, secret, path, run(t, vars{"ENV_FILE": path}))
+				path = testbed.Write(t, folder, "config", c.content)
+				expectBadEnvFile(t, secret, path, "", t.TempDir(), vars{"ENV_FILE": path})
 			}
 		})
 	}
 	t.Run("folder", func(t *testing.T) {
-		t.Parallel()
 		folder := t.TempDir()
 		testbed.Must(t, os.Mkdir(filepath.Join(folder, ".env"), 0o755))
-		expectBadEnvFile(t, secret, ".env", runIn(t, folder, nil))
-		expectBadEnvFile(t, secret, folder, run(t, nil, "--env-file", folder))
+		expectBadEnvFile(t, secret, ".env", "", folder, nil)
+		expectBadEnvFile(t, secret, folder, "", t.TempDir(), nil, "--env-file", folder)
 	})
 	t.Run("missing", func(t *testing.T) {
-		t.Parallel()
 		path := filepath.Join(t.TempDir(), "missing.env")
-		expectBadEnvFile(t, secret, path, run(t, nil, "--env-file", path))
-		expectBadEnvFile(t, secret, path, run(t, vars{"ENV_FILE": path}))
-		expectBadEnvFile(t, secret, ".env", run(t, nil, "--env-file=.env"))
+		expectBadEnvFile(t, secret, path, "", t.TempDir(), nil, "--env-file", path)
+		expectBadEnvFile(t, secret, path, "", t.TempDir(), vars{"ENV_FILE": path})
+		expectBadEnvFile(t, secret, ".env", "", t.TempDir(), nil, "--env-file=.env")
 	})
 }
 
-func expectBadEnvFile(t *testing.T, secret, path string, r result) {
+// expectBadEnvFile loads settings from a file that must be refused. The error is an EnvFileError that names the file
+// and the problem, and does not quote the file.
+func expectBadEnvFile(t *testing.T, secret, path, problem, folder string, v vars, flags ...string) {
 	t.Helper()
-	if r.code != 2 || r.stdout != "" {
-		t.Errorf("exit %d, standard output %q", r.code, r.stdout)
+	_, _, err := load(t, folder, v, flags...)
+	var bad *EnvFileError
+	if !errors.As(err, &bad) {
+		t.Errorf("%v %v: %v", v, flags, err)
+		return
 	}
-	if lines := r.problems(); len(lines) != 1 || !strings.HasPrefix(lines[0], `signal-sidecar: ENV_FILE="`+path+`"`) {
-		t.Errorf("%q is not one line about ENV_FILE=%q", r.stderr, path)
+	text := bad.Error()
+	if !strings.HasPrefix(text, `ENV_FILE="`+path+`"`) || !strings.Contains(text, problem) || strings.Contains(text, "\n") {
+		t.Errorf("%q is not one line about ENV_FILE=%q with %q", text, path, problem)
 	}
 	for n := 3; n <= len(secret); n++ {
-		if strings.Contains(r.stderr, secret[:n]) || strings.Contains(r.stderr, secret[len(secret)-n:]) {
-			t.Fatalf("%q quotes the file", r.stderr)
+		if strings.Contains(text, secret[:n]) || strings.Contains(text, secret[len(secret)-n:]) {
+			t.Fatalf("%q quotes the file", text)
 		}
-	}
-}
-
-// TestHelpWithoutEnvFile requests help while the env file is bad.
-func TestHelpWithoutEnvFile(t *testing.T) {
-	t.Parallel()
-	r := run(t, vars{"ENV_FILE": "/nonexistent"}, "--help")
-	if r.code != 0 || r.stderr != "" {
-		t.Errorf("exit %d, %q", r.code, r.stderr)
 	}
 }
 
 // TestSecretsAreNotShown sets variables that can contain secrets, in the environment and in the file.
 func TestSecretsAreNotShown(t *testing.T) {
-	t.Parallel()
 	secrets := vars{
 		"OTEL_EXPORTER_OTLP_HEADERS": "authorization=hunter2", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "authorization=hunter2",
 		"OTEL_EXPORTER_OTLP_METRICS_HEADERS": "authorization=hunter2",
@@ -97,15 +83,13 @@ func TestSecretsAreNotShown(t *testing.T) {
 	}
 	open := vars{"OTEL_SERVICE_NAME": "shard-17", "CONSUL_CACERT": "/etc/ca.pem"}
 	folder := t.TempDir()
-	write(t, folder, ".env", asFile(secrets.With(open)))
-	for origin, r := range map[string]result{
-		"environment": run(t, secrets.With(open), "check-config"),
-		".env":        runIn(t, folder, nil, "check-config"),
-	} {
-		if r.code != 0 || strings.Contains(r.stdout+r.stderr, "hunter2") {
-			t.Errorf("%s: exit %d, and this is shown:\n%s%s", origin, r.code, r.stdout, r.stderr)
+	testbed.Write(t, folder, ".env", secrets.With(open).EnvFile())
+	for origin, v := range map[string]vars{"environment": secrets.With(open), ".env": nil} {
+		_, printed, err := load(t, folder, v)
+		if err != nil || strings.Contains(printed, "hunter2") {
+			t.Errorf("%s: %v, and this is shown:\n%s", origin, err, printed)
 		}
-		lines := strings.Join(strings.Fields(r.stdout), " ")
+		lines := strings.Join(strings.Fields(printed), " ")
 		for name := range secrets {
 			if !strings.Contains(lines, name+" (not shown) ("+origin+")") {
 				t.Errorf("%s: %s is not listed", origin, name)
@@ -121,11 +105,10 @@ func TestSecretsAreNotShown(t *testing.T) {
 
 // TestEnvFileFormats gives the sidecar the same lines in a .env and in a file in systemd's format.
 func TestEnvFileFormats(t *testing.T) {
-	t.Parallel()
 	folder := t.TempDir()
 	const content = "JICOFO_DUMP=/opt/$NODE/x\nPROSODY_DUMP=\"a$1\"\nexport LOG_LEVEL=debug\n"
-	write(t, folder, ".env", content)
-	path := write(t, folder, "config", content+"; a comment\nPARTICIPANT_MAX=\\\n100\nno variable\n")
+	testbed.Write(t, folder, ".env", content)
+	path := testbed.Write(t, folder, "config", content+"; a comment\nPARTICIPANT_MAX=\\\n100\nno variable\n")
 
 	got, notices := checkConfig(t, folder, nil)
 	if len(notices) > 0 || got["JICOFO_DUMP"].value != "/opt/$NODE/x" ||

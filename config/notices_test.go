@@ -1,12 +1,13 @@
-package main_test
+package config
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 func TestParticipantMaxAlias(t *testing.T) {
-	t.Parallel()
 	cases := []struct {
 		name        string
 		environment vars
@@ -22,7 +23,6 @@ func TestParticipantMaxAlias(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			got, notices := checkConfig(t, t.TempDir(), c.environment, c.flags...)
 			if got["PARTICIPANT_MAX"] != c.want || len(notices) > 0 {
 				t.Errorf("PARTICIPANT_MAX: %v, want %v; notices %q", got["PARTICIPANT_MAX"], c.want, notices)
@@ -33,32 +33,26 @@ func TestParticipantMaxAlias(t *testing.T) {
 		})
 	}
 	t.Run("different", func(t *testing.T) {
-		t.Parallel()
-		r := run(t, vars{"PARTIPANT_MAX": "100", "PARTICIPANT_MAX": "200"})
-		expectProblems(t, r, `PARTIPANT_MAX="100" (environment): must be the same as PARTICIPANT_MAX="200" (environment)`)
-		r = run(t, vars{"PARTIPANT_MAX": "100"}, "--participant-max=5000")
-		expectProblems(t, r, `PARTIPANT_MAX="100" (environment): must be the same as PARTICIPANT_MAX="5000" (flag)`)
+		expectProblems(t, t.TempDir(), vars{"PARTIPANT_MAX": "100", "PARTICIPANT_MAX": "200"}, nil,
+			`PARTIPANT_MAX="100" (environment): must be the same as PARTICIPANT_MAX="200" (environment)`)
+		expectProblems(t, t.TempDir(), vars{"PARTIPANT_MAX": "100"}, []string{"--participant-max=5000"},
+			`PARTIPANT_MAX="100" (environment): must be the same as PARTICIPANT_MAX="5000" (flag)`)
 	})
 	t.Run("one bad", func(t *testing.T) {
-		t.Parallel()
-		expectProblems(t, run(t, vars{"PARTIPANT_MAX": "x", "PARTICIPANT_MAX": "200"}),
+		expectProblems(t, t.TempDir(), vars{"PARTIPANT_MAX": "x", "PARTICIPANT_MAX": "200"}, nil,
 			`PARTIPANT_MAX="x" (environment): must be a`)
-		expectProblems(t, run(t, vars{"PARTIPANT_MAX": "100", "PARTICIPANT_MAX": "y"}),
+		expectProblems(t, t.TempDir(), vars{"PARTIPANT_MAX": "100", "PARTICIPANT_MAX": "y"}, nil,
 			`PARTICIPANT_MAX="y" (environment): must be a`)
 	})
 	t.Run("in force", func(t *testing.T) {
-		t.Parallel()
-		s := startShard(t, vars{"PARTIPANT_MAX": "100"})
-		s.SetLoad(100, 1)
-		s.becomes(t, "up ready 100%")
-		s.SetLoad(101, 1)
-		s.becomes(t, "up drain 0%")
+		if c, _, err := load(t, t.TempDir(), vars{"PARTIPANT_MAX": "100"}); err != nil || c.Rules.ParticipantMax != 100 {
+			t.Errorf("%v, %v", c.Rules.ParticipantMax, err)
+		}
 	})
 }
 
 // TestCensusHostMissing checks the notice for a census without a domain, to which prosody replies with 404.
 func TestCensusHostMissing(t *testing.T) {
-	t.Parallel()
 	for name, c := range map[string]struct {
 		v      vars
 		notice bool
@@ -70,7 +64,6 @@ func TestCensusHostMissing(t *testing.T) {
 		"census, empty host":   {vars{"CENSUS_POLL": "1", "CENSUS_HOST": ""}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			_, notices := checkConfig(t, t.TempDir(), c.v)
 			if !c.notice && len(notices) > 0 {
 				t.Errorf("notices: %q", notices)
@@ -83,7 +76,6 @@ func TestCensusHostMissing(t *testing.T) {
 }
 
 func TestLegacyAgentPort(t *testing.T) {
-	t.Parallel()
 	for name, c := range map[string]struct {
 		v      vars
 		notice bool
@@ -94,7 +86,6 @@ func TestLegacyAgentPort(t *testing.T) {
 		"nonsense":  {vars{"HA_PORT": "x"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			all, notices := checkConfig(t, t.TempDir(), c.v)
 			if _, ok := all["HA_PORT"]; ok {
 				t.Error("HA_PORT is shown as a setting")
@@ -109,22 +100,13 @@ func TestLegacyAgentPort(t *testing.T) {
 		})
 	}
 	folder := t.TempDir()
-	write(t, folder, ".env", "HA_PORT=7070\n")
+	testbed.Write(t, folder, ".env", "HA_PORT=7070\n")
 	if _, notices := checkConfig(t, folder, nil); len(notices) != 1 {
 		t.Errorf("HA_PORT in a file: notices %q", notices)
-	}
-	s := startShard(t, vars{"HA_PORT": "7070"})
-	s.becomes(t, "up ready 100%")
-	if n := len(s.Logged("setting is not in force as given")); n != 1 {
-		t.Errorf("%d notices in the log", n)
-	}
-	if n := s.Metric("signal_settings_notices"); n != "1" {
-		t.Errorf("signal_settings_notices is %q, want 1", n)
 	}
 }
 
 func TestDrainGraceForced(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct {
 		dampening, grace, want string
 		forced                 bool
@@ -155,10 +137,5 @@ func TestDrainGraceForced(t *testing.T) {
 		if c.forced != warned || !c.forced && len(notices) > 0 {
 			t.Errorf("dampening %s, grace %s: notices %q", c.dampening, c.grace, notices)
 		}
-	}
-	s := startSidecar(t, vars{"HEALTH_DAMPENING_INTERVAL": "30", "DRAIN_GRACE_INTERVAL": "10"})
-	warnings := s.Logged("setting is not in force as given", "level", "warn")
-	if len(warnings) != 1 || !strings.Contains(warnings[0]["notice"].(string), "DRAIN_GRACE_INTERVAL") {
-		t.Errorf("warnings in the log: %v", warnings)
 	}
 }

@@ -1,9 +1,9 @@
-package main_test
+package config
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,60 +57,34 @@ var badValues = map[string][]string{
 	"LOG_FORMAT": {"xml", "logfmt"},
 }
 
-// TestBadValues gives each bad value by the environment, a flag or a file, in turn. The ports are in use, so a program
-// that opens a port before it checks the settings fails with another error.
+// TestBadValues gives each bad value by the environment, a flag or a file, in turn.
 func TestBadValues(t *testing.T) {
-	t.Parallel()
-	taken := vars{"HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "HTTP_PORT": occupy(t), "TCP_PORT": occupy(t)}
 	folder := t.TempDir()
 	turn := 0
-	for name, values := range badValues {
-		for _, value := range values {
-			environment, args := taken, []string{"serve"}
-			if strings.HasPrefix(name, "CONSUL_") && name != "CONSUL_STATUS" {
-				environment = taken.With(vars{"CONSUL_STATUS": "true"})
-			}
+	for _, name := range slices.Sorted(maps.Keys(badValues)) {
+		for _, value := range badValues[name] {
+			var environment vars
+			var flags []string
 			var origin string
 			switch turn++; turn % 3 {
 			case 0:
-				environment, origin = environment.With(vars{name: value}), "environment"
+				environment, origin = vars{name: value}, "environment"
 			case 1:
-				args, origin = append(args, flagOf(name)+"="+value), "flag"
+				flags, origin = vars{name: value}.Flags(), "flag"
 			default:
-				origin = write(t, folder, "bad.env", fmt.Sprintf("%s=\"%s\"\n", name, value))
-				environment = environment.With(vars{"ENV_FILE": origin, name: ""})
+				origin = testbed.Write(t, folder, "bad.env", fmt.Sprintf("%s=\"%s\"\n", name, value))
+				environment = vars{"ENV_FILE": origin}
 			}
-			expectProblems(t, runIn(t, folder, environment, args...), fmt.Sprintf("%s=%q (%s): must be ", name, value, origin))
+			if strings.HasPrefix(name, "CONSUL_") && name != "CONSUL_STATUS" {
+				environment = environment.With(vars{"CONSUL_STATUS": "true"}) // the others are checked only then
+			}
+			expectProblems(t, folder, environment, flags, fmt.Sprintf("%s=%q (%s): must be ", name, value, origin))
 		}
 	}
 }
 
-// expectProblems checks that standard error has one line for each beginning, each with more text after it, and no other
-// line.
-func expectProblems(t *testing.T, r result, beginnings ...string) {
-	t.Helper()
-	lines := r.problems()
-	if r.code != 2 || r.stdout != "" || len(lines) != len(beginnings) {
-		t.Errorf("exit %d, %d problems instead of %d, standard output %q, standard error:\n%s",
-			r.code, len(lines), len(beginnings), r.stdout, r.stderr)
-		return
-	}
-	for _, beginning := range beginnings {
-		found := 0
-		for _, line := range lines {
-			if after, ok := strings.CutPrefix(line, "signal-sidecar: "+beginning); ok && len(after) > 3 {
-				found++
-			}
-		}
-		if found != 1 {
-			t.Errorf("%d lines say %q in\n%s", found, beginning, r.stderr)
-		}
-	}
-}
-
-// TestAllBadAtOnce gives every setting a bad value. Each command that reads settings reports all of them.
+// TestAllBadAtOnce gives every setting a bad value. All of them are reported.
 func TestAllBadAtOnce(t *testing.T) {
-	t.Parallel()
 	all, want := vars{}, make([]string, 0, len(badValues))
 	for name, values := range badValues {
 		if name == "CONSUL_STATUS" {
@@ -120,33 +94,11 @@ func TestAllBadAtOnce(t *testing.T) {
 		all[name] = values[0]
 		want = append(want, fmt.Sprintf("%s=%q (environment): must be ", name, values[0]))
 	}
-	for _, command := range []string{"serve", "check-config", "demo"} {
-		expectProblems(t, run(t, all, command), want...)
-	}
-}
-
-// TestProblemsBeforePorts compares the system calls of a start with a bad value and of a start that fails at a port in
-// use.
-func TestProblemsBeforePorts(t *testing.T) {
-	t.Parallel()
-	strace := testbed.Component(t, "strace")
-	for value, binds := range map[string]bool{"json": true, "xml": false} {
-		trace := filepath.Join(t.TempDir(), "trace")
-		v := vars{
-			"HTTP_PORT": occupy(t), "HTTP_ADDR": "127.0.0.1", "TCP_ADDR": "127.0.0.1", "TCP_PORT": "0", "LOG_FORMAT": value,
-		}
-		runCommand(t, t.TempDir(), v, strace, "-f", "-e", "trace=bind,listen", "-o", trace, testbed.Binary(t))
-		calls, err := os.ReadFile(trace)
-		testbed.Must(t, err)
-		if got := strings.Contains(string(calls), "bind("); got != binds {
-			t.Errorf("LOG_FORMAT=%s: ports opened: %t, want %t\n%s", value, got, binds, calls)
-		}
-	}
+	expectProblems(t, t.TempDir(), all, nil, want...)
 }
 
 // TestPasswordsInURLs gives URLs with a user and a password. The sidecar shows neither, for good and for bad values.
 func TestPasswordsInURLs(t *testing.T) {
-	t.Parallel()
 	const secret = "hunter2hunter2"
 	for _, c := range []struct{ name, value, want string }{
 		{"JICOFO_ORIG", "http://admin:" + secret + "@jicofo:8888", "http://xxxxx@jicofo:8888"},
@@ -173,12 +125,10 @@ func TestPasswordsInURLs(t *testing.T) {
 		{"CONSUL_HOST": "admin:" + secret + "@consul", "CONSUL_STATUS": "true"},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT": "admin:" + secret + "@collector:4318"},
 	} {
-		for _, command := range []string{"check-config", "serve"} {
-			r := run(t, v, command)
-			if r.code != 2 || len(r.problems()) != 1 ||
-				strings.Contains(r.stdout+r.stderr, "hunter2") || strings.Contains(r.stderr, "admin") {
-				t.Errorf("%v, %s: exit %d, %s%s", v, command, r.code, r.stdout, r.stderr)
-			}
+		_, _, err := load(t, t.TempDir(), v)
+		if err == nil || strings.Contains(err.Error(), "\n") ||
+			strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "admin") {
+			t.Errorf("%v: %v", v, err)
 		}
 	}
 }
@@ -186,15 +136,13 @@ func TestPasswordsInURLs(t *testing.T) {
 // TestConsulSettingsOfKubernetes checks that CONSUL_PORT is not validated while Consul is not used. Kubernetes sets it
 // in every pod next to a Service with the name consul.
 func TestConsulSettingsOfKubernetes(t *testing.T) {
-	t.Parallel()
 	const given = "tcp://10.96.0.10:8500"
 	all, notices := checkConfig(t, t.TempDir(), vars{"CONSUL_PORT": given})
 	if all["CONSUL_PORT"] != (shown{given, "environment"}) || len(notices) > 0 {
 		t.Errorf("CONSUL_PORT is %v, notices %q", all["CONSUL_PORT"], notices)
 	}
-	startSidecar(t, vars{"CONSUL_PORT": given})
 	for _, feature := range []string{"CONSUL_STATUS", "CONSUL_REPORTS"} {
-		expectProblems(t, run(t, vars{"CONSUL_PORT": given, feature: "true"}),
+		expectProblems(t, t.TempDir(), vars{"CONSUL_PORT": given, feature: "true"}, nil,
 			`CONSUL_PORT="`+given+`" (environment): must be a port`)
 	}
 }

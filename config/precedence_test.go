@@ -1,28 +1,17 @@
-package main_test
+package config
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// write writes a file in a folder and returns its path.
-func write(t *testing.T, folder, name, content string) string {
-	t.Helper()
-	path := filepath.Join(folder, name)
-	testbed.Must(t, os.WriteFile(path, []byte(content), 0o600))
-	return path
-}
-
 // TestPrecedence gives every setting another value in each origin.
 func TestPrecedence(t *testing.T) {
-	t.Parallel()
 	file, environment, flags := choose(0), choose(1), choose(2)
 	folder := t.TempDir()
-	write(t, folder, ".env", asFile(file))
-	other := write(t, t.TempDir(), "other", asFile(environment))
+	testbed.Write(t, folder, ".env", file.EnvFile())
+	other := testbed.Write(t, t.TempDir(), "other", environment.EnvFile())
 	named := vars{"ENV_FILE": other}
 
 	steps := []struct {
@@ -36,18 +25,17 @@ func TestPrecedence(t *testing.T) {
 		{"default", t.TempDir(), nil, nil, nil, "default"},
 		{".env beats the default", folder, nil, nil, file, ".env"},
 		{"the environment beats .env", folder, environment, nil, environment, "environment"},
-		{"flags beat .env", folder, nil, asFlags(flags), flags, "flag"},
-		{"flags beat the environment", folder, environment, asFlags(flags), flags, "flag"},
+		{"flags beat .env", folder, nil, flags.Flags(), flags, "flag"},
+		{"flags beat the environment", folder, environment, flags.Flags(), flags, "flag"},
 		{"a file named by flag is read instead of .env", folder, nil, []string{"--env-file", other}, environment, other},
 		{"a file named by variable is read instead of .env", folder, named, nil, environment, other},
 		{"the flag names the file", folder, vars{"ENV_FILE": "/nonexistent"}, []string{"--env-file=" + other},
 			environment, other},
 		{"the environment beats a named file", folder, file.With(named), nil, file, "environment"},
-		{"flags beat a named file", folder, named, asFlags(flags), flags, "flag"},
+		{"flags beat a named file", folder, named, flags.Flags(), flags, "flag"},
 	}
 	for _, step := range steps {
 		t.Run(step.name, func(t *testing.T) {
-			t.Parallel()
 			got, _ := checkConfig(t, step.folder, step.environment, step.flags...)
 			for _, s := range settings {
 				want := shown{step.values[s.name], step.origin}
@@ -64,9 +52,8 @@ func TestPrecedence(t *testing.T) {
 
 // TestPrecedencePerSetting gives each setting a value from another origin.
 func TestPrecedencePerSetting(t *testing.T) {
-	t.Parallel()
 	folder := t.TempDir()
-	write(t, folder, ".env", "HTTP_PORT=1\nTCP_PORT=2\nPOLLING_INTERVAL=3\n# PROBE_TIMEOUT=4\n\nexport METRICS=no\n")
+	testbed.Write(t, folder, ".env", "HTTP_PORT=1\nTCP_PORT=2\nPOLLING_INTERVAL=3\n# PROBE_TIMEOUT=4\n\nexport METRICS=no\n")
 	got, _ := checkConfig(t, folder, vars{"TCP_PORT": "12", "POLLING_INTERVAL": "13"}, "--polling-interval", "23")
 	want := map[string]shown{
 		"HTTP_PORT": {"1", ".env"}, "TCP_PORT": {"12", "environment"}, "POLLING_INTERVAL": {"23", "flag"},
@@ -80,25 +67,24 @@ func TestPrecedencePerSetting(t *testing.T) {
 }
 
 func TestEmptyVariablesCountAsUnset(t *testing.T) {
-	t.Parallel()
 	empty := vars{"ENV_FILE": "", "PARTIPANT_MAX": "", "HA_PORT": ""}
 	for _, s := range settings {
 		empty[s.name] = ""
 	}
-	defaults, _ := checkConfig(t, t.TempDir(), nil)
-	expectSettings(t, "environment", defaults, t.TempDir(), empty)
+	want := defaults()
+	expectSettings(t, "environment", want, t.TempDir(), empty)
 	folder := t.TempDir()
-	write(t, folder, ".env", asFile(empty))
-	expectSettings(t, "file", defaults, folder, nil)
-	for name, was := range defaults {
-		if got, _ := checkConfig(t, t.TempDir(), nil, flagOf(name)+"="); got[name].value != was.value {
-			t.Errorf("%s=: %v, want %v", flagOf(name), got[name], was)
+	testbed.Write(t, folder, ".env", empty.EnvFile())
+	expectSettings(t, "file", want, folder, nil)
+	for name, was := range want {
+		if got, _ := checkConfig(t, t.TempDir(), nil, vars{name: ""}.Flags()...); got[name].value != was.value {
+			t.Errorf("%s=: %v, want %v", name, got[name], was)
 		}
 	}
 
-	write(t, folder, ".env", "HTTP_PORT=1\n")
-	defaults["HTTP_PORT"] = shown{"1", ".env"}
-	expectSettings(t, "environment over file", defaults, folder, empty)
+	testbed.Write(t, folder, ".env", "HTTP_PORT=1\n")
+	want["HTTP_PORT"] = shown{"1", ".env"}
+	expectSettings(t, "environment over file", want, folder, empty)
 }
 
 func expectSettings(t *testing.T, place string, want map[string]shown, folder string, v vars) {
