@@ -12,6 +12,8 @@ type Machine struct {
 	now     time.Time
 	verdict Verdict // at now
 	latest  Observation
+	reasons []Reason // of the last verdict, which may be from before a restart
+	before  before
 
 	jicofoRefusal  refusal[Jicofo]
 	prosodyRefusal refusal[Prosody]
@@ -29,7 +31,8 @@ type episode struct {
 	open         bool
 	rawUnhealthy bool // the node is unhealthy now
 	began        time.Time
-	reportedDown bool // the node was reported unhealthy during the episode
+	reportedDown bool   // the node was reported unhealthy during the episode
+	incident     string // its id if it began before a restart, else ""
 }
 
 // NewMachine returns a Machine without observations. It uses the config as it is: see Config.Normalize.
@@ -94,12 +97,14 @@ func (m *Machine) take(o Observation) {
 	unhealthy := false
 	switch {
 	case o.Jicofo != nil:
+		m.recallJicofo(o.Jicofo)
 		tolerable := m.cfg.UnreachableTolerance > 0 && m.jicofoWorks()
 		if m.jicofoRefusal.take(o.Jicofo, o.Jicofo.refused(), tolerable, m.now) {
 			m.latest.Jicofo = o.Jicofo
 			unhealthy = !m.jicofoWorks()
 		}
 	case o.Prosody != nil:
+		m.recallProsody(o.Prosody)
 		tolerable := m.cfg.UnreachableTolerance > 0 && m.latest.Prosody.Healthy()
 		if m.prosodyRefusal.take(o.Prosody, o.Prosody.Health.breaks(), tolerable, m.now) {
 			m.latest.Prosody = o.Prosody
@@ -183,7 +188,7 @@ func (m *Machine) derive() {
 	v.Weight = m.cfg.weight(v.Status, j)
 	v.Incident = m.incident()
 	v.Reasons = m.explain(v)
-	m.verdict = v
+	m.verdict, m.reasons = v, v.Reasons
 }
 
 // dampen reports a healthy node as unhealthy until the dampening ends.
@@ -222,6 +227,9 @@ func (m *Machine) grace(v *Verdict) {
 func (m *Machine) incident() string {
 	if !m.episode.open {
 		return ""
+	}
+	if m.episode.incident != "" {
+		return m.episode.incident
 	}
 	return m.episode.began.UTC().Format("20060102T150405.000Z") + "-" + m.cfg.Instance[:min(len(m.cfg.Instance), 8)]
 }

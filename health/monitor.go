@@ -34,6 +34,15 @@ func NewMonitor(cfg Config, listeners ...Listener) *Monitor {
 	return m
 }
 
+// Restore makes the Monitor continue from a checkpoint: see Machine.Restore. It must be called before Run and before
+// the first observation.
+func (m *Monitor) Restore(c Checkpoint, age time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.machine.Restore(c, age, time.Now())
+	m.current.Store(m.machine.snapshot())
+}
+
 // Current returns the latest snapshot, never nil. It takes no lock.
 func (m *Monitor) Current() *Snapshot { return m.current.Load() }
 

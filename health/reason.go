@@ -63,7 +63,7 @@ func (m *Machine) explain(v Verdict) []Reason {
 			return
 		}
 		r.Text, r.Since = OneLine(r.Text), m.now
-		for _, old := range m.verdict.Reasons {
+		for _, old := range m.reasons {
 			if old.Code == r.Code {
 				r.Since = old.Since
 			}

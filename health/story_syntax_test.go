@@ -39,6 +39,8 @@ import (
 //	prosody CODE|timeout|refused|reset
 //	census CODE|timeout|refused|reset
 //
+// restart, among the observations, restarts the sidecar. What follows is observed by the new process.
+//
 // Expectations: `no verdict`, or the agent reply, then damped and until if they hold (they must not hold if they are
 // missing). Then optional facts, which are checked only if present: `reason a,b` (or none), `since TIME` (of the first
 // reason), `status WORD`, `tolerated SERVICE,SERVICE` (or none) and `runs N` (unhealthy episodes so far). The verdict
@@ -79,6 +81,7 @@ const (
 	partProsody
 	partStatusFile
 	partCensus
+	partRestart // not observed
 )
 
 // everyPart lists the parts that a verdict needs.
@@ -375,6 +378,9 @@ func parseEvents(text string) ([]event, error) {
 func parseEvent(words []string) (event, error) {
 	if len(words) == 1 && health.ParseWord(words[0]).Known() {
 		return statusFileEvent(health.StatusFile{Found: true, Contents: words[0]}), nil
+	}
+	if len(words) == 1 && words[0] == "restart" {
+		return event{part: partRestart}, nil
 	}
 	if len(words) != 2 {
 		return event{}, errors.New("no such observation")

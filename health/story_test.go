@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -43,21 +44,46 @@ func play(t *testing.T, s story) []string {
 	var p *player
 	synctest.Test(t, func(t *testing.T) {
 		p = &player{story: s, node: workingNode(), zero: time.Now(), seen: map[part]bool{}}
-		p.monitor = health.NewMonitor(s.config, endlessly(), p.listen)
-		ctx, stop := context.WithCancel(t.Context())
-		go p.monitor.Run(ctx) //nolint:errcheck // it returns nil; the bubble waits for it
+		p.start()
 		for _, l := range s.lines {
 			p.play(l)
 		}
-		stop()
+		p.stop()
 	})
 	return p.failures
+}
+
+// start starts a Monitor, as a process of the sidecar does.
+func (p *player) start() {
+	p.monitor = health.NewMonitor(p.config, endlessly(), p.listen)
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	go p.monitor.Run(ctx) //nolint:errcheck // it returns nil; the bubble waits for it
+}
+
+// restart replaces the Monitor by one that continues from its checkpoint in JSON.
+func (p *player) restart() {
+	p.stop()
+	text, err := json.Marshal(p.monitor.Current().Checkpoint(time.Now()))
+	if err != nil {
+		panic(err)
+	}
+	var c health.Checkpoint
+	if err := json.Unmarshal(text, &c); err != nil {
+		panic(err)
+	}
+	if err := c.Validate(time.Hour); err != nil {
+		panic(err)
+	}
+	p.start()
+	p.monitor.Restore(c, 0)
 }
 
 // player runs a story.
 type player struct {
 	story
 	monitor  *health.Monitor
+	stop     context.CancelFunc
 	zero     time.Time // the story's 0s
 	node     node
 	seen     map[part]bool
@@ -115,6 +141,10 @@ func (p *player) sleepUntil(at time.Duration) {
 // once.
 func (p *player) observe(events []event, start bool) {
 	for _, e := range events {
+		if e.part == partRestart {
+			p.restart()
+			continue
+		}
 		e.apply(&p.node)
 		p.seen[e.part] = true
 		if !start {
