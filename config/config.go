@@ -52,28 +52,15 @@ type Config struct {
 	httpHost, tcpHost                     string // "" for all interfaces
 	httpPort, pagePort, tcpPort, holdPort int    // 0 for a free one, -1 for off
 	partipantMax                          float64
+	consulCommand                         bool // whether the command uses Consul
 	reader                                *reader
 }
-
-// Consul contains the settings of Consul. Without Status and Reports only the boolean fields are set.
-type Consul struct {
-	Host                 string
-	Port                 int
-	Secure               bool
-	Status, Reports      bool
-	StatusKey, ReportKey string
-	Interval             time.Duration
-	CensusReports        bool
-}
-
-// usesConsul reports whether a feature needs Consul. The address of Consul is read only then: Kubernetes sets
-// CONSUL_PORT=tcp://… in every pod if there is a Service with the name consul.
-func usesConsul(c *Config) bool { return c.Consul.Status || c.Consul.Reports }
 
 // Load reads and checks all settings. The error joins an *Error for each problem.
 func Load(ctx *kong.Context, env *Environment) (Config, error) {
 	r := newReader(ctx, env)
-	c := Config{reader: r, Notices: env.notices}
+	command := ctx.Selected()
+	c := Config{reader: r, Notices: env.notices, consulCommand: command != nil && command.Tag.Has(UsesConsul)}
 	for _, conditional := range []bool{false, true} { // settings without a condition first: the conditions depend on them
 		for _, s := range sections {
 			for _, d := range s.settings {
@@ -84,6 +71,7 @@ func Load(ctx *kong.Context, env *Environment) (Config, error) {
 		}
 	}
 	c.participantAlias()
+	c.readConsul(env)
 	r.checkPorts(listenSetting{httpPortName, c.httpHost, c.httpPort}, listenSetting{tcpPortName, c.tcpHost, c.tcpPort},
 		listenSetting{tcpHoldPortName, c.tcpHost, c.holdPort}, listenSetting{pagePortName, c.httpHost, c.pagePort})
 	c.Notices = append(c.Notices, r.checkOpenTelemetry(env)...)
@@ -140,9 +128,9 @@ func (c *Config) normalize() {
 		c.Notices = append(c.Notices, "CENSUS_POLL without CENSUS_HOST requests the census of the host in PROSODY_ORIG, "+
 			"which is 404 unless prosody serves it as a domain: set CENSUS_HOST to the domain, such as meet.example.com")
 	}
-	if usesConsul(c) {
+	if c.Consul.Status || c.Consul.Reports || c.Consul.Fleet {
 		c.Notices = append(c.Notices,
-			"CONSUL_STATUS and CONSUL_REPORTS have no effect: this version does not connect to Consul")
+			"CONSUL_STATUS, CONSUL_REPORTS and CONSUL_FLEET have no effect: this version does not connect to Consul")
 	}
 	if BlockedInBrowsers(c.pagePort) {
 		c.Notices = append(c.Notices, fmt.Sprintf("PAGE_PORT=%d cannot be opened in a browser: "+

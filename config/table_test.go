@@ -51,6 +51,7 @@ var settings = []setting{
 	{"CONSUL_REPORT_KEY", "shard-report", [3]string{"a", "signal-report/env/shard", "b c"}},
 	{"CONSUL_REPORTS_INTERVAL", "60", [3]string{"0.5", "10s", "1m"}},
 	{"CENSUS_REPORTS", "false", [3]string{"true", "f", "1"}},
+	{"CONSUL_FLEET", "false", [3]string{"no", "f", "0"}},
 }
 
 // choose gives every setting its accepted value with that index.
