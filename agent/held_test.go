@@ -181,7 +181,7 @@ func TestHeldPeersGone(t *testing.T) {
 			t.Run(name+" "+end, func(t *testing.T) {
 				s := holdForEver()
 				if end == "deadline" {
-					s.hold = time.Second
+					s.hold = 200 * time.Millisecond
 				}
 				r := startAgent(t, s)
 				r.upReady()

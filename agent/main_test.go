@@ -17,13 +17,12 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
-	"go.uber.org/goleak"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testbed.Main(m) }
 
 // bound is how long a test waits for something that must happen. No wait takes this long unless the test fails.
 const bound = 20 * time.Second
@@ -49,6 +48,9 @@ type setup struct {
 	overdue func(time.Time) bool
 	change  func(*Agent)
 }
+
+// lingerShortly makes connections whose peer does not close stay open for 100 ms instead of 1 s.
+func lingerShortly(a *Agent) { a.lingerTime = 100 * time.Millisecond }
 
 // startAgent runs an agent until the test ends.
 func startAgent(t testing.TB, s setup) *runningAgent {

@@ -91,7 +91,7 @@ func TestPeerGetsTheReplyAfterWaiting(t *testing.T) {
 
 // TestPeerGone checks that peers that leave do not affect others, and that their places become free.
 func TestPeerGone(t *testing.T) {
-	r := startAgent(t, setup{config: rules})
+	r := startAgent(t, setup{config: rules, change: lingerShortly})
 	r.upReady()
 	for range 50 {
 		if err := r.dial(t).Close(); err != nil {
@@ -113,7 +113,7 @@ func TestPeerGone(t *testing.T) {
 
 // TestPeerGoneWhileWaiting checks the same before the first verdict.
 func TestPeerGoneWhileWaiting(t *testing.T) {
-	r := startAgent(t, setup{config: rules})
+	r := startAgent(t, setup{config: rules, change: lingerShortly})
 	closed, reset := r.dial(t), r.dial(t)
 	r.waitForWaiting(t, 2)
 	_ = closed.Close()
@@ -130,7 +130,7 @@ func TestPeerGoneWhileWaiting(t *testing.T) {
 // not.
 func TestPeerThatNeverCloses(t *testing.T) {
 	t.Run("silent", func(t *testing.T) {
-		r := startAgent(t, setup{config: rules})
+		r := startAgent(t, setup{config: rules, change: lingerShortly})
 		r.upReady()
 		conn := r.dial(t)
 		if got := readReply(t, conn); got != "up ready 100%\n" {
@@ -139,7 +139,7 @@ func TestPeerThatNeverCloses(t *testing.T) {
 		r.waitForSockets(t, 1)
 	})
 	t.Run("sending for ever", func(t *testing.T) {
-		r := startAgent(t, setup{config: rules})
+		r := startAgent(t, setup{config: rules, change: lingerShortly})
 		r.upReady()
 		conn := r.dial(t)
 		line := make([]byte, len("up ready 100%\n"))

@@ -151,6 +151,7 @@ func TestOddRooms(t *testing.T) {
 
 // TestCensusBound checks that exactly 32 MiB are read at most.
 func TestCensusBound(t *testing.T) {
+	t.Parallel()
 	body := bytes.Repeat([]byte("x"), 32<<20) // the parser rejects it at once: only the read is tested here
 	census := func(body []byte) *health.Census {
 		r := newRig(t)

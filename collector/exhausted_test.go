@@ -56,6 +56,7 @@ func TestNoMeansToAsk(t *testing.T) {
 // TestSilentHandshakes checks that a peer that accepts connections but sends no TLS handshake does not keep connections
 // open after the probe.
 func TestSilentHandshakes(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -43,9 +43,11 @@ func refused(o health.Observation) bool {
 
 // TestHangupOfCrash checks that each crash is observed at once, although the next poll is an hour away.
 func TestHangupOfCrash(t *testing.T) {
+	t.Parallel()
 	const crashes = 24
 	for name, c := range httpCollectors {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			took := make([]time.Duration, crashes)
 			for i := range took {
 				node, r := startNode(t), newRig(t)

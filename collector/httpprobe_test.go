@@ -29,6 +29,7 @@ func countDials(r *rig) *atomic.Int64 {
 
 // TestProbeBehaviors probes a service with every behavior of the simulator.
 func TestProbeBehaviors(t *testing.T) {
+	t.Parallel()
 	const short = time.Second // for cases that end in a timeout
 	tests := []struct {
 		behavior string
@@ -89,11 +90,14 @@ func TestProbeBehaviors(t *testing.T) {
 			if got.Code != tt.code || got.Failure != tt.failure || (got.Detail == "") != (tt.failure == "") {
 				t.Errorf("answer = %+v, want code %d, failure %q, a detail with a failure only", got, tt.code, tt.failure)
 			}
-			if n, _ := node.Prosody.Requests("/http-bind"); n != tt.requests {
+			// A probe with a timeout is repeated if this process did not run for a while, as on a busy machine.
+			exact := tt.timeout == 0
+			if n, _ := node.Prosody.Requests("/http-bind"); n < tt.requests || exact && n != tt.requests {
 				t.Errorf("the service saw %d requests, want %d", n, tt.requests)
 			}
-			if n := r.measured("signal.probe.attempts")["probe=prosody"]; n != float64(tt.attempts) {
-				t.Errorf("signal.probe.attempts = %v, want %d", n, tt.attempts)
+			n := int(r.measured("signal.probe.attempts")["probe=prosody"])
+			if n < tt.attempts || exact && n != tt.attempts {
+				t.Errorf("signal.probe.attempts = %d, want %d", n, tt.attempts)
 			}
 			if n := dials.Load(); tt.attempts > 1 && n != int64(tt.attempts) {
 				t.Errorf("%d connections were opened for %d attempts", n, tt.attempts)

@@ -11,8 +11,10 @@ import (
 // TestIsolation makes prosody and its census fail in the worst ways, and checks that jicofo and the status file are
 // observed as usual.
 func TestIsolation(t *testing.T) {
+	t.Parallel()
 	for _, behavior := range []string{"hang", "drip", "huge", "crash", "redirect loop"} {
 		t.Run(behavior, func(t *testing.T) {
+			t.Parallel()
 			node, quiet, troubled := startNode(t), newFileRig(t), newRig(t)
 			behave(t, node.Prosody, "", behavior)
 			quiet.options.Interval, troubled.options.Interval = 10*ms, 10*ms

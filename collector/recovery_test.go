@@ -83,6 +83,7 @@ func TestToleranceTimes(t *testing.T) {
 
 // TestRecoveryOfStatusFile checks that the status file, which is watched, has no recovery interval.
 func TestRecoveryOfStatusFile(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.options.Recovery = ms
 	r.run(NewStatusFile(filepath.Join(t.TempDir(), "missing"), r.options))

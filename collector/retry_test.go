@@ -88,6 +88,7 @@ func TestTimeoutOfOneTry(t *testing.T) {
 // TestRefusedStaysRefused checks that refused connections are not reported as a timeout, for any number of retries, and
 // even if the time ends at the moment of a retry.
 func TestRefusedStaysRefused(t *testing.T) {
+	t.Parallel()
 	for _, timeout := range []time.Duration{3 * time.Second, 141 * ms, 140 * ms, 139 * ms, 20 * ms, 1} {
 		for range 20 {
 			synctest.Test(t, func(t *testing.T) {

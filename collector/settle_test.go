@@ -197,6 +197,7 @@ func TestSettleTimer(t *testing.T) {
 
 // TestSettleForReal removes a known word in several ways, and later writes another one, in real time.
 func TestSettleForReal(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(t *testing.T, path string){
 		"removed":   func(t *testing.T, path string) { remove(t, path) },
 		"emptied":   func(t *testing.T, path string) { write(t, path, "") },
@@ -235,6 +236,7 @@ func TestSettleAtStart(t *testing.T) {
 
 // TestSettleHidesWriters rewrites the file as editors and shells do: no intermediate state must be observed.
 func TestSettleHidesWriters(t *testing.T) {
+	t.Parallel()
 	r := newFileRig(t)
 	r.options.Interval = 3 * ms // so that a poll can come at any moment
 	write(t, r.path, "ready")
@@ -262,6 +264,7 @@ func TestSettleHidesWriters(t *testing.T) {
 // TestSettleEndlessWriter checks that a file that is rewritten all the time, without a known word, is accepted within
 // about a second.
 func TestSettleEndlessWriter(t *testing.T) {
+	t.Parallel()
 	r := newFileRig(t)
 	write(t, r.path, "ready")
 	r.start()

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // fileRig is a rig for a status file. Only the watch detects changes, unless the test sets an Interval.
@@ -143,8 +144,20 @@ func TestStatusWords(t *testing.T) {
 	}
 }
 
+// shortLink returns the short path of a link to a folder.
+func shortLink(t *testing.T, folder string) string {
+	t.Helper()
+	short, err := os.MkdirTemp("", "")
+	testbed.Must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(short) })
+	path := filepath.Join(short, "link")
+	symlink(t, folder, path)
+	return path
+}
+
 // TestStatusUnreadable puts things at the path that are no status file. None of them may block the collector.
 func TestStatusUnreadable(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name    string
 		make    func(t *testing.T, path string)
@@ -172,8 +185,8 @@ func TestStatusUnreadable(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer syscall.Close(fd)
-			t.Chdir(filepath.Dir(path)) // the whole path is too long for a socket
-			if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: filepath.Base(path)}); err != nil {
+			short := shortLink(t, filepath.Dir(path)) // the whole path is too long for a socket
+			if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: filepath.Join(short, filepath.Base(path))}); err != nil {
 				t.Fatal(err)
 			}
 		}, "is not a regular file (S"},
@@ -187,6 +200,7 @@ func TestStatusUnreadable(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			r := newFileRig(t)
 			tt.make(t, r.path)
 			r.start()
@@ -228,6 +242,7 @@ func TestStatusForbidden(t *testing.T) {
 // TestStatusNeverWaits swaps a regular file and a FIFO without data as fast as possible: one may be there at the Stat,
 // and the other at the open.
 func TestStatusNeverWaits(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path, regular, fifo := filepath.Join(dir, "shard-status"), filepath.Join(dir, "regular"), filepath.Join(dir, "fifo")
 	write(t, regular, "ready")

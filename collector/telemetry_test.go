@@ -104,6 +104,7 @@ func TestLogStatusFile(t *testing.T) {
 // TestMetricsOfEveryProbe checks the duration, outcome, attempts and success of each probe, in every condition of the
 // node. All labels must be from the declared sets.
 func TestMetricsOfEveryProbe(t *testing.T) {
+	t.Parallel()
 	for _, behavior := range []string{"healthy", "code 503", "notjson", "reset", "garbage", "huge", "redirect loop",
 		"crash", "hang"} {
 		t.Run(behavior, func(t *testing.T) {

@@ -18,6 +18,7 @@ func words(i int) health.Word { return []health.Word{health.WordReady, health.Wo
 // TestWatchWays changes the file in every way that people and programs do. There are no polls, so a change that is not
 // watched is never observed.
 func TestWatchWays(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		setup func(t *testing.T, path string)
@@ -164,6 +165,7 @@ func kubernetes(t *testing.T, path, word string, i int) {
 // TestWatchDirectoryAppearsLater checks that a file is found whose directories are created all at once, while the
 // collector starts or later.
 func TestWatchDirectoryAppearsLater(t *testing.T) {
+	t.Parallel()
 	for i := range 20 {
 		r := newFileRig(t)
 		r.path = filepath.Join(filepath.Dir(r.path), "a", "b", "c", "shard-status")
@@ -184,6 +186,7 @@ func TestWatchDirectoryAppearsLater(t *testing.T) {
 // TestWatchStepByStep checks that a file is found whose directories are created one after the other, each after the
 // previous one was noticed.
 func TestWatchStepByStep(t *testing.T) {
+	t.Parallel()
 	r := newFileRig(t)
 	base := filepath.Dir(r.path)
 	r.path = filepath.Join(base, "a", "b", "shard-status")
@@ -268,6 +271,7 @@ func TestWatchFlood(t *testing.T) {
 // TestWatchDirectoryChurn moves the directory away, deletes it, and creates it again, many times, while files in it
 // change. The watch must neither lose it nor stop: fsnotify reports its own errors while it holds a lock.
 func TestWatchDirectoryChurn(t *testing.T) {
+	t.Parallel()
 	r := newFileRig(t)
 	dir := filepath.Join(filepath.Dir(r.path), "etc")
 	r.path = filepath.Join(dir, "shard-status")
@@ -354,6 +358,7 @@ func TestPollCoversLostEvents(t *testing.T) {
 
 // TestPollWithoutWatch polls a file in a directory that may be searched but not listed, and so cannot be watched.
 func TestPollWithoutWatch(t *testing.T) {
+	t.Parallel()
 	r := newFileRig(t)
 	r.options.Interval = 20 * time.Millisecond
 	dir := filepath.Join(filepath.Dir(r.path), "etc")

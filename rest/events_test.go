@@ -128,6 +128,7 @@ func (r *runningServer) awaitStreams(t *testing.T, want float64) {
 
 // TestEvents checks that a client gets the page at once, and again at each change.
 func TestEvents(t *testing.T) {
+	t.Parallel()
 	r := startServer(t, setup{})
 	answer := r.open(t, "GET")
 	for header, want := range map[string]string{

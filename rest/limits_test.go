@@ -17,6 +17,7 @@ import (
 
 // TestHugeHeaders checks that huge headers are refused, and that the server continues.
 func TestHugeHeaders(t *testing.T) {
+	t.Parallel()
 	r := startServer(t, setup{})
 	if got := r.ask(t, "GET", "/health", "X-Big: "+strings.Repeat("x", 12<<10)).code; got != 200 {
 		t.Errorf("12 KiB of headers: %d", got)

@@ -97,6 +97,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 
 // TestRunEndsWithConnectionsThatWait checks that connections over the limit are closed at the end, and do not delay it.
 func TestRunEndsWithConnectionsThatWait(t *testing.T) {
+	t.Parallel()
 	r := startServer(t, setup{second: true, openFiles: 2}) // 1 connection each
 	served := dialTo(t, r.addresses()[0])
 	if err := askOn(served, bound); err != nil {

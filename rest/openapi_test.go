@@ -141,6 +141,7 @@ func pointer(names ...string) string {
 // TestEveryAnswerIsDescribed checks the reply of every path in every state, with and without the census. At the end, it
 // checks that every described reply has occurred.
 func TestEveryAnswerIsDescribed(t *testing.T) {
+	t.Parallel()
 	d := readDescription(t)
 	given := map[string]bool{}
 	crowded := startServer(t, setup{}) // its maximum number of streams is opened below

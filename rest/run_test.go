@@ -69,6 +69,7 @@ func TestRunLetsRequestsFinish(t *testing.T) {
 
 // TestRunEndsBounded checks that a request that does not finish delays the shutdown by at most a second.
 func TestRunEndsBounded(t *testing.T) {
+	t.Parallel()
 	g := newHeldGatherer()
 	r := startServer(t, setup{gatherer: g})
 	done := r.scrapeLater(g)

@@ -3,10 +3,12 @@ package testbed
 import (
 	"context"
 	"crypto/sha256"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,15 +22,29 @@ const module = "github.com/signal-sidecar/signal-sidecar"
 // folder is the folder with the binary, "" before it is built.
 var folder string
 
-// Main is for the TestMain of a package that uses Binary. It removes the binary at the end, and fails the package if a
-// goroutine outlives its test.
+// Main is for the TestMain of a package whose tests use Binary or wait for programs and timers. It runs parallelTests
+// tests at a time, removes the binary at the end, and fails the package if a goroutine outlives its test.
 func Main(m *testing.M) {
+	runParallel()
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if folder != "" {
 			_ = os.RemoveAll(folder)
 		}
 		os.Exit(code)
 	}))
+}
+
+// parallelTests is how many tests of a package run at a time. They mostly wait, so it is more than there are CPUs.
+const parallelTests = 8
+
+// runParallel sets the flag -parallel to parallelTests unless it was given.
+func runParallel() {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", strconv.Itoa(parallelTests)) // a positive number cannot fail
+	}
 }
 
 // Binary returns the path of the sidecar's binary, which is static and stripped, as make build makes it. The first test

@@ -54,8 +54,8 @@ func TestEverySettingIsInHelp(t *testing.T) {
 	}
 }
 
-// TestBadSettings checks that each command that reads settings ends with code 2 and one line for each problem. The tests
-// of config check each setting.
+// TestBadSettings checks that each command that reads settings ends with code 2 and one line for each problem. The
+// tests of config check each setting.
 func TestBadSettings(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -70,7 +70,8 @@ func TestBadSettings(t *testing.T) {
 	}
 }
 
-// expectProblems checks the exit code, and that standard error has one line for each beginning, with more text after it.
+// expectProblems checks the exit code, and that standard error has one line for each beginning, with more text after
+// it.
 func expectProblems(t *testing.T, r result, beginnings ...string) {
 	t.Helper()
 	lines := r.problems()
