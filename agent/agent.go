@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -44,7 +45,9 @@ type Options struct {
 	Overdue func(now time.Time) bool
 	// Hold makes this the held port: a connection gets its reply when the reply changes, or after this time. With 0
 	// every connection gets its reply at once.
-	Hold          time.Duration
+	Hold time.Duration
+	// Allow lists the networks whose connections get a reply. Other connections are closed. None means all.
+	Allow         []netip.Prefix
 	OpenFiles     uint64 // limit of the process; 0 if it is not known
 	MeterProvider metric.MeterProvider
 	Logger        *slog.Logger
@@ -59,6 +62,7 @@ type Agent struct {
 	checks     metric.Int64Counter                 // one instrument for both ports
 	labels     map[string]metric.MeasurementOption // of checks, by reply
 	held       metric.Int64UpDownCounter
+	refused    refused
 	mu         sync.Mutex
 	current    *reply            // guarded by mu
 	places     chan struct{}     // one for each connection with a goroutine
@@ -88,7 +92,7 @@ func New(o Options) (*Agent, error) {
 
 // createInstruments creates the instruments of the port, and their series with the value 0.
 func (a *Agent) createInstruments(meter metric.Meter) (err error) {
-	port, heldErr := "agent", error(nil)
+	port, heldErr, refusedErr := "agent", error(nil), error(nil)
 	a.held = noop.Int64UpDownCounter{}
 	if a.Hold > 0 {
 		port = "hold"
@@ -104,7 +108,10 @@ func (a *Agent) createInstruments(meter metric.Meter) (err error) {
 		a.labels[reply] = metric.WithAttributes(attribute.String("port", port), attribute.String("reply", reply))
 		a.checks.Add(context.Background(), 0, a.labels[reply])
 	}
-	return errors.Join(err, heldErr)
+	if len(a.Allow) > 0 {
+		refusedErr = a.refused.create(meter, port)
+	}
+	return errors.Join(err, heldErr, refusedErr)
 }
 
 // Run serves connections until ctx ends. Connections that are held then get the current reply; those that wait for the
@@ -130,7 +137,11 @@ func (a *Agent) serve(ctx context.Context) error {
 				a.Logger.InfoContext(ctx, "agent connections are accepted again", "failures", failures)
 				failures = 0
 			}
-			a.admit(ctx, conn.(*net.TCPConn))
+			if a.allows(conn) {
+				a.admit(ctx, conn.(*net.TCPConn))
+			} else {
+				a.refuse(ctx, conn)
+			}
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // the listener was closed because ctx ended
 		case errors.Is(err, net.ErrClosed): // it is never opened again

@@ -345,7 +345,7 @@ func collect(t *testing.T, reader *sdkmetric.ManualReader) map[string]int64 {
 			var points []metricdata.DataPoint[int64]
 			switch data := m.Data.(type) {
 			case metricdata.Sum[int64]:
-				if data.IsMonotonic != (m.Name == "signal.agent.checks") {
+				if data.IsMonotonic != (m.Name != "signal.agent.held") {
 					t.Errorf("%s: monotonic is %t", m.Name, data.IsMonotonic)
 				}
 				points = data.DataPoints

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -45,6 +46,7 @@ type setup struct {
 	address string // 127.0.0.1:0 without it
 	hold    time.Duration
 	files   uint64 // OpenFiles
+	allow   []netip.Prefix
 	overdue func(time.Time) bool
 	change  func(*Agent)
 }
@@ -66,7 +68,7 @@ func startAgent(t testing.TB, s setup) *runningAgent {
 		s.meters = noop.NewMeterProvider()
 	}
 	r.Agent, err = New(Options{
-		Listener: listener, Source: r.monitor, Overdue: s.overdue, Hold: s.hold, OpenFiles: s.files,
+		Listener: listener, Allow: s.allow, Source: r.monitor, Overdue: s.overdue, Hold: s.hold, OpenFiles: s.files,
 		MeterProvider: s.meters, Logger: slog.New(slog.NewTextHandler(r.log, nil)),
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ package collector
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,6 +37,8 @@ type Options struct {
 	UserAgent string
 	// Observe receives each observation. The context carries the span of the poll.
 	Observe func(context.Context, health.Observation)
+	// RootCAs are the certificate authorities for https; nil means the system's.
+	RootCAs *x509.CertPool
 	// Dial opens the connections of HTTP probes; nil means TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 

@@ -62,6 +62,7 @@ func newConnections(o Options, h hangups) *connections {
 	c.Transport = &http.Transport{
 		Proxy:                  nil, // the node is probed directly, even if the environment configures a proxy
 		DialContext:            c.watched(dial),
+		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs},
 		TLSHandshakeTimeout:    o.Timeout,
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    1,

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -127,11 +128,33 @@ func TestRedirectToHTTPS(t *testing.T) {
 	defer secure.Close()
 	plain := httptest.NewServer(http.RedirectHandler(secure.URL, http.StatusMovedPermanently))
 	defer plain.Close()
-	p := probeOf(t, newRig(t), plain.URL)
-	p.connections.TLSClientConfig = secure.Client().Transport.(*http.Transport).TLSClientConfig
+	r := newRig(t)
+	r.options.RootCAs = authorityOf(secure)
+	p := probeOf(t, r, plain.URL)
 	defer p.connections.close()
 	if a, _, _ := p.ask(t.Context(), anyBody); a.Code != 204 {
 		t.Errorf("answer = %+v", a)
+	}
+}
+
+// authorityOf returns the authority of a server's certificate.
+func authorityOf(s *httptest.Server) *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(s.Certificate())
+	return pool
+}
+
+// TestRootCAs checks that every collector trusts the authorities of its options. TestProbeTLS has the opposite.
+func TestRootCAs(t *testing.T) {
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	defer secure.Close()
+	for name, c := range httpCollectors {
+		r := newRig(t)
+		r.options.RootCAs = authorityOf(secure)
+		r.run(c.open(secure.URL, r.options))
+		if got := firstAnswer(r.next().Observation); got.Code != 404 {
+			t.Errorf("%s: answer = %+v", name, got)
+		}
 	}
 }
 

@@ -33,7 +33,12 @@ var badValues = map[string][]string{
 	"PAGE_PORT":     append([]string{"on", "no"}, badPorts...),
 	"HTTP_ADDR":     badHosts, "TCP_ADDR": badHosts, "CONSUL_HOST": badHosts,
 	"CENSUS_HOST": {"a b", "http://a", "a:b", "a:99999", "a/b"},
-	"METRICS":     badBooleans, "CENSUS_POLL": badBooleans,
+	"HTTP_HOSTS":  append([]string{",", "a,,b", "a:6000", "[::1]:6000"}, badHosts...),
+	"TCP_ALLOW": {
+		"x", ",", "10.0.0.0/33", "10.0.0.0/", "10.0.0", "::1/129", "fe80::1%eth0", "10.0.0.0/8;::1", "::ffff:0.0.0.0/95",
+	},
+	"PROBE_CA_FILE": {"/nonexistent", "/", "/dev/null", "/etc/passwd"},
+	"METRICS":       badBooleans, "CENSUS_POLL": badBooleans,
 	"WEIGHT_PARTICIPANTS": badBooleans, "CONSUL_SECURE": badBooleans,
 	"CONSUL_STATUS": badBooleans, "CONSUL_REPORTS": badBooleans, "CENSUS_REPORTS": badBooleans,
 	"CONSUL_FLEET": badBooleans,

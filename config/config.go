@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"time"
@@ -23,6 +24,10 @@ type Config struct {
 	HoldAddress             string // host:port to bind, "" for off
 	Hold                    time.Duration
 	Metrics                 bool
+
+	HTTPHosts   []string       // in lower case; none for all names
+	TCPAllow    []netip.Prefix // none for all addresses
+	ProbeCAFile string         // "" for the system's authorities
 
 	JicofoOrigin, ProsodyOrigin string
 	StatusPath                  string

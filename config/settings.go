@@ -2,6 +2,7 @@ package config
 
 import (
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -61,6 +62,18 @@ var sections = []section{
 		declare("AGENT_HOLD", "5", "SECONDS",
 			"How long the held agent holds a connection while nothing changes; > 0, below HAProxy's timeout check.",
 			positiveSeconds, func(c *Config) *time.Duration { return &c.Hold }),
+	}},
+	{kong.Group{Key: "access", Title: "Access:"}, []declaration{
+		declare("HTTP_HOSTS", "", "HOSTS",
+			"Comma-separated host names that the HTTP ports reply to, without port, against DNS rebinding; others get 421, "+
+				"except at /health, /signal/health and /about/health. All names without it.",
+			hosts, func(c *Config) *[]string { return &c.HTTPHosts }),
+		declare("TCP_ALLOW", "", "NETWORKS",
+			"Comma-separated networks or addresses whose agent checks get a reply, such as 10.0.0.0/8, ::1; all without it.",
+			networks, func(c *Config) *[]netip.Prefix { return &c.TCPAllow }),
+		declare("PROBE_CA_FILE", "", "FILE",
+			"CA certificates (PEM) for https origins of jicofo and prosody; the system's without it.",
+			authorities, func(c *Config) *string { return &c.ProbeCAFile }),
 	}},
 	{kong.Group{Key: "probes", Title: "Probes and status file:"}, []declaration{
 		declare("JICOFO_ORIG", "http://localhost:8888", "URL",

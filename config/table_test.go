@@ -1,5 +1,7 @@
 package config
 
+import "os"
+
 // setting is a row of the table in spec section 1: a variable, its default, and three other accepted values.
 type setting struct {
 	name     string
@@ -17,6 +19,9 @@ var settings = []setting{
 	{"AGENT_DESCRIPTION", "false", [3]string{"yes", "T", "1"}},
 	{"TCP_HOLD_PORT", "off", [3]string{"0", "6062", "OFF"}},
 	{"AGENT_HOLD", "5", [3]string{"0.5", "10s", "7"}},
+	{"HTTP_HOSTS", "", [3]string{"shard1", "Shard1.example.com, ::1", "10.0.0.1,[::1]"}},
+	{"TCP_ALLOW", "", [3]string{"10.0.0.0/8, ::1", "127.0.0.1", "::ffff:10.0.0.0/104,0.0.0.0/0"}},
+	{"PROBE_CA_FILE", "", spellings("testdata/authority.pem")},
 	{"JICOFO_ORIG", "http://localhost:8888", [3]string{"https://jicofo", "http://[::1]:8888", "http://jicofo:80/base"}},
 	{"PROSODY_ORIG", "http://localhost:5280", [3]string{"https://prosody", "http://127.0.0.1:5280", "HTTP://prosody:1/"}},
 	{"STATUS_PATH", "/etc/jitsi/shard-status", [3]string{"/a", "b", "/a folder/status"}},
@@ -52,6 +57,12 @@ var settings = []setting{
 	{"CONSUL_REPORTS_INTERVAL", "60", [3]string{"0.5", "10s", "1m"}},
 	{"CENSUS_REPORTS", "false", [3]string{"true", "f", "1"}},
 	{"CONSUL_FLEET", "false", [3]string{"no", "f", "0"}},
+}
+
+// spellings returns three absolute paths of a file.
+func spellings(path string) [3]string {
+	folder, _ := os.Getwd() // in which go test runs
+	return [3]string{folder + "/" + path, folder + "//" + path, folder + "/./" + path}
 }
 
 // choose gives every setting its accepted value with that index.

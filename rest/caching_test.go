@@ -11,8 +11,9 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// wantNotStored checks that caches are forbidden to store a reply, unless it is one of the page's assets. Every reply
-// to runningServer.ask goes through it, so it covers every route and every status of TestEveryAnswerIsDescribed.
+// wantNotStored checks that caches are forbidden to store a reply, unless it is one of the page's assets, and that
+// browsers do not let other sites read it. Every reply to runningServer.ask goes through it, so it covers every route
+// and every status of TestEveryAnswerIsDescribed.
 func wantNotStored(t testing.TB, method, path string, answer *http.Response) {
 	t.Helper()
 	want := "no-store"
@@ -21,6 +22,14 @@ func wantNotStored(t testing.TB, method, path string, answer *http.Response) {
 	}
 	if got := answer.Header.Values("Cache-Control"); len(got) != 1 || got[0] != want {
 		t.Errorf("%s %s: %d with Cache-Control %q, want %q", method, path, answer.StatusCode, got, want)
+	}
+	if got := answer.Header.Values("Cross-Origin-Resource-Policy"); len(got) != 1 || got[0] != "same-origin" {
+		t.Errorf("%s %s: %d with Cross-Origin-Resource-Policy %q", method, path, answer.StatusCode, got)
+	}
+	for name := range answer.Header {
+		if strings.HasPrefix(name, "Access-Control-") {
+			t.Errorf("%s %s: %d with %s", method, path, answer.StatusCode, name)
+		}
 	}
 }
 

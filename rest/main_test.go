@@ -34,6 +34,7 @@ type setup struct {
 	past      History // replaces the real one
 	second    bool    // a second listener
 	openFiles uint64
+	hosts     []string
 	change    func(*Server)
 }
 
@@ -68,7 +69,8 @@ func startServer(t testing.TB, s setup) *runningServer {
 		listeners = append(listeners, listenLocally(t))
 	}
 	o := Options{
-		Listeners: listeners, OpenFiles: s.openFiles, Source: node, Gatherer: telemetry.Gatherer, Census: s.census,
+		Listeners: listeners, Hosts: s.hosts, OpenFiles: s.openFiles,
+		Source: node, Gatherer: telemetry.Gatherer, Census: s.census,
 		History: past, Page: s.page,
 		MeterProvider: telemetry.MeterProvider, Logger: telemetry.Logger,
 	}

@@ -51,7 +51,10 @@ type Options struct {
 	// Listeners are where the server accepts connections. All serve the same routes; each may have an equal share of the
 	// connections, so that clients of one port cannot use up those of another.
 	Listeners []net.Listener
-	Source    Source
+	// Hosts are the names, in lower case, that requests must have in their Host header, except those to the health
+	// endpoints. Others get 421. None means that all names are served.
+	Hosts  []string
+	Source Source
 	// Gatherer provides the metrics for /metrics; nil turns that path off.
 	Gatherer prometheus.Gatherer
 	// Census turns /signal/census on.
@@ -148,11 +151,11 @@ func newHandler(o Options, streams *streams) (http.Handler, error) {
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
-	engine.Use(in.measure, noStore, gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, problem any) {
+	engine.Use(in.measure, noStore, isolate, gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, problem any) {
 		o.Logger.ErrorContext(c, "request failed",
 			"route", c.FullPath(), "panic", fmt.Sprint(problem), "stack", string(debug.Stack()))
 		c.AbortWithStatus(http.StatusInternalServerError)
-	}))
+	}), o.guard)
 
 	get := func(path string, handler gin.HandlerFunc) {
 		engine.GET(path, handler)

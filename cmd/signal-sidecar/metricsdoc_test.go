@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,7 +47,8 @@ func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 	defer node.Close()
 	c := config.Config{
 		HTTPAddress: "127.0.0.1:0", TCPAddress: "127.0.0.1:0", HoldAddress: "127.0.0.1:0", Hold: time.Second,
-		Metrics: true, TraceKeep: string(telemetry.KeepAll),
+		TCPAllow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
+		Metrics:  true, TraceKeep: string(telemetry.KeepAll),
 		JicofoOrigin: node.Jicofo.Origin(), ProsodyOrigin: node.Prosody.Origin(),
 		CensusHost: signalnode.Domain, StatusPath: filepath.Join(t.TempDir(), "status"),
 		RecordPath: filepath.Join(t.TempDir(), "recording"), RecordMaxSize: 1 << 20,

@@ -153,8 +153,9 @@ func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *
 		return nil, err
 	}
 	s.rest, err = rest.New(rest.Options{
-		Listeners: s.httpListeners(), Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.Rules.Census,
-		History: s.history, Page: pageOptions(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
+		Listeners: s.httpListeners(), Hosts: c.HTTPHosts,
+		Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.Rules.Census, History: s.history,
+		Page: pageOptions(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
 	})
 	return s, err
 }
@@ -172,10 +173,15 @@ func (s *sidecar) keepHistory(c config.Config) (_ []health.Listener, err error) 
 }
 
 func newCollectors(c config.Config, s *sidecar) ([]collector.Collector, error) {
+	authorities, err := probeAuthorities(c)
+	if err != nil {
+		return nil, err
+	}
 	o := collector.Options{
 		Interval: c.Interval, Recovery: c.Recovery, Timeout: c.Timeout, Retries: c.Retries, Observe: s.monitor.Observe,
 		Tolerates:      func(service string) bool { return s.monitor.Current().Tolerates(service) },
 		UserAgent:      "signal-sidecar/" + otel.ReadBuild().Version,
+		RootCAs:        authorities,
 		TracerProvider: s.telemetry.TracerProvider, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 	}
 	jicofo, errJ := collector.NewJicofo(c.JicofoOrigin, o)
@@ -214,7 +220,7 @@ func (s *sidecar) newNotifier(c config.Config) *systemd.Notifier {
 // addAgents makes the agents that reply on the agent ports.
 func (s *sidecar) addAgents(c config.Config) error {
 	o := agent.Options{
-		Listener: s.tcp, Source: s.monitor, Overdue: s.overdue, OpenFiles: openFiles(),
+		Listener: s.tcp, Allow: c.TCPAllow, Source: s.monitor, Overdue: s.overdue, OpenFiles: openFiles(),
 		MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 	}
 	ordinary, err := agent.New(o)
