@@ -26,7 +26,7 @@ type file struct {
 // file was moved or removed. opened reports whether the file differs from that of the previous step.
 func (f *file) prepare() (opened bool, err error) {
 	if f.open != nil {
-		now, err := os.Stat(f.path)
+		now, err := os.Lstat(f.path)
 		if err == nil && os.SameFile(now, f.info) && f.size < f.maxSize {
 			return false, nil
 		}
@@ -42,7 +42,7 @@ func (f *file) prepare() (opened bool, err error) {
 
 // rotate renames a full file to number 1. It first renames each older file to the next number.
 func (f *file) rotate() error {
-	info, err := os.Stat(f.path)
+	info, err := os.Lstat(f.path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && (info.Size() < f.maxSize || !info.Mode().IsRegular()) {
 		return nil
 	}
@@ -67,9 +67,13 @@ func (f *file) numbered(n int) string {
 
 // append opens the file for writes at its end.
 func (f *file) append() error {
-	// Without O_NONBLOCK, the open of a pipe would wait for its reader.
+	// Without O_NONBLOCK, the open of a pipe would wait for its reader. A symbolic link is not followed, because it can
+	// name a file that has another purpose.
 	open, err := os.OpenFile(f.path, //nolint:gosec // for the group that reads logs
-		os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o640)
+		os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0o640)
+	if errors.Is(err, syscall.ELOOP) {
+		return fmt.Errorf("%s is a symbolic link, which is not followed", f.path)
+	}
 	if err != nil {
 		return err
 	}

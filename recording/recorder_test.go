@@ -3,6 +3,7 @@ package recording_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -301,7 +302,9 @@ func TestNoRegularFile(t *testing.T) {
 	}{
 		{"directory", func(path string) error { return os.Mkdir(path, 0o755) }},
 		{"pipe", func(path string) error { return syscall.Mkfifo(path, 0o644) }},
-		{"/dev/full", func(path string) error { return os.Symlink("/dev/full", path) }},
+		{"symbolic link", func(path string) error {
+			return errors.Join(os.WriteFile(path+".status", []byte("ready"), 0o600), os.Symlink(path+".status", path))
+		}},
 		{"no folder", func(path string) error { return os.Symlink(path+"/no/such", path) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -319,6 +322,9 @@ func TestNoRegularFile(t *testing.T) {
 				s.steps.expect(t, 0, 6)
 				if s.monitor.Current().Verdict.AgentLine() != "up ready 100%" {
 					t.Error("the verdict suffered")
+				}
+				if target, err := os.ReadFile(path + ".status"); err == nil && string(target) != "ready" {
+					t.Errorf("the target of the link holds %q", target)
 				}
 			})
 		})
