@@ -48,6 +48,7 @@ type Config struct {
 	LogFormat string // "json" or "text"
 	EnvFile   string
 
+	StatePath     string // "" for off
 	RecordPath    string // "" for none
 	RecordMaxSize int64  // bytes
 
@@ -77,6 +78,8 @@ func Load(ctx *kong.Context, env *Environment) (Config, error) {
 	}
 	c.participantAlias()
 	c.readConsul(env)
+	c.findStateFile()
+	r.checkFiles(c.files())
 	r.checkPorts(listenSetting{httpPortName, c.httpHost, c.httpPort}, listenSetting{tcpPortName, c.tcpHost, c.tcpPort},
 		listenSetting{tcpHoldPortName, c.tcpHost, c.holdPort}, listenSetting{pagePortName, c.httpHost, c.pagePort})
 	c.Notices = append(c.Notices, r.checkOpenTelemetry(env)...)

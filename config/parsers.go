@@ -61,9 +61,12 @@ func Port(s string) (int, error) {
 	return int(n), nil
 }
 
+// off is the value that turns off what has no other value for it.
+const off = "off"
+
 // portOrOff returns -1 for off.
 func portOrOff(s string) (int, error) {
-	if strings.EqualFold(strings.TrimSpace(s), "off") {
+	if strings.EqualFold(strings.TrimSpace(s), off) {
 		return -1, nil
 	}
 	n, err := Port(s)

@@ -19,6 +19,12 @@ const (
 	participantMaxName     = "PARTICIPANT_MAX"
 	partipantMaxName       = "PARTIPANT_MAX"
 	drainGraceIntervalName = "DRAIN_GRACE_INTERVAL"
+	statusPathName         = "STATUS_PATH"
+	statePathName          = "STATE_PATH"
+	recordPathName         = "RECORD_PATH"
+	jicofoDumpName         = "JICOFO_DUMP"
+	prosodyDumpName        = "PROSODY_DUMP"
+	envFileName            = "ENV_FILE"
 )
 
 // About describes the syntax of all settings.
@@ -82,7 +88,7 @@ var sections = []section{
 		declare("PROSODY_ORIG", "http://localhost:5280", "URL",
 			"Origin of prosody; the same.",
 			service, func(c *Config) *string { return &c.ProsodyOrigin }),
-		declare("STATUS_PATH", "/etc/jitsi/shard-status", "FILE",
+		declare(statusPathName, "/etc/jitsi/shard-status", "FILE",
 			"The drain status file: ready, drain, maint or unhealthy.",
 			notEmpty, func(c *Config) *string { return &c.StatusPath }),
 		declare("POLLING_INTERVAL", "5", "SECONDS",
@@ -131,10 +137,10 @@ var sections = []section{
 			oneOf(health.ScopeJicofo, health.ScopeSoft), func(c *Config) *health.GraceScope { return &c.Rules.DrainGraceScope }),
 	}},
 	{kong.Group{Key: "dumps", Title: "Dumps:"}, []declaration{
-		declare("JICOFO_DUMP", "", "COMMAND",
+		declare(jicofoDumpName, "", "COMMAND",
 			"Run when jicofo turns unhealthy: a path and its arguments, without a shell.",
 			anything, func(c *Config) *string { return &c.JicofoDump }),
-		declare("PROSODY_DUMP", "", "COMMAND",
+		declare(prosodyDumpName, "", "COMMAND",
 			"Run when prosody turns unhealthy.",
 			anything, func(c *Config) *string { return &c.ProsodyDump }),
 	}},
@@ -185,11 +191,15 @@ var sections = []section{
 		declare("LOG_FORMAT", "json", "json|text",
 			"Form of the log, on standard output.",
 			oneOf("json", "text"), func(c *Config) *string { return &c.LogFormat }),
-		declare("ENV_FILE", ".env", "FILE",
+		declare(envFileName, ".env", "FILE",
 			"File of KEY=value lines, used where the environment has no such variable: as dotenv reads it if "+
 				"its name is .env, else as systemd reads EnvironmentFile=. A file named here must exist.",
 			anything, func(c *Config) *string { return &c.EnvFile }),
-		declare("RECORD_PATH", "", "FILE",
+		declare(statePathName, off, "FILE",
+			"Keep the state of the flap mitigation in this file, so that a restart changes no reply; by default "+
+				"state.json in systemd's runtime directory, and off without one.",
+			anything, func(c *Config) *string { return &c.StatePath }),
+		declare(recordPathName, "", "FILE",
 			"Record all that is observed to this file, for replay; five files are kept.",
 			anything, func(c *Config) *string { return &c.RecordPath }),
 		declare("RECORD_MAX_SIZE", "67108864", "BYTES",

@@ -39,7 +39,8 @@ var settings = []setting{
 	{"DRAIN_GRACE_SCOPE", "jicofo", [3]string{"soft", "SOFT", "Jicofo"}},
 	{"JICOFO_DUMP", "", [3]string{"/usr/bin/dump", "/usr/bin/dump jicofo", "dump -a"}},
 	{"PROSODY_DUMP", "", [3]string{"/usr/bin/dump", "/usr/bin/dump prosody", "dump -a"}},
-	{"RECORD_PATH", "", [3]string{"/a", "b", "/a folder/recording"}},
+	{"STATE_PATH", "off", [3]string{"OFF", "state", "/a folder/state.json"}},
+	{"RECORD_PATH", "", [3]string{"/recording", "recording", "/a folder/recording"}},
 	{"RECORD_MAX_SIZE", "67108864", [3]string{"65536", "1000000", "1099511627776"}},
 	{"TRACE_KEEP", "all", [3]string{"incidents", "INCIDENTS", "All"}},
 	{"TRACE_URL_TEMPLATE", "", [3]string{

@@ -52,7 +52,8 @@ func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 		JicofoOrigin: node.Jicofo.Origin(), ProsodyOrigin: node.Prosody.Origin(),
 		CensusHost: signalnode.Domain, StatusPath: filepath.Join(t.TempDir(), "status"),
 		RecordPath: filepath.Join(t.TempDir(), "recording"), RecordMaxSize: 1 << 20,
-		Interval: 10 * time.Millisecond, Timeout: 50 * time.Millisecond,
+		StatePath: filepath.Join(t.TempDir(), "state"),
+		Interval:  10 * time.Millisecond, Timeout: 50 * time.Millisecond,
 		Rules: health.Config{
 			ParticipantMax: 5000, DrainGrace: time.Millisecond, DrainGraceScope: health.ScopeJicofo,
 			Census: true, Instance: otel.NewInstance(),

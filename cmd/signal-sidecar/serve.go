@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -26,6 +27,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/otel"
 	"github.com/signal-sidecar/signal-sidecar/recording"
 	"github.com/signal-sidecar/signal-sidecar/rest"
+	"github.com/signal-sidecar/signal-sidecar/state"
 	"github.com/signal-sidecar/signal-sidecar/systemd"
 	"github.com/signal-sidecar/signal-sidecar/telemetry"
 )
@@ -62,6 +64,7 @@ type sidecar struct {
 	collectors []collector.Collector
 	history    *history.History
 	recorder   *recording.Recorder // nil without RECORD_PATH
+	state      *state.Keeper       // nil without STATE_PATH
 	notifier   *systemd.Notifier   // nil without NOTIFY_SOCKET
 	http, tcp  net.Listener
 	held       net.Listener // nil without TCP_HOLD_PORT
@@ -137,8 +140,13 @@ func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *
 	if err != nil {
 		return nil, err
 	}
-	listeners := append([]health.Listener{s.telemetry.Listen, dumps}, keepers...)
+	stateListeners, err := s.keepState(c)
+	if err != nil {
+		return nil, err
+	}
+	listeners := slices.Concat(stateListeners, []health.Listener{s.telemetry.Listen, dumps}, keepers)
 	s.monitor = health.NewMonitor(c.Rules, listeners...)
+	s.restoreState(ctx)
 	if err := s.telemetry.Watch(s.monitor); err != nil {
 		return nil, err
 	}
@@ -298,6 +306,9 @@ func (s *sidecar) run(ctx context.Context) error {
 	parts.Go(func() error { return s.rest.Run(ctx) })
 	if s.recorder != nil {
 		parts.Go(func() error { return s.recorder.Run(ctx) })
+	}
+	if s.state != nil {
+		parts.Go(func() error { return s.state.Run(ctx) })
 	}
 	if s.notifier != nil {
 		parts.Go(func() error { return s.notifier.Run(ctx) })

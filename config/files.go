@@ -1,0 +1,133 @@
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	// stateFile is the name of the state file in the runtime directory.
+	stateFile = "state.json"
+	// rotatedFiles is the number of full files of a recording that are kept: RECORD_PATH.1 and so on.
+	rotatedFiles = 4
+	// lookTime limits the look at the files of the settings, for example if a file server does not reply.
+	lookTime = time.Second
+)
+
+// findStateFile sets the path of the state file: the default is a file in systemd's RuntimeDirectory=.
+func (c *Config) findStateFile() {
+	r := c.reader
+	v := r.values[statePathName]
+	if c.StatePath = v.text; strings.EqualFold(strings.TrimSpace(v.text), off) {
+		c.StatePath = ""
+	}
+	folder, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":") // several are separated by colons
+	if v.origin == originDefault && folder != "" {
+		c.StatePath = filepath.Join(folder, stateFile)
+		r.values[statePathName] = value{c.StatePath, "RUNTIME_DIRECTORY"}
+	}
+}
+
+// fileSetting is a file that a setting names.
+type fileSetting struct {
+	name, path string
+	readOnly   bool // may be the same file as another one that is only read
+}
+
+// files returns the files that the settings name.
+func (c *Config) files() []fileSetting {
+	all := []fileSetting{
+		{statusPathName, c.StatusPath, false}, {statePathName, c.StatePath, false},
+		{jicofoDumpName, program(c.JicofoDump), true}, {prosodyDumpName, program(c.ProsodyDump), true},
+		{envFileName, c.EnvFile, true},
+	}
+	if c.RecordPath != "" {
+		all = append(all, fileSetting{recordPathName, c.RecordPath, false})
+		for n := range rotatedFiles {
+			all = append(all, fileSetting{recordPathName, fmt.Sprintf("%s.%d", c.RecordPath, n+1), false})
+		}
+	}
+	return all
+}
+
+// program returns the path of the program that a command runs, "" if there is none.
+func program(command string) string {
+	words := strings.Fields(command)
+	if len(words) == 0 {
+		return ""
+	}
+	path, err := exec.LookPath(words[0])
+	if err != nil {
+		return words[0]
+	}
+	return path
+}
+
+// checkFiles records a problem for each setting that names the same file as another one.
+func (r *reader) checkFiles(all []fileSetting) {
+	known := identify(all)
+	for i, a := range all {
+		for j, b := range all[:i] {
+			if a.name != b.name && (!a.readOnly || !b.readOnly) && known[i].same(known[j]) {
+				r.problem(a.name, r.values[a.name], fmt.Errorf("a file of its own: %s uses %s too", b.name, b.path))
+				break
+			}
+		}
+	}
+}
+
+// identity identifies a file.
+type identity struct {
+	path string      // absolute and, if possible, without symbolic links; "" for no file
+	info fs.FileInfo // nil if the file does not exist
+}
+
+func (a identity) same(b identity) bool {
+	return a.path != "" && a.path == b.path || a.info != nil && b.info != nil && os.SameFile(a.info, b.info)
+}
+
+// identify identifies the files. If the file systems do not reply in time, it compares the names only.
+func identify(all []fileSetting) []identity {
+	named := make([]identity, len(all))
+	for i, f := range all {
+		if path, err := filepath.Abs(f.path); err == nil && f.path != "" {
+			named[i].path = path
+		}
+	}
+	done := make(chan []identity, 1)
+	go func() {
+		looked := make([]identity, len(all))
+		for i, f := range named {
+			looked[i] = look(f.path)
+		}
+		done <- looked
+	}()
+	select {
+	case looked := <-done:
+		return looked
+	case <-time.After(lookTime):
+		return named
+	}
+}
+
+func look(path string) identity {
+	if path == "" {
+		return identity{}
+	}
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		info, err := os.Stat(resolved)
+		if err != nil {
+			return identity{path: resolved}
+		}
+		return identity{resolved, info}
+	}
+	if folder, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return identity{path: filepath.Join(folder, filepath.Base(path))}
+	}
+	return identity{path: path}
+}
