@@ -12,6 +12,9 @@ COPY . .
 ARG TARGETOS=linux
 ARG TARGETARCH
 RUN --mount=type=cache,target=/root/.cache/go-build GOOS=$TARGETOS GOARCH=$TARGETARCH make build
+RUN --mount=type=cache,target=/root/.cache/go-build install -d /image/usr/share/doc/signal-sidecar \
+    && make --silent licenses > /image/usr/share/doc/signal-sidecar/THIRD_PARTY_LICENSES \
+    && install -m 0644 LICENSE /image/usr/share/doc/signal-sidecar/LICENSE
 # The image also has the CA certificates for probes and OTLP over TLS, a folder for temporary files, and the status
 # file. It begins with drain: the node gets no users before somebody writes ready.
 RUN install -D -m 0755 signal-sidecar /image/usr/bin/signal-sidecar \

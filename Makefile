@@ -51,7 +51,7 @@ OTHER_TARGETS := darwin/arm64 linux/arm64
 # The packages on the path of an event or an answer.
 BENCHMARKED := ./agent ./collector ./health ./history ./rest
 
-.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e test-containers test-packages test-trixie test-newest deb rpm release bench baseline soak fmt clean
+.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e test-containers test-packages test-trixie test-newest deb rpm release licenses bench baseline soak fmt clean
 
 build: ## the stripped, static binary
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
@@ -127,6 +127,9 @@ rpm: $(NFPM) ## the same as RPM packages
 
 release: $(NFPM) $(CYCLONEDX) ## all files of a release, reproducible byte for byte: docs/install.md
 	$(BUILD_PACKAGES) release
+
+licenses: ## print the licences of all modules in the binary
+	@go run ./deploy/package/licenses -tags $(TAGS) ./cmd/signal-sidecar
 
 $(NFPM):
 	mkdir -p $(@D)

@@ -3,7 +3,7 @@
 #
 #   build.sh deb      Debian packages
 #   build.sh rpm      RPM packages
-#   build.sh release  both, archives of the binary, SBOMs and SHA256SUMS
+#   build.sh release  both, archives of the binary, SBOMs, the licences of all modules and SHA256SUMS
 #
 # make runs it, and says where the programs NFPM and CYCLONEDX are and what to build with: TAGS and LDFLAGS.
 set -euo pipefail
@@ -37,6 +37,11 @@ texts() {
 	EOF
 }
 
+# licenses writes the licence texts of the modules in the binaries, and adds their names to the SBOMs.
+licenses() {
+	go run ./deploy/package/licenses -tags "$TAGS" ./cmd/signal-sidecar "$@" >"$stage/THIRD_PARTY_LICENSES"
+}
+
 # examples gathers what operators copy from deploy/, without its tests.
 examples() {
 	local file
@@ -60,7 +65,7 @@ archive() {
 	local folder=$stage/archive/$name
 	install -D -m 755 "$stage/$1/signal-sidecar" "$folder/signal-sidecar"
 	install -m 644 LICENSE README.md CHANGELOG.md deploy/package/config deploy/systemd/signal-sidecar.service \
-		"$stage"/signal-sidecar.8.gz "$stage"/completion.* "$folder"
+		"$stage"/{THIRD_PARTY_LICENSES,signal-sidecar.8.gz} "$stage"/completion.* "$folder"
 	tar --create --directory "$stage/archive" --sort=name --format=gnu --owner=0 --group=0 --numeric-owner \
 		--mtime="@$SOURCE_DATE_EPOCH" "$name" | gzip -9n >"dist/$name.tar.gz"
 }
@@ -89,14 +94,15 @@ examples
 
 if [ "$1" = release ]; then
 	find dist -mindepth 1 -maxdepth 1 ! -name stage -exec rm -rf {} +
+	for arch in "${architectures[@]}"; do sbom "$arch"; done
+	licenses dist/*.cdx.json
+	cp "$stage/THIRD_PARTY_LICENSES" dist/
 	packages deb
 	packages rpm
-	for arch in "${architectures[@]}"; do
-		archive "$arch"
-		sbom "$arch"
-	done
-	(cd dist && sha256sum signal-sidecar* >SHA256SUMS)
+	for arch in "${architectures[@]}"; do archive "$arch"; done
+	(cd dist && sha256sum THIRD_PARTY_LICENSES signal-sidecar* >SHA256SUMS)
 else
 	rm -f dist/*."$1"
+	licenses
 	packages "$1"
 fi

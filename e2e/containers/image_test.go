@@ -153,8 +153,13 @@ func checkFiles(t *testing.T, files string) {
 		return err
 	})
 	if want := []string{"/etc/jitsi/shard-status", "/etc/ssl/certs/ca-certificates.crt",
-		"/usr/bin/signal-sidecar"}; err != nil || !slices.Equal(held, want) {
+		"/usr/bin/signal-sidecar", "/usr/share/doc/signal-sidecar/LICENSE",
+		"/usr/share/doc/signal-sidecar/THIRD_PARTY_LICENSES"}; err != nil || !slices.Equal(held, want) {
 		t.Errorf("it holds %q, want %q, %v", held, want, err)
+	}
+	if licences, _ := os.ReadFile(filepath.Join(files, "usr/share/doc/signal-sidecar/THIRD_PARTY_LICENSES")); !bytes.Contains(
+		licences, []byte("\n* github.com/gin-gonic/gin v")) {
+		t.Error("it has no licences of the modules")
 	}
 	status := filepath.Join(files, "etc/jitsi/shard-status")
 	info, err := os.Stat(status)

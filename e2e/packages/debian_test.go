@@ -22,6 +22,7 @@ func TestInstall(t *testing.T) {
 		"/usr/share/zsh/vendor-completions/_signal-sidecar":                "-rw-r--r--",
 		"/usr/share/fish/vendor_completions.d/signal-sidecar.fish":         "-rw-r--r--",
 		"/usr/share/doc/signal-sidecar/copyright":                          "-rw-r--r--",
+		"/usr/share/doc/signal-sidecar/THIRD_PARTY_LICENSES":               "-rw-r--r--",
 		"/usr/share/doc/signal-sidecar/changelog.gz":                       "-rw-r--r--",
 		"/usr/share/doc/signal-sidecar/changelog.Debian.gz":                "-rw-r--r--",
 		"/usr/share/doc/signal-sidecar/examples/systemd/dump-scripts.conf": "-rw-r--r--",

@@ -54,7 +54,7 @@ func files(t *testing.T, folder string) []string {
 func TestRelease(t *testing.T) {
 	dist := release(t)
 	version := packageVersion(t, dist)
-	want := []string{"SHA256SUMS"}
+	want := []string{"SHA256SUMS", "THIRD_PARTY_LICENSES"}
 	for _, arch := range []string{"amd64", "arm64"} {
 		want = append(want, "signal-sidecar_"+version+"-1_"+arch+".deb",
 			"signal-sidecar-"+version+"-linux-"+arch+".tar.gz", "signal-sidecar-"+version+"-linux-"+arch+".cdx.json")
@@ -95,7 +95,7 @@ func checkArchive(t *testing.T, dist, version, arch string, machine elf.Machine)
 	folder := filepath.Join(t.TempDir(), name)
 	output(t, "tar", "-xzf", filepath.Join(dist, name+".tar.gz"), "-C", filepath.Dir(folder))
 	for _, file := range []string{"LICENSE", "README.md", "CHANGELOG.md", "config", "signal-sidecar.service",
-		"signal-sidecar.8.gz", "completion.bash", "completion.zsh", "completion.fish"} {
+		"THIRD_PARTY_LICENSES", "signal-sidecar.8.gz", "completion.bash", "completion.zsh", "completion.fish"} {
 		info, err := os.Stat(filepath.Join(folder, file))
 		testbed.Must(t, err)
 		if info.Mode() != 0o644 || info.Size() == 0 {
@@ -115,6 +115,7 @@ func checkArchive(t *testing.T, dist, version, arch string, machine elf.Machine)
 	}
 	checkRun(t, build.Main.Version, command)
 	checkBOM(t, filepath.Join(dist, name+".cdx.json"), build)
+	checkLicenses(t, filepath.Join(folder, "THIRD_PARTY_LICENSES"), build)
 }
 
 // checkBinary checks that a binary is static, without symbols, and for its machine.
@@ -164,7 +165,10 @@ func checkBOM(t *testing.T, path string, build *buildinfo.BuildInfo) {
 	var bom struct {
 		Format   string `json:"bomFormat"`
 		Metadata struct{ Component struct{ Version string } }
-		Parts    []struct{ Name, Version, PURL string } `json:"components"`
+		Parts    []struct {
+			Name, Version, PURL string
+			Licenses            []struct{ Expression string }
+		} `json:"components"`
 	}
 	testbed.Must(t, json.Unmarshal([]byte(contents(t, path)), &bom))
 	if bom.Format != "CycloneDX" || bom.Metadata.Component.Version != build.Main.Version {
@@ -173,6 +177,9 @@ func checkBOM(t *testing.T, path string, build *buildinfo.BuildInfo) {
 	listed := map[string]bool{}
 	for _, part := range bom.Parts {
 		listed[part.Name+" "+part.Version] = strings.HasPrefix(part.PURL, "pkg:golang/")
+		if len(part.Licenses) != 1 || part.Licenses[0].Expression == "" {
+			t.Errorf("the SBOM names no licence of %s", part.Name)
+		}
 	}
 	for _, module := range build.Deps {
 		if !listed[module.Path+" "+module.Version] {
@@ -181,6 +188,23 @@ func checkBOM(t *testing.T, path string, build *buildinfo.BuildInfo) {
 	}
 	if !listed["std "+build.GoVersion] {
 		t.Errorf("the SBOM has no std %s", build.GoVersion)
+	}
+}
+
+// checkLicenses checks that every module in the binary, and the standard library, has a licence text.
+func checkLicenses(t *testing.T, path string, build *buildinfo.BuildInfo) {
+	texts := contents(t, path)
+	names := []string{"the Go standard library " + build.GoVersion}
+	for _, module := range build.Deps {
+		names = append(names, module.Path+" "+module.Version)
+	}
+	for _, name := range names {
+		if !strings.Contains(texts, "\n* "+name+"\n") {
+			t.Errorf("THIRD_PARTY_LICENSES has no %s", name)
+		}
+	}
+	if n := strings.Count(texts, "Apache License\n"); n == 0 {
+		t.Error("THIRD_PARTY_LICENSES has names, but no texts")
 	}
 }
 

@@ -44,6 +44,7 @@ func TestRPM(t *testing.T) {
 	m.expectFile("/usr/bin/signal-sidecar", "-rwxr-xr-x", "root:root")
 	m.expectFile("/usr/lib/systemd/system/signal-sidecar.service", "-rw-r--r--", "root:root")
 	m.expectFile("/usr/share/zsh/site-functions/_signal-sidecar", "-rw-r--r--", "root:root")
+	m.expectFile("/usr/share/doc/signal-sidecar/THIRD_PARTY_LICENSES", "-rw-r--r--", "root:root")
 	m.expectFile(filepath.Dir(configPath), "drwxr-x---", "root:jitsi")
 	m.expectFile(statusPath, "-rw-r--r--", "signal-sidecar:jitsi")
 	m.expectStatus("drain\n")
