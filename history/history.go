@@ -69,6 +69,7 @@ type History struct {
 	changes      ring[Change]
 	failures     map[health.Probe]*ring[Failure]
 	samples      ring[Sample]
+	version      uint64
 }
 
 // New returns an empty History.
@@ -88,6 +89,7 @@ func New() *History {
 func (h *History) Listen(ctx context.Context, step health.Step, after *health.Snapshot) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.version++
 	if step.Observed() {
 		h.observations.add(step.At, Observation{health.Time(step.At), step.Observation})
 		h.addFailures(step.At, step.Observation)
@@ -139,6 +141,13 @@ func (h *History) addFailures(at time.Time, o health.Observation) {
 		}
 		h.failures[r.Probe].add(at, f)
 	}
+}
+
+// Version returns a number that changes whenever something is added.
+func (h *History) Version() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.version
 }
 
 // Since returns what happened at t and later, newest first; for the zero time all that is kept.

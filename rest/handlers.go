@@ -16,9 +16,9 @@ const jsonType = "application/json; charset=utf-8"
 var noCensus = []byte(`{"room_census":null}`)
 
 type handlers struct {
-	source  Source
-	history History
-	in      *instruments
+	source Source
+	census *flights
+	in     *instruments
 }
 
 // self replies that the sidecar itself runs.
@@ -56,13 +56,26 @@ func codeOf(s *health.Snapshot) int {
 	}
 }
 
-// census replies with the rooms as prosody sent them.
-func (h *handlers) census(c *gin.Context) {
+// The limits of the replies of /signal/census in flight. The rooms can take 32 MiB.
+const (
+	maxCensuses     = 64
+	maxCensusBodies = 2 // the current one, and one that slow clients are still receiving
+)
+
+// showCensus replies with the rooms as prosody sent them. All clients share the body that was read.
+func (h *handlers) showCensus(c *gin.Context) {
 	census := h.source.Current().Census
 	if !census.OK() {
 		sendJSON(c.Writer, http.StatusServiceUnavailable, noCensus)
 		return
 	}
+	end, ok := h.census.begin(census)
+	if !ok {
+		c.Header("Retry-After", strconv.Itoa(retryBusy))
+		sendJSON(c.Writer, http.StatusServiceUnavailable, noCensus)
+		return
+	}
+	defer end()
 	sendJSON(c.Writer, http.StatusOK, []byte(`{"room_census":`), census.Rooms, []byte(`}`))
 }
 

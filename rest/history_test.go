@@ -24,7 +24,7 @@ func historyHandler(t *testing.T, h History) http.Handler {
 	handler, err := newHandler(Options{
 		Source: health.NewMonitor(health.Config{}), History: h, MeterProvider: noop.NewMeterProvider(),
 		Logger: slog.New(slog.DiscardHandler),
-	}, newStreams())
+	}, newBounds())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,7 +126,7 @@ func TestBrokenCollector(t *testing.T) {
 }
 
 func TestConnectionsByOpenFiles(t *testing.T) {
-	for files, want := range map[uint64]int{0: 4096, 1: 1, 100: 50, 8192: 4096, 1 << 62: 4096} {
+	for files, want := range map[uint64]int{0: 1024, 1: 1, 100: 50, 1500: 750, 8192: 1024, 1 << 62: 1024} {
 		if n := (Options{OpenFiles: files, Listeners: make([]net.Listener, 1)}).connections(); n != want {
 			t.Errorf("of %d files: %d connections, want %d", files, n, want)
 		}

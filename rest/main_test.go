@@ -167,6 +167,7 @@ func (r *runningServer) dial(t testing.TB) net.Conn {
 type fixedHistory struct {
 	page    history.Page
 	since   time.Time // the last argument of Since
+	version uint64    // until it changes, the history does not change
 	samples []history.Sample
 	changes []history.Change
 }
@@ -176,8 +177,20 @@ func (h *fixedHistory) Since(t time.Time) history.Page {
 	return h.page
 }
 
+func (h *fixedHistory) Version() uint64           { return h.version }
 func (h *fixedHistory) Samples() []history.Sample { return h.samples }
 func (h *fixedHistory) Changes() []history.Change { return h.changes }
+
+// countedHistory is an empty History that counts how often it is read.
+type countedHistory struct {
+	fixedHistory
+	calls int
+}
+
+func (h *countedHistory) Since(t time.Time) history.Page {
+	h.calls++
+	return h.fixedHistory.Since(t)
+}
 
 // node is a real monitor with a simulated node. An observation stays until the next one of its kind.
 type node struct{ *health.Monitor }

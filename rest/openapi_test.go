@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
@@ -179,7 +178,7 @@ func TestEveryAnswerIsDescribed(t *testing.T) {
 	ask(startServer(t, setup{noMetrics: true}), "/metrics")
 	failing := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return nil, errors.New("nothing at all") })
 	ask(startServer(t, setup{gatherer: failing}), "/metrics")
-	askWhileFull(t, func(r *runningServer) { ask(r, "/metrics") })
+	askWhileFull(t, ask)
 	for _, asset := range loadAssets().paths {
 		ask(crowded, asset)
 	}
@@ -197,30 +196,32 @@ func TestEveryAnswerIsDescribed(t *testing.T) {
 	}
 }
 
-// askWhileFull calls ask while the maximum number of scrapes is in progress.
-func askWhileFull(t *testing.T, ask func(*runningServer)) {
-	entered, release := make(chan struct{}, maxScrapes), make(chan struct{})
-	r := startServer(t, setup{gatherer: prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-		entered <- struct{}{}
-		<-release
-		return prometheus.NewRegistry().Gather()
-	})})
-	var scrapes sync.WaitGroup
-	for range maxScrapes {
-		scrapes.Go(func() {
-			if answer, err := r.client.Get(r.origin + "/metrics"); err == nil {
-				answer.Body.Close()
+// askWhileFull calls ask while the maximum number of replies of each bounded route is in flight.
+func askWhileFull(t *testing.T, ask func(*runningServer, string, ...string)) {
+	r := startServer(t, setup{census: true})
+	r.node.enter(t, "census good")
+	for path, f := range map[string]*flights{
+		"/metrics": r.bounds.scrapes, "/signal/history": r.bounds.history, "/signal/census": r.bounds.census,
+	} {
+		var ends []func()
+		for i := range f.replies {
+			end, ok := f.begin(i % f.bodies)
+			if !ok {
+				t.Fatalf("%s: reply %d was refused", path, i)
 			}
-		})
-		select {
-		case <-entered:
-		case <-time.After(bound):
-			t.Error("the scrape did not begin")
+			ends = append(ends, end)
+		}
+		ask(r, path)
+		if got := r.ask(t, "GET", path); got.code != 503 || got.header.Get("Retry-After") == "" {
+			t.Errorf("%s: %d with Retry-After %q", path, got.code, got.header.Get("Retry-After"))
+		}
+		for _, end := range ends {
+			end()
+		}
+		if got := r.ask(t, "GET", path); got.code != 200 {
+			t.Errorf("%s: then %d", path, got.code)
 		}
 	}
-	ask(r)
-	close(release)
-	scrapes.Wait()
 }
 
 // TestEveryRouteIsDescribed checks that every route is described, and that every described path is a route.
@@ -228,7 +229,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	handler, err := newHandler(Options{
 		Source: newNode(true), Gatherer: prometheus.NewRegistry(), Census: true, History: history.New(),
 		MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler),
-	}, newStreams())
+	}, newBounds())
 	if err != nil {
 		t.Fatal(err)
 	}

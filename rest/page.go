@@ -42,6 +42,8 @@ type pageParts struct {
 	icon  string
 	parts []byte // HTML
 	event []byte // the same as a server-sent event
+
+	whole func() []byte // renders the page around the parts, once
 }
 
 // maxAge is the age up to which a rendering is used while nothing new is observed. Older charts would lag behind the
@@ -61,16 +63,19 @@ func (p *page) render(recent time.Duration) *pageParts {
 	}
 	v := p.view(s, now)
 	parts := execute("parts", v)
-	p.last = &pageParts{
-		of: s, at: now, title: v.Title, icon: v.Icon, parts: parts, event: asEvent("page", parts),
-	}
-	return p.last
+	l := &pageParts{of: s, at: now, title: v.Title, icon: v.Icon, parts: parts, event: asEvent("page", parts)}
+	l.whole = sync.OnceValue(func() []byte {
+		a := loadAssets()
+		return execute("page", frame{l, time.Now().UnixMilli(), a.paths, a.build, p})
+	})
+	p.last = l
+	return l
 }
 
 // frame is the data of the template around the parts.
 type frame struct {
 	*pageParts
-	Now    int64 // of the server, in milliseconds since the epoch
+	Now    int64 // of the server, in milliseconds since the epoch; the first event of the stream corrects it
 	Assets map[string]string
 	Build  string
 	page   *page
@@ -87,8 +92,7 @@ func (f frame) Links() []string { return f.page.links }
 // show replies with the whole page. The status code is 200 for every verdict, and before the first one: the page is for
 // people.
 func (p *page) show(c *gin.Context) {
-	a := loadAssets()
-	body := execute("page", frame{p.render(0), time.Now().UnixMilli(), a.paths, a.build, p})
+	body := p.render(0).whole()
 	protect(c)
 	send(c.Writer, http.StatusOK, "text/html; charset=utf-8", body)
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/metric"
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
@@ -24,8 +23,8 @@ import (
 
 const (
 	// maxConnections bounds the open connections of all listeners, as does half of the file descriptors that the process
-	// may have: the remaining ones are for the probes, the agent and the status file.
-	maxConnections = 4096
+	// may have: the remaining ones are for the probes, the agent and the status file. Each takes some 20 KiB of memory.
+	maxConnections = 1024
 	maxHeaderBytes = 16 << 10
 
 	readTimeout  = 5 * time.Second // of a whole request
@@ -44,6 +43,8 @@ type History interface {
 	Since(t time.Time) history.Page
 	Samples() []history.Sample
 	Changes() []history.Change
+	// Version changes whenever something is added.
+	Version() uint64
 }
 
 // Options are what the server needs.
@@ -74,16 +75,22 @@ type Options struct {
 type Server struct {
 	listeners []net.Listener
 	http      *http.Server
+	bounds    *bounds
 }
 
 // New returns a Server that owns the listeners in its options, or an error if an instrument cannot be created.
 func New(o Options) (*Server, error) {
-	streams := newStreams()
-	handler, err := newHandler(o, streams)
+	bounds := newBounds()
+	handler, err := newHandler(o, bounds)
+	if err != nil {
+		return nil, err
+	}
+	evicted, err := newEvicted(o.MeterProvider)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
+		bounds: bounds,
 		http: &http.Server{
 			Handler:        handler,
 			ReadTimeout:    readTimeout,
@@ -95,10 +102,11 @@ func New(o Options) (*Server, error) {
 			DisableGeneralOptionsHandler: true, // its reply to "OPTIONS *" would lack Cache-Control
 		},
 	}
+	trackConnections(s.http)
 	for _, l := range o.Listeners {
-		s.listeners = append(s.listeners, netutil.LimitListener(l, o.connections()))
+		s.listeners = append(s.listeners, newLimiter(l, o.connections(), o.Logger, evicted))
 	}
-	s.http.RegisterOnShutdown(streams.end) // streams do not end by themselves
+	s.http.RegisterOnShutdown(bounds.streams.end) // streams do not end by themselves
 	return s, nil
 }
 
@@ -142,7 +150,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // newHandler returns the router. Each GET route also answers HEAD; another method gets a 405, another path a 404.
-func newHandler(o Options, streams *streams) (http.Handler, error) {
+func newHandler(o Options, bounds *bounds) (http.Handler, error) {
 	in, err := newInstruments(o.MeterProvider)
 	if err != nil {
 		return nil, err
@@ -161,25 +169,21 @@ func newHandler(o Options, streams *streams) (http.Handler, error) {
 		engine.GET(path, handler)
 		engine.HEAD(path, handler)
 	}
-	h := &handlers{source: o.Source, history: o.History, in: in}
+	h := &handlers{source: o.Source, census: bounds.census, in: in}
 	get("/health", h.self)
 	get("/signal/health", h.nodeHealth)
 	get("/about/health", h.nodeHealth)
 	get("/signal/report", h.report)
 	get("/signal/explain", h.explain)
 	get("/openapi.json", h.describe)
-	past, err := compressed(h.past)
-	if err != nil {
-		return nil, err
-	}
-	get("/signal/history", past)
+	get("/signal/history", (&past{history: o.History, flights: bounds.history}).serve)
 	if o.Census {
-		get("/signal/census", h.census)
+		get("/signal/census", h.showCensus)
 	}
 	if o.Gatherer != nil {
-		get("/metrics", gin.WrapH(o.metricsHandler()))
+		get("/metrics", o.metricsHandler(bounds.scrapes))
 	}
-	return engine, o.addPage(get, streams)
+	return engine, o.addPage(get, bounds.streams)
 }
 
 // addPage adds the status page, its assets and its event stream.

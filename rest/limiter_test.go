@@ -1,0 +1,206 @@
+package rest
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
+)
+
+// get sends a request on a connection and reads the reply.
+func get(t *testing.T, conn net.Conn, path string) int {
+	t.Helper()
+	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: node\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode
+}
+
+// idleConnections returns how many connections of a server are idle.
+func (r *runningServer) idleConnections() int {
+	l := r.listeners[0].(*limiter)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.idle.Len()
+}
+
+// TestLongestIdleConnectionMakesPlace checks that a new connection replaces the one that has been idle for the longest
+// time, whether it has sent a request or not, and that this is logged once and counted.
+func TestLongestIdleConnectionMakesPlace(t *testing.T) {
+	t.Parallel()
+	r := startServer(t, setup{openFiles: 6}) // 3 connections
+	first, second, third := r.dial(t), r.dial(t), r.dial(t)
+	get(t, first, "/health")
+	get(t, third, "/health")
+	testbed.Eventually(t, "the connections to be idle", bound, func() bool { return r.idleConnections() == 3 })
+	gone := func(name string, conn net.Conn) {
+		t.Helper()
+		if n, err := conn.Read(make([]byte, 1)); err == nil {
+			t.Errorf("%s: %d bytes instead of the end", name, n)
+		}
+	}
+	// second has never sent anything, then first has been idle for longer than third.
+	fourth := r.dial(t)
+	if code := get(t, fourth, "/health"); code != 200 {
+		t.Errorf("/health answers %d", code)
+	}
+	gone("the second", second)
+	testbed.Eventually(t, "the connections to be idle", bound, func() bool { return r.idleConnections() == 3 })
+	get(t, r.dial(t), "/health")
+	gone("the first", first)
+	get(t, third, "/health")
+	testbed.Eventually(t, "the connections to be idle", bound, func() bool { return r.idleConnections() == 3 })
+	if n := strings.Count(r.log.String(), "the longest idle ones are closed"); n != 1 {
+		t.Errorf("%d log lines: %s", n, r.log)
+	}
+	third.Close() // makes place for the scrape
+	testbed.Eventually(t, "a connection to close", bound, func() bool { return r.idleConnections() == 2 })
+	families := r.scrape(t)["signal_http_evicted_total"].GetMetric()
+	if len(families) != 1 || families[0].GetCounter().GetValue() != 2 {
+		t.Errorf("signal_http_evicted_total: %v", families)
+	}
+}
+
+// TestBusyConnectionsAreKept checks that a connection with a request in progress is not closed for another one, which
+// waits until the reply has been sent.
+func TestBusyConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	g := newHeldGatherer()
+	r := startServer(t, setup{gatherer: g, openFiles: 2}) // 1 connection
+	done := r.scrapeLater(g)
+	waiting := r.dial(t)
+	testbed.Eventually(t, "the connection to wait", bound, func() bool {
+		return strings.Contains(r.log.String(), "HTTP connections wait")
+	})
+	close(g.release)
+	if err := <-done; err != nil {
+		t.Errorf("the request in flight: %v", err)
+	}
+	if code := get(t, waiting, "/health"); code != 200 {
+		t.Errorf("/health answers %d", code)
+	}
+}
+
+// TestShutdownEndsWaitingConnection checks that a connection that waits for a place does not delay the shutdown.
+func TestShutdownEndsWaitingConnection(t *testing.T) {
+	t.Parallel()
+	g := newHeldGatherer()
+	r := startServer(t, setup{gatherer: g, openFiles: 2})
+	done := r.scrapeLater(g)
+	waiting := r.dial(t)
+	testbed.Eventually(t, "the connection to wait", bound, func() bool {
+		return strings.Contains(r.log.String(), "HTTP connections wait")
+	})
+	time.AfterFunc(shutdownTime/4, func() { close(g.release) })
+	if err := r.stop(); err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("the request in flight: %v", err)
+	}
+	if _, err := waiting.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+		t.Errorf("the connection that waited is still open: %v", err)
+	}
+}
+
+// TestScrapesShareOneGathering checks that scrapes at the same time gather once, and that a later one gathers again.
+func TestScrapesShareOneGathering(t *testing.T) {
+	t.Parallel()
+	gatherings, release := make(chan struct{}, 100), make(chan struct{})
+	r := startServer(t, setup{gatherer: prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		gatherings <- struct{}{}
+		<-release
+		return prometheus.NewRegistry().Gather()
+	})})
+	const scrapes = 50
+	codes := make(chan int, scrapes)
+	for range scrapes {
+		go func() {
+			answer, err := r.client.Get(r.origin + "/metrics")
+			if err != nil {
+				codes <- 0
+				return
+			}
+			answer.Body.Close()
+			codes <- answer.StatusCode
+		}()
+	}
+	f := r.bounds.scrapes
+	testbed.Eventually(t, "all scrapes to be in progress", bound, func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.count == scrapes
+	})
+	close(release)
+	for range scrapes {
+		if code := <-codes; code != 200 {
+			t.Errorf("a scrape got %d", code)
+		}
+	}
+	// A scrape that had entered, but had not asked the gatherer before the release, may gather again.
+	if n := len(gatherings); n > scrapes/2 {
+		t.Errorf("%d gatherings for %d scrapes", n, scrapes)
+	}
+	before := len(gatherings)
+	if code := r.ask(t, "GET", "/metrics").code; code != 200 || len(gatherings) != before+1 {
+		t.Errorf("a later scrape: %d, %d gatherings more", code, len(gatherings)-before)
+	}
+}
+
+// TestHistoryIsRenderedOnce checks that clients share a rendering until something is added.
+func TestHistoryIsRenderedOnce(t *testing.T) {
+	t.Parallel()
+	past := &countedHistory{}
+	r := startServer(t, setup{past: past})
+	for range 5 {
+		r.ask(t, "GET", "/signal/history")
+		r.ask(t, "GET", "/signal/history", "Accept-Encoding: gzip")
+	}
+	if past.calls != 1 {
+		t.Errorf("rendered %d times", past.calls)
+	}
+	past.version++
+	r.ask(t, "GET", "/signal/history")
+	if past.calls != 2 {
+		t.Errorf("rendered %d times, want 2", past.calls)
+	}
+	r.ask(t, "GET", "/signal/history?since=1m")
+	r.ask(t, "GET", "/signal/history")
+	if past.calls != 3 {
+		t.Errorf("rendered %d times, want 3", past.calls)
+	}
+}
+
+// TestFlightsBoundBodies checks that another body is refused while the maximum of different ones is in flight, and that
+// more replies with these bodies are not.
+func TestFlightsBoundBodies(t *testing.T) {
+	t.Parallel()
+	f := newFlights(10, 2)
+	_, ok1 := f.begin("one")
+	end, ok2 := f.begin("two")
+	_, again := f.begin("one")
+	if _, third := f.begin("three"); !ok1 || !ok2 || !again || third {
+		t.Errorf("accepted: %t, %t, %t; a third body: %t", ok1, ok2, again, third)
+	}
+	end()
+	if _, third := f.begin("three"); !third {
+		t.Error("refused after a body has been sent")
+	}
+}
