@@ -63,10 +63,16 @@ type Config struct {
 }
 
 // Load reads and checks all settings. The error joins an *Error for each problem.
-func Load(ctx *kong.Context, env *Environment) (Config, error) {
+func Load(ctx *kong.Context, env *Environment) (Config, error) { return loadFor(ctx, env, false) }
+
+// LoadForConsul is Load for a command that uses Consul: it also reads and checks the settings of Consul.
+func LoadForConsul(ctx *kong.Context, env *Environment) (Config, error) {
+	return loadFor(ctx, env, true)
+}
+
+func loadFor(ctx *kong.Context, env *Environment, consulCommand bool) (Config, error) {
 	r := newReader(ctx, env)
-	command := ctx.Selected()
-	c := Config{reader: r, Notices: env.notices, consulCommand: command != nil && command.Tag.Has(UsesConsul)}
+	c := Config{reader: r, Notices: env.notices, consulCommand: consulCommand}
 	for _, conditional := range []bool{false, true} { // settings without a condition first: the conditions depend on them
 		for _, s := range sections {
 			for _, d := range s.settings {

@@ -40,9 +40,6 @@ type ConsulClient struct {
 	Partition      string
 }
 
-// UsesConsul is the tag of the commands that use Consul. The settings of Consul are read and checked for them.
-const UsesConsul = "consul"
-
 // The variables of Consul's own clients.
 const (
 	consulAddrName   = "CONSUL_HTTP_ADDR"

@@ -76,8 +76,8 @@ func portOrOff(s string) (int, error) {
 	return n, nil
 }
 
-// seconds parses a number of seconds, which may have a fraction, or a Go duration.
-func seconds(s string) (time.Duration, error) {
+// Seconds parses a number of seconds, which may have a fraction, or a Go duration.
+func Seconds(s string) (time.Duration, error) {
 	s = strings.TrimSpace(s)
 	d, err := time.ParseDuration(s)
 	if n, notNumber := strconv.ParseFloat(s, 64); notNumber == nil {
@@ -93,7 +93,7 @@ func seconds(s string) (time.Duration, error) {
 }
 
 func positiveSeconds(s string) (time.Duration, error) {
-	d, err := seconds(s)
+	d, err := Seconds(s)
 	if err != nil || d == 0 {
 		return 0, errPositive
 	}

@@ -26,7 +26,7 @@ func FuzzSettings(f *testing.F) {
 		parse(t, s, boolean, nil)
 		parse(t, s, Port, func(n int) bool { return n >= 0 && n <= 65535 })
 		parse(t, s, portOrOff, func(n int) bool { return n >= -1 && n <= 65535 })
-		parse(t, s, seconds, func(d time.Duration) bool { return d >= 0 && d <= longest })
+		parse(t, s, Seconds, func(d time.Duration) bool { return d >= 0 && d <= longest })
 		parse(t, s, positiveSeconds, func(d time.Duration) bool { return d > 0 && d <= longest })
 		parse(t, s, positiveCount, func(n float64) bool { return n >= 1 && n <= 1e9 && n == float64(int(n)) })
 		parse(t, s, retries, func(n int) bool { return n >= 0 && n <= maxRetries })
@@ -97,7 +97,7 @@ func TestSeconds(t *testing.T) {
 		"30s": 30 * time.Second, "1500ms": 1500 * time.Millisecond, "1m30s": 90 * time.Second, "1.5h": 90 * time.Minute,
 		"0.000000001": 1, "31536000": longest, "8760h": longest,
 	} {
-		if got, err := seconds(text); got != want || err != nil {
+		if got, err := Seconds(text); got != want || err != nil {
 			t.Errorf("%q: %s, %v, want %s", text, got, err, want)
 		}
 	}

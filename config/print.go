@@ -64,7 +64,7 @@ func masked(name, value string) string {
 		}
 	}
 	isURL := strings.Contains(value, "://")
-	for _, suffix := range []string{"_ADDR", "_ENDPOINT", "_HOST", "_ORIG", "_URL_TEMPLATE", "--url"} {
+	for _, suffix := range []string{"_ADDR", "_ENDPOINT", "_HOST", "_ORIG", "_URL_TEMPLATE", "--url", "--haproxy"} {
 		isURL = isURL || strings.HasSuffix(name, suffix)
 	}
 	if isURL {

@@ -124,14 +124,14 @@ var sections = []section{
 		declare("UNREACHABLE_TOLERANCE", "0", "SECONDS",
 			"For so long a jicofo or prosody that was healthy may refuse or reset connections before that "+
 				"counts; 0 disables.",
-			seconds, func(c *Config) *time.Duration { return &c.Rules.UnreachableTolerance }),
+			Seconds, func(c *Config) *time.Duration { return &c.Rules.UnreachableTolerance }),
 		declare("HEALTH_DAMPENING_INTERVAL", "30", "SECONDS",
 			"Still unhealthy for so long after the last unhealthy observation; 0 disables.",
-			seconds, func(c *Config) *time.Duration { return &c.Rules.HealthDampening }),
+			Seconds, func(c *Config) *time.Duration { return &c.Rules.HealthDampening }),
 		declare(drainGraceIntervalName, "120", "SECONDS",
 			"Drain instead of down for so long after jicofo turned unhealthy, or prosody was too slow; 0 "+
 				"disables, else above the dampening interval.",
-			seconds, func(c *Config) *time.Duration { return &c.Rules.DrainGrace }),
+			Seconds, func(c *Config) *time.Duration { return &c.Rules.DrainGrace }),
 		declare("DRAIN_GRACE_SCOPE", "jicofo", "jicofo|soft",
 			"What of jicofo the grace covers: any failure, or a soft one (503) only.",
 			oneOf(health.ScopeJicofo, health.ScopeSoft), func(c *Config) *health.GraceScope { return &c.Rules.DrainGraceScope }),

@@ -101,7 +101,7 @@ func (p *Plan) resolve(ctx context.Context, c *contents) ([]name, error) {
 		add(n)
 	}
 	if slices.ContainsFunc(p.change.Shards, func(shard string) bool { return known[shard] == nil }) {
-		reports, err := p.datacenter.reportNames(ctx)
+		reports, err := p.datacenter.names(ctx, reportsPrefix)
 		if err != nil {
 			return nil, err
 		}
@@ -204,25 +204,6 @@ func (p *Plan) guard(names []name, c *contents) error {
 		})
 	}
 	return errors.Join(problems...)
-}
-
-// reportNames returns the shards that have a report.
-func (d *datacenter) reportNames(ctx context.Context) ([]name, error) {
-	path := reportsPrefix
-	if d.environment != "" {
-		path += d.environment + "/"
-	}
-	keys, _, err := d.client.KV().Keys(path, "", d.options(ctx, query{consistent: true}))
-	if err != nil {
-		return nil, d.failed("the keys of "+reportsPrefix, err)
-	}
-	var names []name
-	for _, key := range keys {
-		if n, ok := parseKey(reportsPrefix, key); ok {
-			names = append(names, n)
-		}
-	}
-	return names, nil
 }
 
 // Commit makes the change as one transaction. If another change came in between, nothing is changed, and the error

@@ -227,3 +227,39 @@ func ShownAddress(address string) string {
 	}
 	return "its address"
 }
+
+// names returns the shards that have a key with a prefix.
+func (d *datacenter) names(ctx context.Context, prefix string) ([]name, error) {
+	path := prefix
+	if d.environment != "" {
+		path += d.environment + "/"
+	}
+	keys, _, err := d.client.KV().Keys(path, "", d.options(ctx, query{consistent: true}))
+	if err != nil {
+		return nil, d.failed("the keys of "+prefix, err)
+	}
+	var names []name
+	for _, key := range keys {
+		if n, ok := parseKey(prefix, key); ok {
+			names = append(names, n)
+		}
+	}
+	return names, nil
+}
+
+// Shards returns the names of the shards that have a wanted state or a report, sorted.
+func (o Options) Shards(ctx context.Context) ([]string, error) {
+	d := o.newDatacenter(o.Datacenter)
+	var all []string
+	for _, prefix := range []string{statesPrefix, reportsPrefix} {
+		names, err := d.names(ctx, prefix)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range names {
+			all = append(all, n.shard)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}

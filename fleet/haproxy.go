@@ -59,8 +59,11 @@ func ParseHAProxy(text string, roots *x509.CertPool) (*HAProxy, error) {
 	}
 }
 
-// ReadRoots reads a file of CA certificates.
+// ReadRoots reads a file of CA certificates. Without a path it returns nil, for those of the system.
 func ReadRoots(path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
 	pem, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

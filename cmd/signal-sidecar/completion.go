@@ -8,8 +8,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// completionCommand prints a completion script for a shell. The script contains the whole command line, so a completion
-// runs no program.
+// completionCommand prints a completion script for a shell. The script contains the whole command line. Only the
+// completion of a shard's name runs the program, which asks Consul.
 type completionCommand struct {
 	Shell string `arg:"" enum:"bash,zsh,fish" help:"The shell: bash, zsh or fish."`
 }

@@ -12,7 +12,10 @@ import (
 )
 
 // commands are subcommands that --help lists.
-var commands = []string{"serve", "demo", "status", "replay", "check-config", "version", "completion", "man"}
+var commands = []string{
+	"serve", "demo", "status", "replay", "fleet", "drain", "ready", "maint", "check-config", "version",
+	"completion", "man",
+}
 
 // completion is a line up to the cursor, words that the shell must offer there, and words that it must not offer.
 type completion struct {

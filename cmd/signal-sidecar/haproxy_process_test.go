@@ -57,7 +57,7 @@ type agentOf struct {
 // haproxyOptions are the options of one HAProxy.
 type haproxyOptions struct {
 	timeoutCheck string   // "" for none
-	metrics      string   // host:port of its own metrics, "" for none
+	metrics      string   // host:port of its own metrics and of /stats (stats:secret), "" for none
 	arguments    []string // additional arguments
 }
 
@@ -96,7 +96,8 @@ func (h *haproxy) configuration(o haproxyOptions, servers []agentOf) string {
 	}
 	fmt.Fprintf(&config, haproxyHead, h.stats, timeoutCheck, h.front)
 	if o.metrics != "" {
-		fmt.Fprintf(&config, "frontend metrics\n    bind %s\n    http-request use-service prometheus-exporter\n", o.metrics)
+		fmt.Fprintf(&config, "frontend metrics\n    bind %s\n    stats uri /stats\n    stats auth stats:secret\n"+
+			"    http-request use-service prometheus-exporter if { path /metrics }\n", o.metrics)
 	}
 	for backend, check := range map[string]string{"checked": "check inter 200ms", "agent-only": "no-check"} {
 		fmt.Fprintf(&config, "backend %s\n    balance roundrobin\n    http-response set-header X-Server %%s\n", backend)

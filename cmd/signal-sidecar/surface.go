@@ -102,6 +102,9 @@ func newOption(v *kong.Value) option {
 	return o
 }
 
+// Shard reports whether the value is the name of a shard.
+func (o option) Shard() bool { return o.Value == "SHARD" }
+
 // File reports whether the value is the name of a file. A command's first word is one too.
 func (o option) File() bool { return o.Value == "FILE" || o.Value == "COMMAND" }
 
