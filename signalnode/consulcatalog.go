@@ -19,7 +19,8 @@ type Instance struct {
 	Port    int
 	Tags    []string
 	Meta    map[string]string
-	// Critical makes its check fail, so that a query with passing leaves it out.
+	// Critical adds a check that fails, so that a query with passing leaves the instance out. Without it the instance
+	// has only the check of its node.
 	Critical bool
 
 	createIndex, modifyIndex uint64
@@ -98,7 +99,7 @@ func (c *Consul) serveServices(w http.ResponseWriter, r *http.Request) error {
 		}
 		return d.catalogIndex, true
 	})
-	q.writeMeta(w, index)
+	writeMeta(w, index)
 	jsonAnswer(services).writeTo(w)
 	return nil
 }
@@ -130,12 +131,12 @@ func (c *Consul) serveHealth(w http.ResponseWriter, r *http.Request, service str
 	}
 	rows := []map[string]any{}
 	for _, i := range instances {
-		status := "passing"
+		checks := []map[string]any{check(i.Node, "serfHealth", "passing", Instance{})}
 		if i.Critical {
-			status = "critical"
 			if q.parameters.Has("passing") {
 				continue
 			}
+			checks = append(checks, check(i.Node, "service:"+i.ID, "critical", i))
 		}
 		rows = append(rows, map[string]any{
 			"Node": map[string]any{"Node": i.Node, "Address": i.NodeAddress, "Datacenter": c.name(q)},
@@ -143,14 +144,18 @@ func (c *Consul) serveHealth(w http.ResponseWriter, r *http.Request, service str
 				"ID": i.ID, "Service": i.Service, "Address": i.Address, "Port": i.Port,
 				"Tags": nonNil(i.Tags), "Meta": i.Meta, "CreateIndex": i.createIndex, "ModifyIndex": i.modifyIndex,
 			},
-			"Checks": []map[string]any{{
-				"Node": i.Node, "CheckID": "service:" + i.ID, "Status": status,
-				"ServiceID": i.ID, "ServiceName": i.Service,
-			}},
+			"Checks": checks,
 		})
 	}
 	jsonAnswer(rows).writeTo(w)
 	return nil
+}
+
+// check returns a check of an instance, or of its node for the zero Instance.
+func check(node, id, status string, of Instance) map[string]any {
+	return map[string]any{
+		"Node": node, "CheckID": id, "Status": status, "ServiceID": of.ID, "ServiceName": of.Service,
+	}
 }
 
 // instances waits as the request asks, writes the headers, and returns the instances, sorted by node and ID.
@@ -179,7 +184,7 @@ func (c *Consul) instances(w http.ResponseWriter, r *http.Request, service strin
 	slices.SortFunc(found, func(a, b Instance) int {
 		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.ID, b.ID))
 	})
-	q.writeMeta(w, index)
+	writeMeta(w, index)
 	return q, found, nil
 }
 

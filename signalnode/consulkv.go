@@ -52,7 +52,7 @@ func (q query) value(w http.ResponseWriter, r *http.Request, key string) {
 		}
 		return d.keysIndex, false
 	})
-	q.writeMeta(w, index)
+	writeMeta(w, index)
 	switch {
 	case !found:
 		w.WriteHeader(http.StatusNotFound)
@@ -67,7 +67,7 @@ func (q query) value(w http.ResponseWriter, r *http.Request, key string) {
 
 func (q query) tree(w http.ResponseWriter, r *http.Request, prefix string) {
 	found, index := q.list(r, prefix)
-	q.writeMeta(w, index)
+	writeMeta(w, index)
 	if len(found) == 0 {
 		w.WriteHeader(http.StatusNotFound)
 		return
@@ -78,7 +78,7 @@ func (q query) tree(w http.ResponseWriter, r *http.Request, prefix string) {
 // keys lists the keys with a prefix, each up to the first separator after the prefix.
 func (q query) keys(w http.ResponseWriter, r *http.Request, prefix string) {
 	found, index := q.list(r, prefix)
-	q.writeMeta(w, index)
+	writeMeta(w, index)
 	if len(found) == 0 && prefix != "" {
 		w.WriteHeader(http.StatusNotFound)
 		return

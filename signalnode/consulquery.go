@@ -83,16 +83,12 @@ func (q query) block(ctx context.Context, read func(d *datacenter) (index uint64
 }
 
 // writeMeta writes the headers of a read request's reply.
-func (q query) writeMeta(w http.ResponseWriter, index uint64) {
-	consistency := "leader"
-	for _, mode := range []string{"stale", "consistent"} {
-		if q.parameters.Has(mode) {
-			consistency = mode
-		}
-	}
-	h := w.Header()
-	h.Set("X-Consul-Index", strconv.FormatUint(index, 10))
-	h.Set("X-Consul-KnownLeader", "true")
-	h.Set("X-Consul-LastContact", "0")
-	h.Set("X-Consul-Effective-Consistency", consistency)
+func writeMeta(w http.ResponseWriter, index uint64) {
+	w.Header().Set("X-Consul-Index", strconv.FormatUint(index, 10))
+	writeLeader(w)
+}
+
+func writeLeader(w http.ResponseWriter) {
+	w.Header().Set("X-Consul-KnownLeader", "true")
+	w.Header().Set("X-Consul-LastContact", "0")
 }

@@ -2,10 +2,10 @@ package signalnode
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 )
 
 // maxOperations is how many operations a transaction may have.
@@ -44,8 +44,13 @@ func (c *Consul) serveTransaction(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	var reply transactionReply
+	reply := transactionReply{Errors: withoutKey(operations)}
 	q.datacenter.change(func(c *change) {
+		if len(reply.Errors) > 0 {
+			c.abort()
+			return
+		}
+		reply.Results = []transactionResult{}
 		for i, o := range operations {
 			e, err := c.perform(o)
 			if err != nil {
@@ -60,6 +65,9 @@ func (c *Consul) serveTransaction(w http.ResponseWriter, r *http.Request) error 
 			c.abort()
 		}
 	})
+	if readOnly(operations) {
+		writeLeader(w)
+	}
 	a := jsonAnswer(reply)
 	if len(reply.Errors) > 0 {
 		a.code = http.StatusConflict
@@ -93,11 +101,25 @@ func readTransaction(w http.ResponseWriter, r *http.Request) ([]operation, error
 	return operations, nil
 }
 
+// readOnly reports whether Consul treats the transaction as a read request.
+func readOnly(operations []operation) bool {
+	return !slices.ContainsFunc(operations, func(o operation) bool {
+		return o.Verb == "set" || o.Verb == "cas" || o.Verb == "delete" || o.Verb == "delete-cas"
+	})
+}
+
+// withoutKey returns an error for each operation without a key. Consul performs no operation then.
+func withoutKey(operations []operation) (found []transactionError) {
+	for i, o := range operations {
+		if o.Key == "" {
+			found = append(found, transactionError{OpIndex: i, What: "Must provide key"})
+		}
+	}
+	return found
+}
+
 // perform returns the entry that the operation results in, nil if its result has none. Only get keeps the value.
 func (c *change) perform(o operation) (*entry, error) {
-	if o.Key == "" {
-		return nil, errors.New("Must provide key") //nolint:staticcheck // Consul's text
-	}
 	old, exists := c.entries[o.Key]
 	e := entry{Key: o.Key, Flags: o.Flags, Value: o.Value}
 	switch o.Verb {
