@@ -21,7 +21,8 @@ NOMADJOB := $(CACHE)/nomadjob-$(call source_key,nomadjob)/nomadjob
 CONSUL_TEMPLATE_VERSION := v0.41.1
 CONSUL_TEMPLATE := $(CACHE)/consul-template-$(CONSUL_TEMPLATE_VERSION)/consul-template
 
-# Built from tools modules of their own: each brings some 200 MB of modules.
+# Built from tools modules of their own: each brings some 200 MB of modules, Consul 1.2 GB.
+CONSUL := $(CACHE)/consul-$(shell sed -n 's,.*github.com/hashicorp/consul \(v[^ ]*\).*,\1,p' tools/consul/go.mod)/consul
 NFPM := $(CACHE)/nfpm-$(shell sed -n 's,.*goreleaser/nfpm/v2 \(v[^ ]*\).*,\1,p' tools/nfpm/go.mod)/nfpm
 CYCLONEDX := $(CACHE)/cyclonedx-gomod-$(shell sed -n 's,.*/cyclonedx-gomod \(v[^ ]*\).*,\1,p' tools/sbom/go.mod)/cyclonedx-gomod
 
@@ -92,10 +93,10 @@ shellcheck: components
 fuzz: ## each fuzz target for FUZZTIME
 	@tools/fuzz.sh $(FUZZTIME)
 
-test-e2e: components $(JAEGER) $(OTELCOL) $(NOMADJOB) $(CONSUL_TEMPLATE) ## the binary with a Collector, Jaeger, Prometheus and a browser; the files in deploy/
+test-e2e: components $(JAEGER) $(OTELCOL) $(NOMADJOB) $(CONSUL) $(CONSUL_TEMPLATE) ## the binary with a Collector, Consul, Jaeger, Prometheus and a browser; the files in deploy/
 	@tools/components.sh install browser
 	cd e2e && go vet ./... && E2E_JAEGER=$(JAEGER) E2E_OTELCOL=$(OTELCOL) E2E_NOMADJOB=$(NOMADJOB) \
-		E2E_CONSUL_TEMPLATE=$(CONSUL_TEMPLATE) go test -count=1 # without a pattern, so that skipped tests are shown
+		E2E_CONSUL=$(CONSUL) E2E_CONSUL_TEMPLATE=$(CONSUL_TEMPLATE) go test -count=1 # without a pattern, so that skipped tests are shown
 
 $(JAEGER):
 	mkdir -p $(@D)
@@ -108,6 +109,10 @@ $(OTELCOL):
 $(NOMADJOB):
 	mkdir -p $(@D)
 	go build -C e2e/nomadjob -trimpath -ldflags '$(LDFLAGS)' -o $@ .
+
+$(CONSUL):
+	mkdir -p $(@D)
+	go build -C tools/consul -mod=readonly -p 2 -trimpath -ldflags '$(LDFLAGS)' -o $@ github.com/hashicorp/consul
 
 $(CONSUL_TEMPLATE):
 	mkdir -p $(@D)
