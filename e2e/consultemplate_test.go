@@ -67,7 +67,8 @@ func render(t *testing.T, catalog string, settings vars) (path string) {
 	return path
 }
 
-// TestConsulTemplate renders the backend of shards in two datacenters. Some of them are registered wrongly or twice.
+// TestConsulTemplate renders the backend of shards in two datacenters, which both have a shard prod-1. Some instances are
+// registered wrongly or twice.
 // HAProxy then checks the result.
 func TestConsulTemplate(t *testing.T) {
 	t.Parallel()
@@ -98,14 +99,16 @@ func TestConsulTemplate(t *testing.T) {
 			"server no-ip 10.1.0.8:443 agent-port 6060",
 			"server prod-1 10.1.0.1:443 agent-port 26060 agent-addr 10.1.0.101",
 			"server prod-2 10.1.0.2:8443 agent-port 6060",
+			"server prod-1.dc2 10.2.0.2:443 agent-port 6060 backup",
 			"server prod-9 10.2.0.1:443 agent-port 6060 backup",
 		}},
 		"another domain": {vars{"DOMAIN": "other.example.com"}, []string{"server other-1 10.1.0.4:443 agent-port 6060"}},
 		"from elsewhere": {vars{"DOMAIN": "meet.example.com", "DATACENTER": "dc2"}, []string{
 			"server bad-ip 10.1.0.7:443 agent-port 6060 backup",
 			"server no-ip 10.1.0.8:443 agent-port 6060 backup",
-			"server prod-1 10.1.0.1:443 agent-port 26060 agent-addr 10.1.0.101 backup",
+			"server prod-1.dc1 10.1.0.1:443 agent-port 26060 agent-addr 10.1.0.101 backup",
 			"server prod-2 10.1.0.2:8443 agent-port 6060 backup",
+			"server prod-1 10.2.0.2:443 agent-port 6060",
 			"server prod-9 10.2.0.1:443 agent-port 6060",
 		}},
 		"nobody": {vars{"ENVIRONMENT": "elsewhere"}, nil},
