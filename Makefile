@@ -33,7 +33,7 @@ SCRATCH_ROOT := $(call scratch_root,bookworm)
 # The same with further programs: $(call programs_root,RELEASE). The tests run in it to have that release's versions.
 PROGRAMS := haproxy procps prometheus prosody socat strace sudo util-linux-extra
 programs_root = $(CACHE)/debian-$(1)-$(subst $(space),-,$(PROGRAMS))
-PROGRAM_TESTS := HAProxy|Prosody|Prometheus|Promtool|Dashboard|RulesAreEvaluated
+PROGRAM_TESTS := HAProxy|Prosody|Prometheus|Promtool|Dashboard
 # Tests in e2e/packages that do not depend on where the packages are installed.
 RELEASE_TESTS := TestReproducible|TestRelease|TestVersion|TestLintian|TestControl|TestManualPage|TestRPMFields
 # Where they build the image.

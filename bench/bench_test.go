@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestMain makes the test binary act as the bare handler too, as the program does.
@@ -19,7 +17,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	goleak.VerifyTestMain(m)
+	testbed.Main(m)
 }
 
 func TestPercentile(t *testing.T) {
@@ -124,13 +122,9 @@ func TestPage(t *testing.T) {
 	}
 }
 
-// TestMeasures runs sections with a fresh build. It does not check the measured values.
+// TestMeasures runs sections. It does not check the measured values.
 func TestMeasures(t *testing.T) {
-	b := &bench{binary: filepath.Join(t.TempDir(), "signal-sidecar"), quick: true, folder: t.TempDir(), log: io.Discard}
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", b.binary,
-		"../cmd/signal-sidecar").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	b := &bench{binary: testbed.Binary(t), quick: true, folder: t.TempDir(), log: io.Discard}
 	chosen, err := choose("start,binary")
 	if err != nil {
 		t.Fatal(err)

@@ -91,11 +91,17 @@ func (f *fleet) fail(t *testing.T) {
 	f.second.becomes(t, "down ready 100%")
 }
 
-// TestDashboardHasData runs Grafana's queries of every panel, annotation and variable on a Prometheus that scrapes real
-// sidecars and HAProxy.
-func TestDashboardHasData(t *testing.T) {
+// TestDashboardAndRules checks the files of deploy/ with a Prometheus that scrapes real sidecars and HAProxy.
+func TestDashboardAndRules(t *testing.T) {
 	t.Parallel()
 	f := startObservedFleet(t)
+	t.Run("dashboard", f.checkDashboard)
+	t.Run("rules", f.checkRules)
+	t.Run("agreement", f.checkAgreement)
+}
+
+// checkDashboard runs Grafana's queries of every panel, annotation and variable.
+func (f *fleet) checkDashboard(t *testing.T) {
 	d := readDashboard(t)
 	for _, p := range d.Panels {
 		for _, target := range p.Targets {
@@ -207,11 +213,9 @@ func readDashboard(t *testing.T) (d dashboardFile) {
 	return d
 }
 
-// TestRulesAreEvaluated lets Prometheus evaluate the rules of deploy/prometheus over real scrapes. It checks that no
-// rule fails, that each recording rule has series, and that the alert on the shard that is down is pending.
-func TestRulesAreEvaluated(t *testing.T) {
-	t.Parallel()
-	f := startObservedFleet(t)
+// checkRules checks that Prometheus evaluates the rules of deploy/prometheus without an error, that each recording rule
+// has series, and that the alert on the shard that is down is pending.
+func (f *fleet) checkRules(t *testing.T) {
 	var answer struct {
 		Data struct {
 			Groups []struct {
@@ -243,18 +247,16 @@ func TestRulesAreEvaluated(t *testing.T) {
 		return len(query(f.prometheus,
 			`ALERTS{alertname="SignalShardDown",alertstate="pending",environment="test",region="here",shard="second"}`)) == 1
 	})
-	testbed.Eventually(t, "the alert to tell the reason", bound, func() bool {
+	testbed.Eventually(t, "the alert to name the reason", bound, func() bool {
 		_, body := testbed.Get("http://" + f.prometheus + "/api/v1/alerts")
 		return strings.Contains(body,
 			"second (test, here) has been down for a minute, and HAProxy moves its users elsewhere. Reasons: jicofo_overloaded.")
 	})
-	f.checkAgreement(t)
 }
 
 // checkAgreement takes the first shard through its states. It checks that the rules and HAProxy's metrics have the same
 // state, for servers with a check and for servers with only an agent.
 func (f *fleet) checkAgreement(t *testing.T) {
-	t.Helper()
 	const theirs = `label_replace(max by (proxy, server, state) (haproxy_server_status) == 1, "shard", "$1", "server", "(.+)")`
 	for _, step := range []struct {
 		word, jicofo, state string
@@ -265,7 +267,7 @@ func (f *fleet) checkAgreement(t *testing.T) {
 	} {
 		f.first.jicofo(step.jicofo)
 		f.first.Say(t, step.word)
-		testbed.Eventually(t, fmt.Sprintf("both sides to say %s for %s with jicofo %s", step.state, step.word, step.jicofo),
+		testbed.Eventually(t, fmt.Sprintf("both sides to have %s for %s with jicofo %s", step.state, step.word, step.jicofo),
 			bound, func() bool {
 				ours := query(f.prometheus, fmt.Sprintf(`shard:signal_haproxy_state:bool{shard="first",state=%q} == 1`, step.state))
 				both := query(f.prometheus, theirs+` and on (shard, state) (shard:signal_haproxy_state:bool{shard="first"} == 1)`)
