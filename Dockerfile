@@ -27,7 +27,7 @@ FROM scratch
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="signal-sidecar" \
-      org.opencontainers.image.description="Tells HAProxy, Prometheus and people whether users may be sent to a Jitsi signal node" \
+      org.opencontainers.image.description="Reports to HAProxy, Prometheus and people whether users may be sent to a Jitsi signal node" \
       org.opencontainers.image.source="https://github.com/signal-sidecar/signal-sidecar" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \

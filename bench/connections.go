@@ -12,10 +12,10 @@ import (
 func measureConnections(b *bench) (section, error) {
 	s := section{title: "Growth: idle HTTP connections",
 		how: "Connections that got one response and stay open. The sidecar serves as many at once as half of its file descriptors, and never more than 1,024; " +
-			"a new one then replaces the longest idle one. At the same time a client asks the agent.",
-		growth: [][]string{{"asked for", "served", "anonymous", "RSS", "per connection", "descriptors", "agent p50"}}}
-	for _, asked := range []int{0, 100, 500, 1000} {
-		line, err := b.idleConnections(asked)
+			"a new one then replaces the longest idle one. At the same time a client checks the agent.",
+		growth: [][]string{{"requested", "served", "anonymous", "RSS", "per connection", "descriptors", "agent p50"}}}
+	for _, wanted := range []int{0, 100, 500, 1000} {
+		line, err := b.idleConnections(wanted)
 		if err != nil {
 			return s, err
 		}
@@ -24,7 +24,7 @@ func measureConnections(b *bench) (section, error) {
 	return s, nil
 }
 
-func (b *bench) idleConnections(asked int) ([]string, error) {
+func (b *bench) idleConnections(wanted int) ([]string, error) {
 	car, err := b.start(nil)
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func (b *bench) idleConnections(asked int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept := keepConnections(car.http, asked)
+	kept := keepConnections(car.http, wanted)
 	defer func() {
 		for _, conn := range kept {
 			_ = conn.Close()
@@ -54,7 +54,7 @@ func (b *bench) idleConnections(asked int) ([]string, error) {
 		return nil, err
 	}
 	each := float64(after.anonymous-before.anonymous) / float64(max(1, len(kept)))
-	return []string{fmt.Sprint(asked), fmt.Sprint(len(kept)), amount(float64(after.anonymous)/mebi, 1, "MiB"),
+	return []string{fmt.Sprint(wanted), fmt.Sprint(len(kept)), amount(float64(after.anonymous)/mebi, 1, "MiB"),
 		amount(float64(after.rss)/mebi, 1, "MiB"),
 		amount(each, 1, "KiB"), fmt.Sprint(len(open)), amount(microseconds(percentile(l.latencies, .5)), 0, "µs")}, nil
 }

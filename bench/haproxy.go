@@ -63,7 +63,7 @@ func (b *bench) startHAProxy(program string, cars []*sidecar, backends []string)
 
 func measureHAProxy(b *bench) (section, error) {
 	s := section{title: "HAProxy's own view",
-		how: "The real HAProxy asks the agents: every 2 s on the ordinary port, every 100 ms on the held one (`timeout check 10s`). " +
+		how: "The real HAProxy checks the agents: every 2 s on the ordinary port, every 100 ms on the held one (`timeout check 10s`). " +
 			"From an event at a random moment to the new status in `show stat`, which is read every 5 ms. POLLING_INTERVAL=5, neither dampening nor grace, AGENT_HOLD as by default."}
 	program, err := exec.LookPath("haproxy")
 	if err != nil {
@@ -88,9 +88,9 @@ func measureHAProxy(b *bench) (section, error) {
 	defer endChild(cmd)
 	v := watchView(socket)
 	defer v.stop()
-	var heard events
-	err = lanes(len(cars), func(i int) error { return b.viewEvents(cars[i], v, fmt.Sprintf("s%d", i), backends, &heard) })
-	s.rows = haproxyRows(&heard, backends)
+	var delays events
+	err = lanes(len(cars), func(i int) error { return b.viewEvents(cars[i], v, fmt.Sprintf("s%d", i), backends, &delays) })
+	s.rows = haproxyRows(&delays, backends)
 	return s, err
 }
 
@@ -102,18 +102,18 @@ func stopAll(cars []*sidecar) {
 	}
 }
 
-func haproxyRows(heard *events, backends []string) (rows []row) {
+func haproxyRows(delays *events, backends []string) (rows []row) {
 	goals := map[string]float64{"status edit": 150, "jicofo death": 250}
 	for _, backend := range backends {
 		for _, kind := range []string{"status edit", "jicofo death"} {
-			took := heard.took[backend+kind]
+			took := delays.took[backend+kind]
 			name := fmt.Sprintf("HAProxy, %s port: %s → `show stat`", backend, kind)
 			p50, worst := milliseconds(percentile(took, .5)), milliseconds(percentile(took, 1))
 			p50Name := fmt.Sprintf("%s, p50 of %d", name, len(took))
 			if backend == held {
 				rows = append(rows, atMost(p50Name, goals[kind], p50, 0, "ms"), atMost(name+", max", goals[kind], worst, 0, "ms"))
 			} else {
-				rows = append(rows, told(p50Name, amount(p50, 0, "ms")), told(name+", max", amount(worst, 0, "ms")))
+				rows = append(rows, unchecked(p50Name, amount(p50, 0, "ms")), unchecked(name+", max", amount(worst, 0, "ms")))
 			}
 		}
 	}
@@ -121,7 +121,7 @@ func haproxyRows(heard *events, backends []string) (rows []row) {
 }
 
 // viewEvents triggers events on one sidecar, and measures how long each backend needs to show them.
-func (b *bench) viewEvents(car *sidecar, v *view, server string, backends []string, heard *events) error {
+func (b *bench) viewEvents(car *sidecar, v *view, server string, backends []string, delays *events) error {
 	if err := firstChecks(car, v, server, backends); err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (b *bench) viewEvents(car *sidecar, v *view, server string, backends []stri
 			return err
 		}
 		return v.await(began, server, backends, fits, func(backend string, took time.Duration) {
-			heard.add(backend+kind, took)
+			delays.add(backend+kind, took)
 		})
 	}
 	// After a change, checks are held again only after AGENT_HOLD. The next change comes later than that.
@@ -141,7 +141,7 @@ func (b *bench) viewEvents(car *sidecar, v *view, server string, backends []stri
 	for range pick(b, 2, 1) {
 		for _, word := range []string{"drain", "ready"} {
 			fits := map[string]func(string) bool{"drain": isDraining, "ready": isServing}[word]
-			if err := step("status edit", pick(b, quiet, 2*time.Second), func() error { return car.say(word) },
+			if err := step("status edit", pick(b, quiet, 2*time.Second), func() error { return car.setStatus(word) },
 				fits); err != nil {
 				return err
 			}
@@ -160,8 +160,8 @@ func (b *bench) viewEvents(car *sidecar, v *view, server string, backends []stri
 // firstChecks waits until each backend has run its first check: HAProxy spreads the first checks over seconds.
 func firstChecks(car *sidecar, v *view, server string, backends []string) error {
 	return errors.Join(
-		car.say("drain"), v.await(time.Now(), server, backends, isDraining, nil),
-		car.say("ready"), v.await(time.Now(), server, backends, isServing, nil))
+		car.setStatus("drain"), v.await(time.Now(), server, backends, isDraining, nil),
+		car.setStatus("ready"), v.await(time.Now(), server, backends, isServing, nil))
 }
 
 func isServing(status string) bool { return status == "UP" || status == "no check" }
@@ -207,10 +207,10 @@ func (v *view) stop() {
 	<-v.done
 }
 
-// await waits until the status of the server fits in each backend. For each backend it calls tell with the time since
+// await waits until the status of the server fits in each backend. For each backend it calls report with the time since
 // began.
 func (v *view) await(began time.Time, server string, backends []string, fits func(string) bool,
-	tell func(string, time.Duration)) error {
+	report func(string, time.Duration)) error {
 	open := map[string]bool{}
 	for _, backend := range backends {
 		open[backend] = true
@@ -225,12 +225,12 @@ func (v *view) await(began time.Time, server string, backends []string, fits fun
 				continue
 			}
 			delete(open, backend)
-			if tell != nil {
-				tell(backend, took)
+			if report != nil {
+				report(backend, took)
 			}
 		}
 		if took > bound && len(open) > 0 {
-			return fmt.Errorf("HAProxy says %q of %s: %w", v.status, server, v.err)
+			return fmt.Errorf("HAProxy shows %q for %s: %w", v.status, server, v.err)
 		}
 	}
 	return nil

@@ -58,13 +58,13 @@ func (s *sidecar) holdMany(hold, window time.Duration) ([]row, error) {
 		return nil, err
 	}
 	began := time.Now()
-	if err := s.say("drain"); err != nil {
+	if err := s.setStatus("drain"); err != nil {
 		return nil, err
 	}
 	for _, conn := range conns {
 		_ = conn.SetDeadline(time.Now().Add(bound))
 		if line, err := io.ReadAll(conn); err != nil || !has("drain")(string(line)) {
-			return nil, errors.Join(fmt.Errorf("a held check heard %q", line), err)
+			return nil, errors.Join(fmt.Errorf("a held check got %q", line), err)
 		}
 	}
 	took := time.Since(began)
@@ -73,7 +73,7 @@ func (s *sidecar) holdMany(hold, window time.Duration) ([]row, error) {
 			float64(held.memory.anonymous-quiet.memory.anonymous)/mebi, 2, "MiB"),
 		atMost(fmt.Sprintf("%d held connections: CPU above none while nothing changes, %% of a core", heldConnections), .1,
 			held.core()-quiet.core(), 3, "%"),
-		told(fmt.Sprintf("%d held connections: status file renamed → all have the reply", heldConnections),
+		unchecked(fmt.Sprintf("%d held connections: status file renamed → all have the reply", heldConnections),
 			amount(milliseconds(took), 1, "ms")),
 	}, nil
 }
@@ -99,9 +99,9 @@ func (b *bench) heldEdits() ([]row, error) {
 		took = append(took, d)
 	}
 	return []row{
-		told(fmt.Sprintf("status file renamed → a held check is answered, p50 of %d", len(took)),
+		unchecked(fmt.Sprintf("status file renamed → a held check is answered, p50 of %d", len(took)),
 			amount(milliseconds(percentile(took, .5)), 2, "ms")),
-		told("status file renamed → a held check is answered, p99", amount(milliseconds(percentile(took, .99)), 2, "ms")),
+		unchecked("status file renamed → a held check is answered, p99", amount(milliseconds(percentile(took, .99)), 2, "ms")),
 	}, nil
 }
 
@@ -111,9 +111,9 @@ func (s *sidecar) heldEdit(word string) (time.Duration, error) {
 	for range 10 {
 		nap(afterChange)
 		line := make(chan string, 1)
-		asked := time.Now()
+		sent := time.Now()
 		go func() {
-			text, _ := ask(s.held)
+			text, _ := agentCheck(s.held)
 			line <- text
 		}()
 		upTo(50 * time.Millisecond)
@@ -126,11 +126,11 @@ func (s *sidecar) heldEdit(word string) (time.Duration, error) {
 			return 0, err
 		}
 		text := <-line
-		heard := time.Now()
+		replied := time.Now()
 		if !has(word)(text) {
-			return 0, fmt.Errorf("a held check heard %q, not %s, after %v", text, word, heard.Sub(asked))
+			return 0, fmt.Errorf("a held check got %q, not %s, after %v", text, word, replied.Sub(sent))
 		}
-		return heard.Sub(began), nil
+		return replied.Sub(began), nil
 	}
 	return 0, errors.New("no check was held")
 }

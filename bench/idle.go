@@ -21,9 +21,9 @@ type usage struct {
 // core returns the used part of one core, in percent.
 func (u usage) core() float64 { return 100 * u.cpu.Seconds() / u.took.Seconds() }
 
-// watch measures a process for the time d, which begins after the time settle.
-func watch(pid int, settle, d time.Duration) (u usage, err error) {
-	nap(settle)
+// watch measures a process for the time d, which begins after the time warmup.
+func watch(pid int, warmup, d time.Duration) (u usage, err error) {
+	nap(warmup)
 	before, err := cpuTime(pid)
 	if err != nil {
 		return u, err
@@ -76,6 +76,6 @@ func idleRows(who string, u usage, anonymous float64) []row {
 	return []row{
 		atMost(who+": CPU, % of a core", .1, u.core(), 3, "%"),
 		atMost(who+": anonymous memory", anonymous, float64(u.memory.anonymous)/mebi, 1, "MiB"),
-		told(who+": RSS", amount(float64(u.memory.rss)/mebi, 1, "MiB")),
+		unchecked(who+": RSS", amount(float64(u.memory.rss)/mebi, 1, "MiB")),
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// target is a server to put under load. Each client has an ask function of its own, which sends one request.
+// target is a server to put under load. Each client has a send function of its own, which sends one request.
 type target struct {
 	pid    int
-	client func() (ask func() error, done func(), err error)
+	client func() (send func() error, done func(), err error)
 }
 
 // load is the result of putting a target under load.
@@ -67,14 +67,14 @@ func (t target) drive(clients int, d time.Duration) (load, error) {
 
 // work runs one client; err is its last failure.
 func (t target) work(end time.Time) (latencies []time.Duration, failed int, err error) {
-	ask, done, err := t.client()
+	send, done, err := t.client()
 	if err != nil {
 		return nil, 1, err
 	}
 	defer done()
 	for time.Now().Before(end) {
 		began := time.Now()
-		if problem := ask(); problem != nil {
+		if problem := send(); problem != nil {
 			err, failed = problem, failed+1
 			if failed > 1000 {
 				break
@@ -90,7 +90,7 @@ func (t target) work(end time.Time) (latencies []time.Duration, failed int, err 
 func checks(pid int, address string) target {
 	return target{pid, func() (func() error, func(), error) {
 		return func() error {
-			line, err := ask(address)
+			line, err := agentCheck(address)
 			if err == nil && line != upLine {
 				err = fmt.Errorf("the reply was %q", line)
 			}

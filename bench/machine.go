@@ -15,7 +15,7 @@ import (
 type machine struct{ cpu, kernel, binary, command, load string }
 
 func newMachine(binary, command string) machine {
-	m := machine{cpu: "unknown CPU", kernel: "unknown", binary: "a binary that does not say of what it was built",
+	m := machine{cpu: "unknown CPU", kernel: "unknown", binary: "a binary that without build information",
 		command: command}
 	if f, err := os.Open("/proc/cpuinfo"); err == nil {
 		defer f.Close()

@@ -30,8 +30,8 @@ func atMost(figure string, goal, measured float64, digits int, unit string) row 
 	return row{figure, strings.TrimSpace(fmt.Sprintf("≤ %v %s", goal, unit)), amount(measured, digits, unit), ok}
 }
 
-// told returns a row without a goal that this program can check.
-func told(figure, measured string) row { return row{figure, "–", measured, noGoal} }
+// unchecked returns a row without a goal that this program can check.
+func unchecked(figure, measured string) row { return row{figure, "–", measured, noGoal} }
 
 func amount(value float64, digits int, unit string) string {
 	return strings.TrimSpace(fmt.Sprintf("%.*f %s", digits, value, unit))

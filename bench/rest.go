@@ -113,11 +113,11 @@ func (b *bench) compareREST(car *sidecar, path string) ([]row, error) {
 	}
 	own, floor := of(rounds[0], load.cost), of(rounds[1], load.cost)
 	return []row{
-		told(path+": requests a second", amount(median(of(rounds[0], load.perSecond)), 0, "")),
-		told(path+": latency p50, p99",
+		unchecked(path+": requests a second", amount(median(of(rounds[0], load.perSecond)), 0, "")),
+		unchecked(path+": latency p50, p99",
 			fmt.Sprintf("%.0f µs, %.0f µs", microseconds(percentile(latencies(rounds[0]), .5)),
 				microseconds(percentile(latencies(rounds[0]), .99)))),
-		told(path+": CPU per request, sidecar and bare", fmt.Sprintf("%.1f µs, %.1f µs", median(own), median(floor))),
-		told(path+": CPU per request, times the bare handler's", amount(medianRatio(own, floor), 2, "×")),
+		unchecked(path+": CPU per request, sidecar and bare", fmt.Sprintf("%.1f µs, %.1f µs", median(own), median(floor))),
+		unchecked(path+": CPU per request, times the bare handler's", amount(medianRatio(own, floor), 2, "×")),
 	}, nil
 }

@@ -73,7 +73,7 @@ func (b *bench) prepare(s *sidecar, more env) (err error) {
 		return err
 	}
 	s.status, s.log = filepath.Join(s.folder, "shard-status"), filepath.Join(s.folder, "log")
-	if err := s.say("ready"); err != nil {
+	if err := s.setStatus("ready"); err != nil {
 		return err
 	}
 	out, err := os.Create(s.log)
@@ -124,8 +124,8 @@ func (s *sidecar) stop() error {
 	return s.node.Close()
 }
 
-// say renames a status file with the word into place.
-func (s *sidecar) say(word string) error {
+// setStatus renames a status file with the word into place.
+func (s *sidecar) setStatus(word string) error {
 	if err := s.write(word); err != nil {
 		return err
 	}
@@ -154,8 +154,8 @@ func (s *sidecar) holds() bool {
 	return true
 }
 
-// ask performs one agent check.
-func ask(address string) (string, error) {
+// agentCheck performs one agent check.
+func agentCheck(address string) (string, error) {
 	conn, err := net.DialTimeout("tcp", address, bound)
 	if err != nil {
 		return "", err
@@ -180,7 +180,7 @@ func has(word string) func(string) bool {
 func (s *sidecar) await(every time.Duration, fits func(string) bool) (time.Time, error) {
 	line, err := "", error(nil)
 	for end := time.Now().Add(bound); time.Now().Before(end); nap(every) {
-		if line, err = ask(s.agent); err == nil && fits(line) {
+		if line, err = agentCheck(s.agent); err == nil && fits(line) {
 			return time.Now(), nil
 		}
 		select {

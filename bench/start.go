@@ -28,7 +28,7 @@ func measureStart(b *bench) (section, error) {
 	s.rows = []row{
 		atMost(fmt.Sprintf("start → first `up` reply, p50 of %d", len(took)), 25, milliseconds(percentile(took, .5)), 1,
 			"ms"),
-		told("start → first `up` reply, p99", amount(milliseconds(percentile(took, .99)), 1, "ms")),
+		unchecked("start → first `up` reply, p99", amount(milliseconds(percentile(took, .99)), 1, "ms")),
 	}
 	return s, nil
 }

@@ -7,7 +7,7 @@ import (
 
 func measureStatusFile(b *bench) (section, error) {
 	s := section{title: "Status file",
-		how: "A new status file is renamed into place at a random moment. A client asks the agent every 0.2 ms until the reply has changed. " +
+		how: "A new status file is renamed into place at a random moment. A client checks the agent every 0.2 ms until the reply has changed. " +
 			"POLLING_INTERVAL=5, so no poll finds the change first."}
 	car, err := b.start(nil)
 	if err != nil {

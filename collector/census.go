@@ -26,7 +26,7 @@ func NewCensus(origin, host string, o Options) (Collector, error) {
 	p := newPoller("census", o, in, watch, probe)
 	p.look = func(ctx context.Context) health.Observation {
 		var found rooms
-		answer, _, invalid := probe.ask(ctx, func(body []byte) (err error) {
+		answer, _, invalid := probe.run(ctx, func(body []byte) (err error) {
 			found, err = parseCensus(body)
 			return err
 		})

@@ -132,7 +132,7 @@ func TestHangupOverTLS(t *testing.T) {
 	p.connections.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig
 	defer p.connections.close()
 	for range 2 {
-		if a, _, _ := p.ask(t.Context(), anyBody); !a.OK() {
+		if a, _, _ := p.run(t.Context(), anyBody); !a.OK() {
 			t.Fatalf("answer = %+v", a)
 		}
 		if len(p.connections.hangups) > 0 {

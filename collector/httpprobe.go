@@ -108,10 +108,10 @@ func traceConnection(ctx context.Context) *httptrace.ClientTrace {
 	return otelhttptrace.NewClientTrace(ctx, otelhttptrace.WithoutSubSpans(), otelhttptrace.WithoutHeaders())
 }
 
-// ask probes once, with retries. The caller must then publish or abandon the record of the probe. If the status is 200,
+// run probes once, with retries. The caller must then publish or abandon the record of the probe. If the status is 200,
 // use is called with the complete body; its error makes the probe fail as invalid_body and is returned. The body of
 // every complete reply is returned.
-func (p *httpProbe) ask(ctx context.Context, use func([]byte) error) (a health.Answer, body []byte, invalid error) {
+func (p *httpProbe) run(ctx context.Context, use func([]byte) error) (a health.Answer, body []byte, invalid error) {
 	start := time.Now()
 	ctx = p.record.begin(ctx, start)
 	p.connections.renew()

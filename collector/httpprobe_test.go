@@ -307,7 +307,7 @@ func TestProbeIgnoresProxies(t *testing.T) {
 		dialed <- address
 		return nil, net.ErrClosed
 	}
-	probeOf(t, r, "http://192.0.2.1:5280/").ask(t.Context(), anyBody)
+	probeOf(t, r, "http://192.0.2.1:5280/").run(t.Context(), anyBody)
 	if got := <-dialed; got != "192.0.2.1:5280" {
 		t.Errorf("dialed %s", got)
 	}

@@ -39,12 +39,12 @@ func (j *jicofo) look(ctx context.Context) health.Observation {
 	var both sync.WaitGroup
 	both.Go(func() {
 		var body []byte
-		seen.Health, body, _ = j.health.ask(ctx, anyBody)
+		seen.Health, body, _ = j.health.run(ctx, anyBody)
 		seen.Contents = text(body)
 	})
 	both.Go(func() {
 		var participants, conferences float64
-		answer, _, invalid := j.stats.ask(ctx, func(body []byte) (err error) {
+		answer, _, invalid := j.stats.run(ctx, func(body []byte) (err error) {
 			participants, conferences, err = parseStats(body)
 			return err
 		})

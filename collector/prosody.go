@@ -17,7 +17,7 @@ func NewProsody(origin string, o Options) (Collector, error) {
 	probe := newHTTPProbe(health.ProbeProsody, origin+"/http-bind", healthLimit, o, in, watch)
 	p := newPoller("prosody", o, in, watch, probe)
 	p.look = func(ctx context.Context) health.Observation {
-		answer, _, _ := probe.ask(ctx, anyBody)
+		answer, _, _ := probe.run(ctx, anyBody)
 		return health.Observation{Prosody: &health.Prosody{Health: answer}}
 	}
 	return p, nil

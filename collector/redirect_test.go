@@ -132,7 +132,7 @@ func TestRedirectToHTTPS(t *testing.T) {
 	r.options.RootCAs = authorityOf(secure)
 	p := probeOf(t, r, plain.URL)
 	defer p.connections.close()
-	if a, _, _ := p.ask(t.Context(), anyBody); a.Code != 204 {
+	if a, _, _ := p.run(t.Context(), anyBody); a.Code != 204 {
 		t.Errorf("answer = %+v", a)
 	}
 }

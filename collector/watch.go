@@ -25,14 +25,14 @@ type watch struct {
 	trouble chan error        // the first error of the watcher that has not been received yet
 	drain   sync.WaitGroup
 
-	steps map[string]bool        // the paths whose changes matter
-	dirs  map[string]os.FileInfo // the watched directories, and the identity of each
-	deaf  map[string]bool        // the directories that could not be watched; this was logged
+	steps     map[string]bool        // the paths whose changes matter
+	dirs      map[string]os.FileInfo // the watched directories, and the identity of each
+	unwatched map[string]bool        // the directories that could not be watched; this was logged
 }
 
 // newWatch never fails: a file that cannot be watched is still polled, and this is logged.
 func newWatch(path string, log *slog.Logger) *watch {
-	w := &watch{path: path, log: log, dirs: map[string]os.FileInfo{}, deaf: map[string]bool{}}
+	w := &watch{path: path, log: log, dirs: map[string]os.FileInfo{}, unwatched: map[string]bool{}}
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
 		log.Warn("status file is not watched, only polled", "error", err)
@@ -123,23 +123,23 @@ func (w *watch) watchDirs(steps []string) (changed bool) {
 		switch {
 		case err == nil:
 			w.dirs[dir] = info
-			delete(w.deaf, dir)
+			delete(w.unwatched, dir)
 			changed = true
 		case os.IsNotExist(err):
 			changed = true // it was removed after the lookup; the path leads elsewhere now
 		default:
-			w.mute(dir, err)
+			w.logUnwatched(dir, err)
 		}
 	}
 	return changed
 }
 
-// mute logs once that a directory cannot be watched. Each poll tries again.
-func (w *watch) mute(dir string, err error) {
-	if !w.deaf[dir] {
+// logUnwatched logs once that a directory cannot be watched. Each poll tries again.
+func (w *watch) logUnwatched(dir string, err error) {
+	if !w.unwatched[dir] {
 		w.log.Warn("directory of the status file is not watched, only polled", "directory", dir, "error", err)
 	}
-	w.deaf[dir] = true
+	w.unwatched[dir] = true
 }
 
 func (w *watch) forget(dir string) {

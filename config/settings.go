@@ -153,7 +153,7 @@ var sections = []section{
 			"Port of Consul's HTTP API.",
 			Port, func(c *Config) *int { return &c.Consul.port }).neededFor(usesConsul),
 		declare(consulSecureName, "false", "",
-			"Speak HTTPS to Consul.",
+			"Use HTTPS for Consul.",
 			boolean, func(c *Config) *bool { return &c.Consul.secure }).neededFor(usesConsul),
 		declare("CONSUL_STATUS", "false", "",
 			"Watch a key and write its value to the status file.",

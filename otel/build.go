@@ -46,7 +46,7 @@ func (b Build) register(provider metric.MeterProvider) error {
 		attribute.String("revision", b.Revision),
 		attribute.String("goversion", b.GoVersion)))
 	_, err := provider.Meter(scope).Int64ObservableGauge("signal.build_info",
-		metric.WithUnit("{build}"), metric.WithDescription("Always 1; the labels say which build of signal-sidecar runs."),
+		metric.WithUnit("{build}"), metric.WithDescription("Always 1; the labels identify the build of signal-sidecar that runs."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(1, labels)
 			return nil

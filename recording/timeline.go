@@ -142,7 +142,7 @@ func (r *Replayed) otherwise() string {
 	for i := range max(len(r.Timeline), len(r.Changed)) {
 		recorded, changed := r.lineAt(r.Timeline, i), r.lineAt(r.Changed, i)
 		if recorded != changed {
-			return fmt.Sprintf("with %s this shard would have said %s (as recorded: %s)", r.set(), changed, recorded)
+			return fmt.Sprintf("with %s the reply would have been %s (as recorded: %s)", r.set(), changed, recorded)
 		}
 	}
 	return fmt.Sprintf("with %s nothing would have been different", r.set())

@@ -52,8 +52,8 @@ mapfile -t wanted < <(missing)
 case ${1:-} in
 install)
 	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-		echo "not installed, for want of root or apt-get: ${wanted[*]}" >&2
-		exit 0 # the tests say what they miss, and fail under CI
+		echo "not installed, because root or apt-get is missing: ${wanted[*]}" >&2
+		exit 0 # the tests log which program is missing, and fail under CI
 	fi
 	export DEBIAN_FRONTEND=noninteractive
 	# Services that the packages would start have no business on a machine that tests.

@@ -7,8 +7,8 @@ set -euo pipefail
 from=$1 store=$2
 
 if [ ! -d "$from" ] || [ "$(id -u)" != 0 ] || ! command -v buildah >/dev/null; then
-	echo "not made, for want of root, buildah or $from: $store" >&2
-	exit 0 # the tests say what they miss, and fail under CI
+	echo "not made, because root, buildah or $from is missing: $store" >&2
+	exit 0 # the tests log which program is missing, and fail under CI
 fi
 mkdir -p "$(dirname "$store")"
 new=$(mktemp -d "$store.XXXXXX")

@@ -10,7 +10,7 @@ shift 2
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 
 if [ "$(id -u)" != 0 ] || ! command -v debootstrap >/dev/null; then
-	echo "not made, for want of root or debootstrap: $target" >&2
+	echo "not made, because root or debootstrap is missing: $target" >&2
 	exit 0 # the tests report what is missing, and fail under CI
 fi
 mkdir -p "$(dirname "$target")"

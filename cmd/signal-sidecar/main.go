@@ -24,15 +24,15 @@ const (
 	exitUsage   = 2 // a bad command line or setting
 )
 
-const description = "Tells HAProxy, Prometheus and people whether users may be sent to this Jitsi signal node."
+const description = "Reports to HAProxy, Prometheus and people whether users may be sent to this Jitsi signal node."
 
 // commandLine is the grammar of the command line. The settings are flags of every command.
 type commandLine struct {
 	Serve       serveCommand       `cmd:"" default:"1" help:"Run the sidecar. This is what happens without a command."`
-	Demo        demoCommand        `cmd:"" help:"Run the sidecar beside a simulated signal node, and say what to try."`
+	Demo        demoCommand        `cmd:"" help:"Run the sidecar beside a simulated signal node, and print what to try."`
 	Simulate    simulateCommand    `cmd:"" help:"Run a simulated signal node, without a sidecar, on fixed addresses."`
-	Status      statusCommand      `cmd:"" help:"Ask a running sidecar: exit 0 when the node is up, 1 when it is down, 2 when that is not known."`
-	Replay      replayCommand      `cmd:"" help:"Run a recording through the rules again, and show what would have been with other settings."`
+	Status      statusCommand      `cmd:"" help:"Print the verdict of a running sidecar: exit 0 when the node is up, 1 when it is down, 2 when that is not known."`
+	Replay      replayCommand      `cmd:"" help:"Run a recording through the rules again, and print the result with other settings."`
 	Fleet       fleetCommand       `cmd:"" help:"Show the shards of a fleet: what they report to Consul, and what HAProxys believe of them."`
 	Drain       drainCommand       `cmd:"" help:"Take shards out of service for new users."`
 	Ready       readyCommand       `cmd:"" help:"Put shards into service."`

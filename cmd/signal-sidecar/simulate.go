@@ -17,7 +17,7 @@ type simulateCommand struct {
 	JicofoAddr  string `default:"127.0.0.1:8888" placeholder:"HOST:PORT" help:"Where jicofo listens; 127.0.0.1:8888 without it."`
 	ProsodyAddr string `default:"127.0.0.1:5280" placeholder:"HOST:PORT" help:"Where prosody listens; 127.0.0.1:5280 without it."`
 	Domain      string `default:"meet.example.com" placeholder:"DOMAIN" help:"The domain that prosody serves, which the sidecar needs as CENSUS_HOST; meet.example.com without it."`
-	ControlAddr string `default:"127.0.0.1:8899" placeholder:"HOST:PORT" help:"Where the node is told how to behave; 127.0.0.1:8899 without it."`
+	ControlAddr string `default:"127.0.0.1:8899" placeholder:"HOST:PORT" help:"Address of the HTTP interface that changes the behavior of the node; 127.0.0.1:8899 without it."`
 }
 
 func (s simulateCommand) Run(ctx context.Context, std streams) (err error) {

@@ -36,7 +36,7 @@ job "signal-sidecar" {
   datacenters = var.datacenters
   type        = "system" # one on each node that fits
 
-  # The nodes say in their client configuration what they are: meta { pool_type = "shard", shard = "prod-1", … }.
+  # The client configuration of each node contains its kind: meta { pool_type = "shard", shard = "prod-1", … }.
   constraint {
     attribute = "${meta.pool_type}"
     value     = "shard"

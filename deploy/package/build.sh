@@ -5,7 +5,7 @@
 #   build.sh rpm      RPM packages
 #   build.sh release  both, archives of the binary, SBOMs, the licences of all modules and SHA256SUMS
 #
-# make runs it, and says where the programs NFPM and CYCLONEDX are and what to build with: TAGS and LDFLAGS.
+# make runs it with the paths of the programs NFPM and CYCLONEDX, and with the build flags TAGS and LDFLAGS.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 umask 022
@@ -31,7 +31,7 @@ texts() {
 	gzip -9n >"$stage/changelog.Debian.gz" <<-EOF
 		signal-sidecar (1:$version-1) unstable; urgency=medium
 
-		  * What changed is told in /usr/share/doc/signal-sidecar/changelog.gz.
+		  * See /usr/share/doc/signal-sidecar/changelog.gz.
 
 		 -- signal-sidecar maintainers <signal-sidecar@users.noreply.github.com>  $(date -R -d "@$SOURCE_DATE_EPOCH")
 	EOF
