@@ -9,6 +9,11 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/signal-sidecar
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
+ACTIONLINT_VERSION := v1.7.12
+ACTIONLINT := $(CACHE)/actionlint-$(ACTIONLINT_VERSION)/actionlint
+GOVULNCHECK_VERSION := v1.9.0
+GOVULNCHECK := $(CACHE)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
+
 # The last Jaeger that is available as a Go module.
 JAEGER_VERSION := v1.42.0
 JAEGER := $(CACHE)/jaeger-$(JAEGER_VERSION)/all-in-one
@@ -52,14 +57,14 @@ OTHER_TARGETS := darwin/arm64 linux/arm64
 # The packages on the path of an event or an answer.
 BENCHMARKED := ./agent ./collector ./health ./history ./rest
 
-.PHONY: build test test-all check race components missing lint shellcheck fuzz test-e2e test-containers test-packages test-trixie test-newest deb rpm release licenses bench baseline soak fmt clean
+.PHONY: build test test-all check race components missing lint shellcheck actionlint vulncheck fuzz test-e2e test-containers test-packages test-trixie test-newest deb rpm release licenses bench baseline soak fmt clean
 
 build: ## the stripped, static binary
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
 
 test: components check race missing ## all tests that need only Go and Debian packages
 
-test-all: lint shellcheck fuzz test-e2e test-containers test-packages test-trixie ## the checks and tests that need heavier tools
+test-all: lint shellcheck actionlint vulncheck fuzz test-e2e test-containers test-packages test-trixie ## the checks and tests that need heavier tools
 
 check: ## formatting, go vet, staticcheck (lint has more)
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }
@@ -89,6 +94,20 @@ $(GOLANGCI):
 
 shellcheck: components
 	shellcheck tools/*.sh .ci/run deploy/systemd/testdata/*.sh deploy/package/*.sh deploy/package/{deb,rpm}/p* e2e/packages/testdata/*.sh
+
+actionlint: components $(ACTIONLINT) ## the workflows of GitHub
+	$(ACTIONLINT)
+
+$(ACTIONLINT):
+	mkdir -p $(@D)
+	GOBIN=$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+
+vulncheck: $(GOVULNCHECK) ## known vulnerabilities in the code that the program calls
+	@tools/vulncheck.sh $(GOVULNCHECK) -tags $(TAGS) ./...
+
+$(GOVULNCHECK):
+	mkdir -p $(@D)
+	GOBIN=$(@D) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 
 fuzz: ## each fuzz target for FUZZTIME
 	@tools/fuzz.sh $(FUZZTIME)
