@@ -199,7 +199,11 @@ func TestKubernetesSettings(t *testing.T) {
 	check := exec.Command(testbed.Binary(t), "check-config")
 	check.Dir, check.Env = t.TempDir(), settings.Environ()
 	effective := output(t, check)
-	for _, name := range []string{"STATUS_PATH", "PAGE_PORT", "TCP_HOLD_PORT"} {
+	folder := path.Dir(settings["STATE_PATH"])
+	if !slices.ContainsFunc(c.VolumeMounts, func(v core.VolumeMount) bool { return v.MountPath == folder && !v.ReadOnly }) {
+		t.Errorf("no volume for %s", settings["STATE_PATH"])
+	}
+	for _, name := range []string{"STATUS_PATH", "STATE_PATH", "PAGE_PORT", "TCP_HOLD_PORT"} {
 		if !regexp.MustCompile(`(?m)^` + name + ` +` + regexp.QuoteMeta(settings[name]) + ` `).MatchString(effective) {
 			t.Errorf("%s is not %s:\n%s", name, settings[name], effective)
 		}
