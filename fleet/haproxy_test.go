@@ -2,16 +2,21 @@ package fleet
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // The statistics of HAProxy 2.6 and of a later one: other columns in another order.
@@ -204,5 +209,32 @@ func TestHAProxySocket(t *testing.T) {
 func statisticsOf(status func() string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "# pxname,svname,scur,status,weight,type,\nsignal,s1,1,%s,256,2,\n", status())
+	}
+}
+
+// TestHAProxyOverTLS requests statistics from a server whose certificate is signed by a CA of a file.
+func TestHAProxyOverTLS(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(statisticsOf(func() string { return "UP" }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	testbed.Must(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o600))
+	roots, err := ReadRoots(path)
+	testbed.Must(t, err)
+	h, err := ParseHAProxy(server.URL+"/;csv", roots)
+	testbed.Must(t, err)
+	t.Cleanup(h.client.CloseIdleConnections)
+	if servers, err := h.servers(t.Context()); err != nil || len(servers) != 1 {
+		t.Errorf("%+v, %v", servers, err)
+	}
+	if _, err := parse(t, server.URL+"/;csv").servers(t.Context()); err == nil || !strings.Contains(err.Error(), "x509") {
+		t.Errorf("without the CA: %v", err)
+	}
+	testbed.Must(t, os.WriteFile(path, []byte("no certificate"), 0o600))
+	if _, err := ReadRoots(path); err == nil {
+		t.Error("a file without a certificate is accepted")
 	}
 }

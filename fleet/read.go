@@ -43,8 +43,9 @@ func (r *Reader) Read(ctx context.Context) (v *View, pending bool) {
 	if err != nil {
 		return &View{At: time.Now(), Problems: []string{err.Error()}}, false
 	}
-	all, dcErrs := make([]*contents, len(names)), make([]error, len(names))
-	beliefs, lbErrs := make([][]Belief, len(r.o.HAProxys)), make([]error, len(r.o.HAProxys))
+	all, errs := make([]*contents, len(names)), make([]error, len(names))
+	var beliefs map[string][]Belief
+	var problems []error
 	var readers sync.WaitGroup
 	for i, name := range names {
 		d := r.datacenters[name]
@@ -52,14 +53,12 @@ func (r *Reader) Read(ctx context.Context) (v *View, pending bool) {
 			d = r.o.newDatacenter(name)
 			r.datacenters[name] = d
 		}
-		readers.Go(func() { all[i], dcErrs[i] = d.read(ctx, false) })
+		readers.Go(func() { all[i], errs[i] = d.read(ctx, false) })
 	}
-	for i, h := range r.o.HAProxys {
-		readers.Go(func() { beliefs[i], lbErrs[i] = h.servers(ctx) })
-	}
+	readers.Go(func() { beliefs, problems = r.o.beliefs(ctx) })
 	readers.Wait()
 	v, pending = r.o.view(time.Now(), all, beliefs, r.disagreements)
-	for _, err := range slices.Concat(dcErrs, lbErrs) {
+	for _, err := range slices.Concat(errs, problems) {
 		if err != nil {
 			v.Problems = append(v.Problems, err.Error())
 		}
@@ -67,15 +66,28 @@ func (r *Reader) Read(ctx context.Context) (v *View, pending bool) {
 	return v, pending
 }
 
+// beliefs reads the statistics of all HAProxys at once. It returns the servers by shard, and the errors.
+func (o Options) beliefs(ctx context.Context) (map[string][]Belief, []error) {
+	all, errs := make([][]Belief, len(o.HAProxys)), make([]error, len(o.HAProxys))
+	var readers sync.WaitGroup
+	for i, h := range o.HAProxys {
+		readers.Go(func() { all[i], errs[i] = h.servers(ctx) })
+	}
+	readers.Wait()
+	return byShard(slices.Concat(all...), o.ServerPattern), errs
+}
+
 // view joins what was read. Contents may be nil.
-func (o Options) view(now time.Time, all []*contents, beliefs [][]Belief, d disagreements) (v *View, pending bool) {
+func (o Options) view(
+	now time.Time, all []*contents, beliefs map[string][]Belief, d disagreements,
+) (v *View, pending bool) {
 	v = &View{At: now}
 	for _, c := range all {
 		if c != nil {
 			v.Rows = append(v.Rows, c.join(now, o.StaleAfter)...)
 		}
 	}
-	addBeliefs(v.Rows, byShard(slices.Concat(beliefs...), o.ServerPattern))
+	addBeliefs(v.Rows, beliefs)
 	pending = d.mark(v.Rows, now, o.CheckTime)
 	sortRows(v.Rows)
 	return v, pending

@@ -86,17 +86,17 @@ func (s *sources) view(d disagreements) *View {
 			all = append(all, c)
 		}
 	}
-	beliefs := make([][]Belief, len(s.haproxys))
+	var servers []Belief
 	for i := range s.haproxys {
 		h := &s.haproxys[i]
 		if !h.tried() {
 			return nil
 		}
 		if failed(h.err); h.err == nil { // an old belief is worse than none
-			beliefs[i] = h.value
+			servers = append(servers, h.value...)
 		}
 	}
-	v, _ := s.o.view(time.Now(), all, beliefs, d)
+	v, _ := s.o.view(time.Now(), all, byShard(servers, s.o.ServerPattern), d)
 	v.Problems = problems
 	return v
 }

@@ -59,15 +59,13 @@ func (p *Plan) Wait(ctx context.Context, condition string, o Options, progress f
 
 // poll reads the reports and the HAProxys once.
 func (p *Plan) poll(ctx context.Context, shards []waiting, condition string, o Options) (lines []string, done bool) {
-	beliefs := map[string][]Belief{}
+	var beliefs map[string][]Belief
 	if condition != WaitReported {
-		for _, h := range o.HAProxys {
-			servers, err := h.servers(ctx)
+		var errs []error
+		beliefs, errs = o.beliefs(ctx)
+		for _, err := range errs {
 			if err != nil {
 				lines = append(lines, err.Error())
-			}
-			for shard, found := range byShard(servers, o.ServerPattern) {
-				beliefs[shard] = append(beliefs[shard], found...)
 			}
 		}
 	}
