@@ -12,32 +12,17 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/history"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // epoch is time 0 of the tests.
 var epoch = time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
 
 var (
-	ok       = health.Answer{Code: 200}
-	unwell   = health.Answer{Code: 503}
-	refused  = health.Answer{Failure: health.FailureRefused, Detail: "connection refused"}
-	settings = health.Config{
-		ParticipantMax: 5000, DrainGrace: 120 * time.Second, HealthDampening: 30 * time.Second,
-		DrainGraceScope: health.ScopeJicofo,
-	}
+	ok, unwell, refused   = testbed.OK, testbed.Unwell, testbed.Refused
+	jicofo, prosody, word = testbed.Jicofo, testbed.Prosody, testbed.StatusFile
+	settings              = testbed.DefaultRules
 )
-
-func jicofo(h, stats health.Answer) health.Observation {
-	return health.Observation{Trigger: health.TriggerTick, Jicofo: &health.Jicofo{Health: h, Stats: stats}}
-}
-
-func prosody(h health.Answer) health.Observation {
-	return health.Observation{Trigger: health.TriggerTick, Prosody: &health.Prosody{Health: h}}
-}
-
-func word(contents string) health.Observation {
-	return health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: contents}}
-}
 
 func at(o health.Observation, seconds float64) health.Observation {
 	o.At = epoch.Add(time.Duration(seconds * float64(time.Second)))

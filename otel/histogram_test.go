@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"go.opentelemetry.io/otel/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed/metrics"
 )
 
 // TestHistogramsAreClassic checks that histograms have classic buckets in every format, because rules and panels use
@@ -25,7 +27,7 @@ func TestHistogramsAreClassic(t *testing.T) {
 	span.End()
 	trace := span.SpanContext().TraceID().String()
 
-	text := p.scrape(t, "text/plain")
+	text := metrics.Scrape(t, p.Gatherer, "text/plain")
 	for _, want := range []string{
 		`test_duration_seconds_bucket{le="1"} 0`,
 		`test_duration_seconds_bucket{le="3"} 1`,
@@ -35,14 +37,14 @@ func TestHistogramsAreClassic(t *testing.T) {
 			t.Errorf("the text lacks %s", want)
 		}
 	}
-	open := p.scrape(t, "application/openmetrics-text; version=1.0.0")
+	open := metrics.Scrape(t, p.Gatherer, "application/openmetrics-text; version=1.0.0")
 	if !strings.Contains(open, `test_duration_seconds_bucket{le="3.0"} 1 # {`) ||
 		!strings.Contains(open, `trace_id="`+trace+`"`) {
 		t.Errorf("OpenMetrics lacks the bucket with the exemplar of trace %s:\n%s", trace, open)
 	}
 
 	format := expfmt.NewFormat(expfmt.TypeProtoDelim)
-	decoder := expfmt.NewDecoder(strings.NewReader(p.scrape(t, string(format))), format)
+	decoder := expfmt.NewDecoder(strings.NewReader(metrics.Scrape(t, p.Gatherer, string(format))), format)
 	family := new(dto.MetricFamily)
 	for family.GetName() != "test_duration_seconds" {
 		family.Reset()

@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
+	"github.com/signal-sidecar/signal-sidecar/testbed/metrics"
 )
 
 // targetInfo returns the labels of target_info: the attributes of the resource.
 func targetInfo(t *testing.T, p *Providers) map[string]string {
 	t.Helper()
-	family := p.gather(t)["target_info"]
+	family := metrics.Gather(t, p.Gatherer)["target_info"]
 	if len(family.GetMetric()) != 1 {
 		t.Fatalf("target_info is %v", family)
 	}
@@ -82,7 +83,7 @@ func TestMalformedResourceAttributes(t *testing.T) {
 
 // TestProcessAndRuntime checks that there are metrics of the process, the runtime and the build.
 func TestProcessAndRuntime(t *testing.T) {
-	families := newProviders(t, io.Discard).gather(t)
+	families := metrics.Gather(t, newProviders(t, io.Discard).Gatherer)
 	for _, name := range []string{
 		"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds",
 		"go_goroutines", "go_memory_used_bytes",

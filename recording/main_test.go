@@ -7,6 +7,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // TestMain fails the package if a goroutine outlives its test.
@@ -16,26 +17,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 var (
-	ok       = health.Answer{Code: 200}
-	unwell   = health.Answer{Code: 503}
-	refused  = health.Answer{Failure: health.FailureRefused, Detail: "connection refused"}
-	settings = health.Config{
-		ParticipantMax: 5000, DrainGrace: 120 * time.Second, HealthDampening: 30 * time.Second,
-		DrainGraceScope: health.ScopeJicofo,
-	}
+	ok, unwell, refused   = testbed.OK, testbed.Unwell, testbed.Refused
+	jicofo, prosody, word = testbed.Jicofo, testbed.Prosody, testbed.StatusFile
+	settings              = testbed.DefaultRules
 )
-
-func jicofo(h, stats health.Answer) health.Observation {
-	return health.Observation{Trigger: health.TriggerTick, Jicofo: &health.Jicofo{Health: h, Stats: stats}}
-}
-
-func prosody(h health.Answer) health.Observation {
-	return health.Observation{Trigger: health.TriggerTick, Prosody: &health.Prosody{Health: h}}
-}
-
-func word(contents string) health.Observation {
-	return health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: contents}}
-}
 
 // node is the state of a signal node at a poll.
 type node struct {

@@ -4,13 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -19,6 +16,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/otel"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
+	"github.com/signal-sidecar/signal-sidecar/testbed/metrics"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -57,38 +55,11 @@ func newStage(t *testing.T, config health.Config) *stage {
 	return s
 }
 
-// scrape returns the metrics in the format of the Accept header.
-func (s *stage) scrape(t *testing.T, accept string) string {
-	t.Helper()
-	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
-	request.Header.Set("Accept", accept)
-	answer := httptest.NewRecorder()
-	promhttp.HandlerFor(s.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(answer, request)
-	if answer.Code != http.StatusOK {
-		t.Fatalf("%d: %s", answer.Code, answer.Body)
-	}
-	return answer.Body.String()
-}
-
-// gather returns the metrics by name.
-func (s *stage) gather(t *testing.T) map[string]*dto.MetricFamily {
-	t.Helper()
-	families, err := s.Gatherer.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	byName := map[string]*dto.MetricFamily{}
-	for _, f := range families {
-		byName[f.GetName()] = f
-	}
-	return byName
-}
-
 // values returns the series of the metrics whose names begin with one of the prefixes, as "name{label=value,…}".
 func (s *stage) values(t *testing.T, prefixes ...string) map[string]float64 {
 	t.Helper()
 	all := map[string]float64{}
-	for name, family := range s.gather(t) {
+	for name, family := range metrics.Gather(t, s.Gatherer) {
 		for _, prefix := range prefixes {
 			if !strings.HasPrefix(name, prefix) {
 				continue

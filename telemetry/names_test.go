@@ -10,6 +10,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/signal-sidecar/signal-sidecar/rest"
+	"github.com/signal-sidecar/signal-sidecar/testbed/metrics"
 )
 
 // original are the metrics that dashboards of the Node original use (spec section 6): names and types in Prometheus
@@ -50,7 +51,7 @@ func newWholeStage(t *testing.T) *stage {
 
 func TestOriginalNames(t *testing.T) {
 	s := newWholeStage(t)
-	text, open := s.scrape(t, "text/plain"), s.scrape(t, "application/openmetrics-text; version=1.0.0")
+	text, open := metrics.Scrape(t, s.Gatherer, "text/plain"), metrics.Scrape(t, s.Gatherer, "application/openmetrics-text; version=1.0.0")
 	for _, want := range original {
 		if !strings.Contains(text, want.text) {
 			t.Errorf("the text lacks\n%s", want.text)
@@ -66,7 +67,7 @@ func TestOriginalNames(t *testing.T) {
 
 // TestHelp checks that every metric has a help text and a type.
 func TestHelp(t *testing.T) {
-	families := newWholeStage(t).gather(t)
+	families := metrics.Gather(t, newWholeStage(t).Gatherer)
 	if len(families) < 20 {
 		t.Errorf("only %d metrics", len(families))
 	}
