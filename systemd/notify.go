@@ -1,4 +1,5 @@
-// Package systemd reports the state of the sidecar to systemd as sd_notify(3) describes, and feeds its watchdog.
+// Package systemd reports the state of the sidecar to systemd as sd_notify(3) describes, feeds its watchdog, and takes
+// the sockets that systemd passes (sd_listen_fds(3)).
 package systemd
 
 import (

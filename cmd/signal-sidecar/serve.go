@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	stdlog "log"
 	"log/slog"
@@ -253,29 +252,6 @@ func openFiles() uint64 {
 		return 0
 	}
 	return limit.Cur
-}
-
-// listen opens the ports. Its error names the setting of the port that could not be opened.
-func (s *sidecar) listen(ctx context.Context, c config.Config) (err error) {
-	var plain net.ListenConfig
-	agents := net.ListenConfig{KeepAlive: -1} // agent connections are short; this saves four system calls for each
-	if s.tcp, err = agents.Listen(ctx, "tcp", c.TCPAddress); err != nil {
-		return fmt.Errorf("TCP_PORT: %w", err)
-	}
-	if c.HoldAddress != "" {
-		if s.held, err = agents.Listen(ctx, "tcp", c.HoldAddress); err != nil {
-			return fmt.Errorf("TCP_HOLD_PORT: %w", err)
-		}
-	}
-	if s.http, err = plain.Listen(ctx, "tcp", c.HTTPAddress); err != nil {
-		return fmt.Errorf("HTTP_PORT: %w", err)
-	}
-	if c.PageAddress != "" {
-		if s.pagePort, err = listenForBrowsers(ctx, c.PageAddress); err != nil {
-			return fmt.Errorf("PAGE_PORT: %w", err)
-		}
-	}
-	return nil
 }
 
 // httpListeners returns the listeners of the REST server.

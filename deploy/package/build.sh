@@ -46,8 +46,10 @@ licenses() {
 examples() {
 	local file
 	git ls-files deploy | grep -vE '^deploy/package/|_test\.go$|/(testdata|tests)/' | while read -r file; do
-		[ "$file" = deploy/systemd/signal-sidecar.service ] || # installed
-			install -D -m 644 "$file" "$stage/examples/${file#deploy/}"
+		case $file in
+		deploy/systemd/signal-sidecar*.service | deploy/systemd/signal-sidecar*.socket) ;; # installed
+		*) install -D -m 644 "$file" "$stage/examples/${file#deploy/}" ;;
+		esac
 	done
 }
 
@@ -65,6 +67,7 @@ archive() {
 	local folder=$stage/archive/$name
 	install -D -m 755 "$stage/$1/signal-sidecar" "$folder/signal-sidecar"
 	install -m 644 LICENSE README.md CHANGELOG.md deploy/package/config deploy/systemd/signal-sidecar.service \
+		deploy/systemd/signal-sidecar-{agent,http}.socket \
 		"$stage"/{THIRD_PARTY_LICENSES,signal-sidecar.8.gz} "$stage"/completion.* "$folder"
 	tar --create --directory "$stage/archive" --sort=name --format=gnu --owner=0 --group=0 --numeric-owner \
 		--mtime="@$SOURCE_DATE_EPOCH" "$name" | gzip -9n >"dist/$name.tar.gz"

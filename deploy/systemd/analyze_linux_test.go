@@ -57,6 +57,18 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestVerifySockets makes systemd check the socket units beside the service that they name.
+func TestVerifySockets(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Dir(units(t, strings.NewReplacer("/usr/bin/signal-sidecar", testbed.Binary(t)), false))
+	for _, name := range socketFiles {
+		path := write(t, filepath.Join(folder, name), contents(t, name))
+		if code, out := analyze(t, "verify", "--man=no", "--recursive-errors=one", path); code != 0 || out != "" {
+			t.Errorf("%s: exit %d:\n%s", name, code, out)
+		}
+	}
+}
+
 var score = regexp.MustCompile(`Overall exposure level for signal-sidecar\.service: ([0-9.]+) `)
 
 // TestSecurity checks the score of the unit, and that the manual has the scores of the unit and of the drop-in.

@@ -16,7 +16,9 @@ func TestInstall(t *testing.T) {
 	for path, mode := range map[string]string{
 		"/usr/bin/signal-sidecar": "-rwxr-xr-x",
 		unitPath:                  "-rw-r--r--",
-		configPath:                "-rw-r--r--",
+		"/lib/systemd/system/signal-sidecar-agent.socket": "-rw-r--r--",
+		"/lib/systemd/system/signal-sidecar-http.socket":  "-rw-r--r--",
+		configPath: "-rw-r--r--",
 		"/usr/share/man/man8/signal-sidecar.8.gz":                          "-rw-r--r--",
 		"/usr/share/bash-completion/completions/signal-sidecar":            "-rw-r--r--",
 		"/usr/share/zsh/vendor-completions/_signal-sidecar":                "-rw-r--r--",

@@ -95,6 +95,7 @@ func checkArchive(t *testing.T, dist, version, arch string, machine elf.Machine)
 	folder := filepath.Join(t.TempDir(), name)
 	output(t, "tar", "-xzf", filepath.Join(dist, name+".tar.gz"), "-C", filepath.Dir(folder))
 	for _, file := range []string{"LICENSE", "README.md", "CHANGELOG.md", "config", "signal-sidecar.service",
+		"signal-sidecar-agent.socket", "signal-sidecar-http.socket",
 		"THIRD_PARTY_LICENSES", "signal-sidecar.8.gz", "completion.bash", "completion.zsh", "completion.fish"} {
 		info, err := os.Stat(filepath.Join(folder, file))
 		testbed.Must(t, err)

@@ -42,7 +42,9 @@ func TestRPM(t *testing.T) {
 	m.must("mkdir -p /etc/systemd/system-preset && echo 'disable *' >/etc/systemd/system-preset/99-default.preset")
 	rpm("--install /tmp/package.rpm")
 	m.expectFile("/usr/bin/signal-sidecar", "-rwxr-xr-x", "root:root")
-	m.expectFile("/usr/lib/systemd/system/signal-sidecar.service", "-rw-r--r--", "root:root")
+	for _, unit := range []string{".service", "-agent.socket", "-http.socket"} {
+		m.expectFile("/usr/lib/systemd/system/signal-sidecar"+unit, "-rw-r--r--", "root:root")
+	}
 	m.expectFile("/usr/share/zsh/site-functions/_signal-sidecar", "-rw-r--r--", "root:root")
 	m.expectFile("/usr/share/doc/signal-sidecar/THIRD_PARTY_LICENSES", "-rw-r--r--", "root:root")
 	m.expectFile(filepath.Dir(configPath), "drwxr-x---", "root:jitsi")
