@@ -142,9 +142,11 @@ func (c *Config) normalize() {
 		c.Notices = append(c.Notices, "CENSUS_POLL without CENSUS_HOST requests the census of the host in PROSODY_ORIG, "+
 			"which is 404 unless prosody serves it as a domain: set CENSUS_HOST to the domain, such as meet.example.com")
 	}
-	if c.Consul.Status || c.Consul.Reports || c.Consul.Fleet {
-		c.Notices = append(c.Notices,
-			"CONSUL_STATUS, CONSUL_REPORTS and CONSUL_FLEET have no effect: this version does not connect to Consul")
+	if c.Consul.Fleet {
+		c.Notices = append(c.Notices, "CONSUL_FLEET has no effect: this version has no page /fleet")
+	}
+	if c.Consul.CensusReports && c.Consul.Reports && !c.Rules.Census {
+		c.Notices = append(c.Notices, "CENSUS_REPORTS without CENSUS_POLL publishes no rooms: set CENSUS_POLL=true")
 	}
 	if BlockedInBrowsers(c.pagePort) {
 		c.Notices = append(c.Notices, fmt.Sprintf("PAGE_PORT=%d cannot be opened in a browser: "+

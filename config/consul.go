@@ -2,9 +2,11 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -49,15 +51,22 @@ const (
 	consulKeyName    = "CONSUL_CLIENT_KEY"
 )
 
-// The settings that beat CONSUL_HTTP_ADDR.
+// The settings of the sidecar. The first three beat CONSUL_HTTP_ADDR.
 const (
 	consulHostName   = "CONSUL_HOST"
 	consulPortName   = "CONSUL_PORT"
 	consulSecureName = "CONSUL_SECURE"
+
+	consulStatusKeyName = "CONSUL_STATUS_KEY"
+	consulReportKeyName = "CONSUL_REPORT_KEY"
 )
 
 var (
 	errConsulAddr = errors.New("an address of Consul's HTTP API: host:port, a URL with http or https, or unix:// and a path")
+	errCAPath     = errors.New("a folder that can be read")
+	errKeyPair    = errors.New("a certificate whose key is in " + consulKeyName + ", both in PEM")
+	errKey        = errors.New("a key that does not begin with /")
+	errSameKey    = errors.New("another key than " + consulStatusKeyName)
 	errPair       = errors.New("set together with the other of " + consulCertName + " and " + consulKeyName)
 )
 
@@ -93,15 +102,76 @@ func (c *Config) readConsul(env *Environment) {
 		Namespace: get("CONSUL_NAMESPACE").text, Partition: get("CONSUL_PARTITION").text,
 	}
 	client.User, client.Password, _ = strings.Cut(get("CONSUL_HTTP_AUTH").text, ":")
-	if (client.CertFile == "") != (client.KeyFile == "") {
-		r.problem(consulCertName, get(consulCertName), errPair)
-	}
+	c.checkConsulFiles(get)
+	c.consulKeys()
 	address, err := parseConsulAddress(get(consulAddrName).text, truth(consulSSLName, false))
 	if err != nil {
 		r.problem(consulAddrName, get(consulAddrName), err)
 		return
 	}
 	client.URL = c.consulURL(address)
+}
+
+// checkConsulFiles checks that the certificates can be used.
+func (c *Config) checkConsulFiles(get func(string) value) {
+	r, client := c.reader, c.Consul.Client
+	if client.CAFile != "" {
+		if _, err := certificates(client.CAFile); err != nil {
+			r.problem("CONSUL_CACERT", get("CONSUL_CACERT"), err)
+		}
+	}
+	if info, err := os.Stat(client.CAPath); client.CAPath != "" && (err != nil || !info.IsDir()) {
+		r.problem("CONSUL_CAPATH", get("CONSUL_CAPATH"), errCAPath)
+	}
+	switch {
+	case (client.CertFile == "") != (client.KeyFile == ""):
+		r.problem(consulCertName, get(consulCertName), errPair)
+	case client.CertFile != "" && !isKeyPair(client.CertFile, client.KeyFile):
+		r.problem(consulCertName, get(consulCertName), errKeyPair)
+	}
+}
+
+// consulKeys replaces {hostname} and {attribute} in the keys that are used.
+func (c *Config) consulKeys() {
+	r := c.reader
+	attributes := resourceAttributeMap(os.Getenv("OTEL_RESOURCE_ATTRIBUTES"))
+	if name, err := os.Hostname(); err == nil {
+		attributes["hostname"] = name
+	}
+	expand := func(name string, key *string, used bool) {
+		if !used || *key == "" {
+			return
+		}
+		expanded, err := expandKey(*key, attributes)
+		if err != nil {
+			r.problem(name, r.values[name], err)
+		}
+		*key = expanded
+	}
+	k := &c.Consul
+	expand(consulStatusKeyName, &k.StatusKey, k.Status)
+	expand(consulReportKeyName, &k.ReportKey, k.Reports)
+	if k.Status && k.Reports && k.StatusKey == k.ReportKey && k.StatusKey != "" {
+		r.problem(consulReportKeyName, r.values[consulReportKeyName], errSameKey)
+	}
+}
+
+var placeholder = regexp.MustCompile(`\{([^{}]*)\}`)
+
+// expandKey replaces each {name} in a key by the value of that name.
+func expandKey(key string, values map[string]string) (string, error) {
+	var problem error
+	expanded := placeholder.ReplaceAllStringFunc(key, func(found string) string {
+		value := values[strings.Trim(found, "{}")]
+		if value == "" {
+			problem = fmt.Errorf("a key with {hostname} and attributes of OTEL_RESOURCE_ATTRIBUTES in braces; it has no %s", found)
+		}
+		return value
+	})
+	if problem == nil && (strings.HasPrefix(expanded, "/") || strings.TrimSpace(expanded) == "") {
+		problem = errKey
+	}
+	return expanded, problem
 }
 
 // parseConsulAddress parses CONSUL_HTTP_ADDR as Consul's own clients do. secure makes the scheme https.

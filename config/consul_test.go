@@ -1,6 +1,14 @@
 package config
 
-import "testing"
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
+)
 
 // TestConsulAddress checks which address wins: CONSUL_HTTP_ADDR, or those of CONSUL_HOST, CONSUL_PORT and CONSUL_SECURE
 // that are set.
@@ -59,6 +67,62 @@ func TestConsulAddress(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%+v: %q, error %v", c, got, err)
+		}
+	}
+}
+
+// TestConsulKeys checks what the placeholders in the keys become.
+func TestConsulKeys(t *testing.T) {
+	hostname, err := os.Hostname()
+	testbed.Must(t, err)
+	attributes := "jitsi.shard=shard-1,environment=prod%20eu, empty="
+	for key, want := range map[string]string{
+		"signal-report/{environment}/{jitsi.shard}": "signal-report/prod eu/shard-1",
+		"{hostname}/x": hostname + "/x",
+		"odd {name":    "odd {name", "a/ ö/?#": "a/ ö/?#",
+	} {
+		c, _, err := load(t, t.TempDir(), vars{
+			"OTEL_RESOURCE_ATTRIBUTES": attributes, "CONSUL_REPORTS": "true", "CONSUL_REPORT_KEY": key,
+			"CONSUL_STATUS_KEY": "{not.used}",
+		})
+		if err != nil || c.Consul.ReportKey != want {
+			t.Errorf("%q became %q, error %v", key, c.Consul.ReportKey, err)
+		}
+	}
+	for key, name := range map[string]string{
+		"a/{jitsi.shrad}": "{jitsi.shrad}", "{}": "{}", "{empty}": "{empty}", "/a": "does not begin with /",
+		"b": "another key",
+	} {
+		expectProblems(t, t.TempDir(), vars{
+			"OTEL_RESOURCE_ATTRIBUTES": attributes, "CONSUL_REPORTS": "true", "CONSUL_REPORT_KEY": key,
+			"CONSUL_STATUS": "true", "CONSUL_STATUS_KEY": "b",
+		}, nil, fmt.Sprintf("CONSUL_REPORT_KEY=%q (environment): must be a", key))
+		_, _, err := load(t, t.TempDir(), vars{
+			"OTEL_RESOURCE_ATTRIBUTES": attributes, "CONSUL_REPORTS": "true", "CONSUL_REPORT_KEY": key,
+			"CONSUL_STATUS": "true", "CONSUL_STATUS_KEY": "b",
+		})
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%q: error %v does not name %s", key, err, name)
+		}
+	}
+}
+
+// TestConsulVariables gives bad values to the variables of Consul's own clients. They matter only if Consul is used.
+func TestConsulVariables(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	for name, values := range map[string][]string{
+		"CONSUL_HTTP_ADDR": {"ftp://consul", "http://admin:hunter2@consul"}, "CONSUL_HTTP_SSL": {"x"},
+		"CONSUL_HTTP_SSL_VERIFY": {"2"}, "CONSUL_CACERT": {missing}, "CONSUL_CAPATH": {missing},
+		"CONSUL_CLIENT_CERT": {missing},
+	} {
+		for _, value := range values {
+			if _, _, err := load(t, t.TempDir(), vars{name: value}); err != nil {
+				t.Errorf("%s=%q without Consul: %v", name, value, err)
+			}
+			_, _, err := load(t, t.TempDir(), vars{name: value, "CONSUL_STATUS": "true"})
+			if err == nil || !strings.HasPrefix(err.Error(), name+"=") || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s=%q: %v", name, value, err)
+			}
 		}
 	}
 }

@@ -95,15 +95,32 @@ func notInHeader(r rune) bool { return r != '\t' && unicode.IsControl(r) }
 // resourceAttributes parses key=value pairs. With a key that is not ASCII, /metrics would have no target_info.
 func resourceAttributes(s string) (string, error) {
 	for pair := range strings.SplitSeq(s, ",") {
-		key, text, found := strings.Cut(pair, "=")
-		decoded, err := url.PathUnescape(strings.TrimSpace(text))
-		key = strings.TrimSpace(key)
-		if !found || err != nil || !utf8.ValidString(decoded) || key == "" ||
-			strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		if _, _, ok := resourceAttribute(pair); !ok {
 			return "", errAttributes
 		}
 	}
 	return s, nil
+}
+
+// resourceAttributeMap returns the valid attributes of a list.
+func resourceAttributeMap(s string) map[string]string {
+	all := map[string]string{}
+	for pair := range strings.SplitSeq(s, ",") {
+		if key, text, ok := resourceAttribute(pair); ok {
+			all[key] = text
+		}
+	}
+	return all
+}
+
+// resourceAttribute parses key=value, with the value in percent encoding.
+func resourceAttribute(pair string) (key, text string, ok bool) {
+	key, text, found := strings.Cut(pair, "=")
+	key = strings.TrimSpace(key)
+	text, err := url.PathUnescape(strings.TrimSpace(text))
+	ok = found && err == nil && utf8.ValidString(text) && key != "" &&
+		!strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' })
+	return key, text, ok
 }
 
 func utf8Text(s string) (string, error) {

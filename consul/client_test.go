@@ -17,9 +17,6 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-// bound is how long a test waits for something that must happen.
-const bound = testbed.Bound
-
 // serve returns the URL of a server.
 func serve(t *testing.T, handler http.HandlerFunc) string {
 	t.Helper()
@@ -35,8 +32,8 @@ func newClient(t *testing.T, o ClientOptions) *api.Client {
 	return client
 }
 
-// answer returns a handler that sends one answer. header is a list of names and values.
-func answer(code int, body string, header ...string) http.HandlerFunc {
+// reply returns a handler that sends one answer. header is a list of names and values.
+func reply(code int, body string, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		for i := 0; i < len(header); i += 2 {
@@ -54,16 +51,16 @@ func TestAnswersThatAreNotConsul(t *testing.T) {
 		handler http.HandlerFunc
 		want    string
 	}{
-		"page":         {answer(200, "\n", "Content-Type", "text/html; charset=utf-8"), "answered with HTML"},
-		"page as JSON": {answer(200, "<!doctype html><p>log in"), "answered with HTML"},
-		"page as 404":  {answer(404, "<html>nginx</html>", "Content-Type", "text/html"), "answered with HTML"},
-		"redirect":     {answer(302, "", "Location", "https://login.example.com/"), "302, a redirect to https://login.example.com/"},
-		"denied":       {answer(403, "Permission denied:\n\x1b[31mkey:read"), "answered 403: Permission denied: ?[31mkey:read"},
-		"long":         {answer(500, strings.Repeat("x", 500<<10)), "answered 500: " + strings.Repeat("x", 297) + "..."},
-		"large":        {answer(200, `["`+strings.Repeat("x", 2000)+`"]`), "answer is too large"},
+		"page":         {reply(200, "\n", "Content-Type", "text/html; charset=utf-8"), "answered with HTML"},
+		"page as JSON": {reply(200, "<!doctype html><p>log in"), "answered with HTML"},
+		"page as 404":  {reply(404, "<html>nginx</html>", "Content-Type", "text/html"), "answered with HTML"},
+		"redirect":     {reply(302, "", "Location", "https://login.example.com/"), "302, a redirect to https://login.example.com/"},
+		"denied":       {reply(403, "Permission denied:\n\x1b[31mkey:read"), "answered 403: Permission denied: ?[31mkey:read"},
+		"long":         {reply(500, strings.Repeat("x", 500<<10)), "answered 500: " + strings.Repeat("x", 297) + "..."},
+		"large":        {reply(200, `["`+strings.Repeat("x", 2000)+`"]`), "answer is too large"},
 		"hangs":        {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "no complete answer in time: 200ms"},
 		"hangs halfway": {func(w http.ResponseWriter, r *http.Request) {
-			answer(200, `[{`)(w, r)
+			reply(200, `[{`)(w, r)
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}, "no complete answer in time: 200ms"},
@@ -89,7 +86,7 @@ func TestStatusErrorHasRetryAfter(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"7": 7 * time.Second, "": 0, "-1": 0, "x": 0, "99999999": maxRetryAfter,
 	} {
-		client := newClient(t, ClientOptions{URL: serve(t, answer(429, "slow down", "Retry-After", text))})
+		client := newClient(t, ClientOptions{URL: serve(t, reply(429, "slow down", "Retry-After", text))})
 		_, _, err := client.KV().Get("key", nil)
 		if status := (*StatusError)(nil); !errors.As(err, &status) || status.Code != 429 || status.RetryAfter != want {
 			t.Errorf("Retry-After %q: %v", text, err)
@@ -100,7 +97,7 @@ func TestStatusErrorHasRetryAfter(t *testing.T) {
 // TestMissingKey checks that a missing key is a result and not an error.
 func TestMissingKey(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, ClientOptions{URL: serve(t, answer(404, "", "X-Consul-Index", "7"))})
+	client := newClient(t, ClientOptions{URL: serve(t, reply(404, "", "X-Consul-Index", "7"))})
 	pair, meta, err := client.KV().Get("key", nil)
 	if pair != nil || err != nil || meta.LastIndex != 7 {
 		t.Errorf("pair %v, meta %v, error %v", pair, meta, err)
@@ -113,7 +110,7 @@ func TestTokenIsReadAgain(t *testing.T) {
 	tokens := make(chan string, 1)
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		tokens <- r.Header.Get("X-Consul-Token")
-		answer(404, "")(w, r)
+		reply(404, "")(w, r)
 	})
 	file := filepath.Join(t.TempDir(), "token")
 	client := newClient(t, ClientOptions{URL: url, TokenFile: file, Token: "not this"})
@@ -143,7 +140,7 @@ func TestRequest(t *testing.T) {
 	requests := make(chan *http.Request, 1)
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		requests <- r
-		answer(404, "")(w, r)
+		reply(404, "")(w, r)
 	})
 	for _, token := range []string{"", "secret"} {
 		client := newClient(t, ClientOptions{
@@ -167,7 +164,7 @@ func TestBlockingQueryMayTakeLonger(t *testing.T) {
 		select {
 		case <-r.Context().Done():
 		case <-time.After(300 * time.Millisecond):
-			answer(404, "")(w, r)
+			reply(404, "")(w, r)
 		}
 	})
 	client := newClient(t, ClientOptions{URL: url, Timeout: 50 * time.Millisecond})

@@ -32,13 +32,15 @@ type authenticator struct {
 	token, file string
 }
 
+var errToken = errors.New("CONSUL_HTTP_TOKEN_FILE")
+
 // RoundTrip implements http.RoundTripper.
 func (a *authenticator) RoundTrip(r *http.Request) (*http.Response, error) {
 	token := a.token
 	if a.file != "" {
 		content, err := readToken(a.file)
 		if err != nil {
-			return nil, fmt.Errorf("CONSUL_HTTP_TOKEN_FILE: %w", err)
+			return nil, fmt.Errorf("%w: %w", errToken, err)
 		}
 		token = content
 	}
