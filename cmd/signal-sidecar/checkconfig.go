@@ -14,8 +14,5 @@ func (checkConfigCommand) Run(line *kong.Context, env *config.Environment, std s
 	if err != nil {
 		return err
 	}
-	if err := checkConsulFiles(c.Consul.Client); err != nil {
-		return err
-	}
 	return c.Print(std.stdout, env)
 }

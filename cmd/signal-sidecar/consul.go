@@ -1,13 +1,14 @@
 package main
 
 import (
-	"errors"
-	"fmt"
+	"context"
 
-	"github.com/hashicorp/consul/api"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/consul"
+	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/state"
 )
 
 // consulClientOptions returns how Consul is reached with these settings.
@@ -19,21 +20,90 @@ func consulClientOptions(c config.ConsulClient) consul.ClientOptions {
 	}
 }
 
-// checkConsulFiles checks that the certificates for Consul can be read.
-func checkConsulFiles(c config.ConsulClient) error {
-	var problems []error
-	for _, part := range []struct {
-		name, value string
-		files       api.TLSConfig
-	}{
-		{"CONSUL_CACERT", c.CAFile, api.TLSConfig{CAFile: c.CAFile}},
-		{"CONSUL_CAPATH", c.CAPath, api.TLSConfig{CAPath: c.CAPath}},
-		{"CONSUL_CLIENT_CERT", c.CertFile, api.TLSConfig{CertFile: c.CertFile, KeyFile: c.KeyFile}},
-	} {
-		if _, err := api.SetupTLSConfig(&part.files); err != nil {
-			problems = append(problems,
-				config.NewError(part.name, part.value, "environment", fmt.Errorf("usable: %w", err)))
+// consulParts are the parts that use Consul.
+type consulParts struct {
+	watch     *consul.Watch     // nil without CONSUL_STATUS
+	publisher *consul.Publisher // nil without CONSUL_REPORTS
+}
+
+// newConsul makes the parts that use Consul. The monitor of s need not exist yet.
+func (s *sidecar) newConsul(c config.Config) (p consulParts, err error) {
+	o := consulClientOptions(c.Consul.Client)
+	if c.Consul.Status {
+		client, err := consul.NewClient(o)
+		if err != nil {
+			return p, err
+		}
+		p.watch, err = consul.NewWatch(consul.WatchOptions{
+			Client: client, Key: c.Consul.StatusKey, Path: c.StatusPath,
+			OnApplied:      s.keepApplied(c.Consul.StatusKey),
+			TracerProvider: s.telemetry.TracerProvider, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
+		})
+		if err != nil {
+			return p, err
 		}
 	}
-	return errors.Join(problems...)
+	if c.Consul.Reports {
+		o.TracerProvider = s.telemetry.TracerProvider
+		client, err := consul.NewClient(o)
+		if err != nil {
+			return p, err
+		}
+		p.publisher, err = consul.NewPublisher(consul.PublisherOptions{
+			Client: client, Key: c.Consul.ReportKey, Interval: c.Consul.Interval, Census: c.Consul.CensusReports,
+			Source: currentSnapshot(func() *health.Snapshot { return s.monitor.Current() }), StatusFound: p.statusFound(),
+			TracerProvider: s.telemetry.TracerProvider, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
+		})
+		if err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// keepApplied returns a function that keeps which value of the key was applied, nil without STATE_PATH.
+func (s *sidecar) keepApplied(key string) func(modifyIndex uint64) {
+	if s.state == nil {
+		return nil
+	}
+	return func(modifyIndex uint64) { s.state.SetApplied(state.Applied{Key: key, ModifyIndex: modifyIndex}) }
+}
+
+// resume takes over which value the previous process has applied, nil for none. It must be called before start.
+func (p consulParts) resume(applied *state.Applied) {
+	if p.watch != nil && applied != nil && applied.Key == p.watch.Key {
+		p.watch.Resume(applied.ModifyIndex)
+	}
+}
+
+// currentSnapshot is a source of snapshots.
+type currentSnapshot func() *health.Snapshot
+
+// Current returns the current snapshot.
+func (f currentSnapshot) Current() *health.Snapshot { return f() }
+
+// statusFound returns a function that reports whether the status key exists, nil without CONSUL_STATUS.
+func (p consulParts) statusFound() func() bool {
+	if p.watch == nil {
+		return nil
+	}
+	return func() bool { return p.watch.Status().Found }
+}
+
+// listeners returns what the monitor has to call.
+func (p consulParts) listeners() []health.Listener {
+	if p.publisher == nil {
+		return nil
+	}
+	return []health.Listener{p.publisher.Listen}
+}
+
+// start runs the parts.
+func (p consulParts) start(ctx context.Context, group *errgroup.Group) {
+	if p.watch != nil {
+		group.Go(func() error { return p.watch.Run(ctx) })
+	}
+	if p.publisher != nil {
+		group.Go(func() error { return p.publisher.Run(ctx) })
+	}
 }

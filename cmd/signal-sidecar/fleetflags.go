@@ -60,9 +60,6 @@ func (f fleetFlags) options(line *kong.Context, env *config.Environment) (o flee
 	if err := errors.Join(problems...); err != nil {
 		return o, err
 	}
-	if err := checkConsulFiles(c.Consul.Client); err != nil {
-		return o, err
-	}
 	client := consulClientOptions(c.Consul.Client)
 	client.MaxAnswer = maxFleetAnswer
 	o.Client, err = consul.NewClient(client)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/otel"
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 	"github.com/signal-sidecar/signal-sidecar/telemetry"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 var update = stdflag.Bool("update", false, "write the generated documentation anew")
@@ -45,7 +47,14 @@ func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 		t.Fatal(err)
 	}
 	defer node.Close()
+	consul := httptest.NewServer(signalnode.NewConsul())
+	defer consul.Close()
+	defer consul.CloseClientConnections()
 	c := config.Config{
+		Consul: config.Consul{
+			Client: config.ConsulClient{URL: consul.URL}, Status: true, StatusKey: "state",
+			Reports: true, ReportKey: "report", Interval: time.Second,
+		},
 		HTTPAddress: "127.0.0.1:0", TCPAddress: "127.0.0.1:0", HoldAddress: "127.0.0.1:0", Hold: time.Second,
 		TCPAllow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 		Metrics:  true, TraceKeep: string(telemetry.KeepAll),
@@ -116,6 +125,9 @@ func busySidecar(t *testing.T) ([]*dto.MetricFamily, *metricsSink) {
 		node.Prosody.Set("", signalnode.Behavior{})
 		await("ready after "+behavior, state("ready"))
 	}
+	testbed.Eventually(t, "a report in Consul", testbed.Bound, func() bool {
+		return !s.consul.publisher.Published().At.IsZero() && !s.consul.watch.Status().Changed.IsZero()
+	})
 	await("the census", func(s *health.Snapshot) bool { return s.Census.OK() && s.Verdict.State() == "ready" })
 	families, err := s.telemetry.Gatherer.Gather()
 	if err != nil {

@@ -64,7 +64,8 @@ type sidecar struct {
 	history    *history.History
 	recorder   *recording.Recorder // nil without RECORD_PATH
 	state      *state.Keeper       // nil without STATE_PATH
-	notifier   *systemd.Notifier   // nil without NOTIFY_SOCKET
+	consul     consulParts
+	notifier   *systemd.Notifier // nil without NOTIFY_SOCKET
 	http, tcp  net.Listener
 	held       net.Listener // nil without TCP_HOLD_PORT
 	pagePort   net.Listener // nil without PAGE_PORT
@@ -144,7 +145,11 @@ func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *
 	if err != nil {
 		return nil, err
 	}
-	listeners := slices.Concat(stateListeners, []health.Listener{s.telemetry.Listen, dumps}, keepers)
+	if s.consul, err = s.newConsul(c); err != nil {
+		return nil, err
+	}
+	listeners := slices.Concat(stateListeners, []health.Listener{s.telemetry.Listen, dumps}, keepers,
+		s.consul.listeners())
 	s.monitor = health.NewMonitor(c.Rules, listeners...)
 	s.restoreState(ctx)
 	if err := s.telemetry.Watch(s.monitor); err != nil {
@@ -281,6 +286,7 @@ func (s *sidecar) run(ctx context.Context) error {
 		parts.Go(func() error { return a.Run(ctx) })
 	}
 	parts.Go(func() error { return s.rest.Run(ctx) })
+	s.consul.start(ctx, parts)
 	if s.recorder != nil {
 		parts.Go(func() error { return s.recorder.Run(ctx) })
 	}

@@ -26,5 +26,6 @@ func (s *sidecar) restoreState(ctx context.Context) {
 	}
 	if saved := s.state.Load(ctx); saved != nil {
 		s.monitor.Restore(saved.Checkpoint, saved.Age)
+		s.consul.resume(saved.Applied)
 	}
 }

@@ -124,6 +124,12 @@ job "signal-sidecar" {
         CENSUS_HOST         = var.census_host
         WEIGHT_PARTICIPANTS = "true"
 
+        # Consul's agent on the node; for another one: CONSUL_HTTP_ADDR. The keys are Jitsi's.
+        CONSUL_STATUS     = "true"
+        CONSUL_STATUS_KEY = "shard-states/${var.environment}/{jitsi.shard}"
+        CONSUL_REPORTS    = "true"
+        CONSUL_REPORT_KEY = "signal-report/${var.environment}/{jitsi.shard}"
+
         OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = var.otlp_traces_endpoint
         OTEL_RESOURCE_ATTRIBUTES           = "jitsi.shard=${meta.shard},deployment.environment.name=${var.environment}"
       }

@@ -1,0 +1,48 @@
+package main_test
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
+	"github.com/signal-sidecar/signal-sidecar/testbed/node"
+)
+
+// TestConsul follows a key in Consul, which another client sets, and publishes the report.
+func TestConsul(t *testing.T) {
+	t.Parallel()
+	n := node.Start(t)
+	kv := signalnode.NewConsul()
+	server := httptest.NewServer(kv)
+	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections)
+	dc := kv.Datacenter("")
+	dc.Put("shard-states/prod/shard-1", "drain")
+	s := testbed.StartSidecar(t, testbed.Quick.With(n.Settings()).With(vars{
+		"CONSUL_HTTP_ADDR": server.URL, "OTEL_RESOURCE_ATTRIBUTES": "environment=prod,jitsi.shard=shard-1",
+		"CONSUL_STATUS": "true", "CONSUL_STATUS_KEY": "shard-states/{environment}/{jitsi.shard}",
+		"CONSUL_REPORTS": "true", "CONSUL_REPORT_KEY": "signal-report/{environment}/{jitsi.shard}",
+	}))
+	s.Becomes(t, "up drain 0%")
+	dc.Put("shard-states/prod/shard-1", "ready")
+	s.Becomes(t, "up ready 100%")
+	if got := testbed.Contents(n.StatusPath); got != "ready\n" {
+		t.Errorf("the status file contains %q", got)
+	}
+	testbed.Eventually(t, "the report", testbed.Bound, func() bool {
+		value, _ := dc.Get("signal-report/prod/shard-1")
+		var report struct {
+			AgentMessage string
+			Healthy      bool
+			Census       []any
+		}
+		return json.Unmarshal([]byte(value), &report) == nil && report.Healthy && report.Census != nil &&
+			strings.HasPrefix(report.AgentMessage, "up ready")
+	})
+	if got := dc.Keys(""); len(got) != 2 {
+		t.Errorf("the keys are %q", got)
+	}
+}
