@@ -14,7 +14,7 @@ import (
 // Scrape returns the metrics in the format of the Accept header.
 func Scrape(t testing.TB, from prometheus.Gatherer, accept string) string {
 	t.Helper()
-	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody)
 	request.Header.Set("Accept", accept)
 	response := httptest.NewRecorder()
 	promhttp.HandlerFor(from, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(response, request)
