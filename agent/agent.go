@@ -1,7 +1,6 @@
-// Package agent replies to HAProxy's agent checks: one line per connection, then the end of the connection (spec
-// sections 4 and 9; HAProxy Configuration Manual, "agent-check"). If a check gets no
-// reply, HAProxy keeps the state of the server. A connection is therefore closed without one while the state of the
-// node is not known.
+// Package agent replies to HAProxy's agent checks: one line per connection, then the end of the connection
+// (docs/haproxy.md; HAProxy Configuration Manual, "agent-check"). If a check gets no reply, HAProxy keeps the state of
+// the server. A connection is therefore closed without one while the state of the node is not known.
 package agent
 
 import (
@@ -57,7 +56,10 @@ type Options struct {
 // reply has its own goroutine.
 type Agent struct {
 	Options
-	verdictWait, changeTime, lingerTime time.Duration // tests change them
+	// Tests change these times.
+	verdictWait time.Duration // how long a connection waits for the first verdict
+	freshTime   time.Duration // a reply that changed less than this ago is sent at once on the held port
+	lingerTime  time.Duration
 
 	checks     metric.Int64Counter                 // one instrument for both ports
 	labels     map[string]metric.MeasurementOption // of checks, by reply
@@ -65,24 +67,24 @@ type Agent struct {
 	refused    refused
 	mu         sync.Mutex
 	current    *reply            // guarded by mu
-	places     chan struct{}     // one for each connection with a goroutine
-	answered   chan *net.TCPConn // connections with a reply from the accepting goroutine
+	waiting    chan struct{}     // has an element for each connection that waits for its reply in a goroutine
+	replied    chan *net.TCPConn // connections that got their reply from the accepting goroutine, and are not yet closed
 	goroutines sync.WaitGroup
 }
 
-// reply is the reply since a time. changed is closed when another one replaces it.
+// reply is the reply since a time.
 type reply struct {
 	text    []byte // nil before the first verdict
 	since   time.Time
-	changed chan struct{}
+	changed chan struct{} // closed when another reply replaces this one
 }
 
 // New returns an Agent, which owns the listener.
 func New(o Options) (*Agent, error) {
 	n := max(2, min(maxWaiting, cmp.Or(o.OpenFiles/8, maxWaiting)))
 	a := &Agent{
-		Options: o, verdictWait: verdictWait, changeTime: o.Hold, lingerTime: lingerTime,
-		current: &reply{changed: make(chan struct{})}, places: make(chan struct{}, n), answered: make(chan *net.TCPConn, n/2),
+		Options: o, verdictWait: verdictWait, freshTime: o.Hold, lingerTime: lingerTime,
+		current: &reply{changed: make(chan struct{})}, waiting: make(chan struct{}, n), replied: make(chan *net.TCPConn, n/2),
 	}
 	if err := a.createInstruments(o.MeterProvider.Meter("github.com/signal-sidecar/signal-sidecar/agent")); err != nil {
 		return nil, fmt.Errorf("create agent instruments: %w", err)
@@ -119,10 +121,10 @@ func (a *Agent) createInstruments(meter metric.Meter) (err error) {
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	a.goroutines.Go(func() { a.follow(ctx) })
-	a.goroutines.Go(func() { a.closeAnswered(ctx) })
+	a.goroutines.Go(func() { a.closeReplied(ctx) })
 	err := a.serve(ctx)
 	cancel()
-	close(a.answered)
+	close(a.replied)
 	a.goroutines.Wait()
 	return err
 }
@@ -187,12 +189,13 @@ func (a *Agent) follow(ctx context.Context) {
 	}
 }
 
-// admit replies to a connection, or makes it wait if there is a place.
+// admit replies to a connection, or starts a goroutine in which it waits. If too many wait already, the
+// connection does not wait. If too many have got their reply and are still open, the oldest of these is closed.
 func (a *Agent) admit(ctx context.Context, conn *net.TCPConn) {
 	s, current := a.refresh()
 	if wait := a.wait(s.Verdict, current.since); wait > 0 {
 		select {
-		case a.places <- struct{}{}:
+		case a.waiting <- struct{}{}:
 			a.goroutines.Go(func() { a.hold(ctx, conn, current.changed, wait) })
 			return
 		default:
@@ -201,14 +204,14 @@ func (a *Agent) admit(ctx context.Context, conn *net.TCPConn) {
 	if !a.reply(conn) {
 		return
 	}
-	if len(a.answered) == cap(a.answered) {
+	if len(a.replied) == cap(a.replied) {
 		select {
-		case oldest := <-a.answered:
+		case oldest := <-a.replied:
 			_ = oldest.Close()
 		default:
 		}
 	}
-	a.answered <- conn
+	a.replied <- conn
 }
 
 // wait returns how long a new connection may wait for its reply.
@@ -216,7 +219,7 @@ func (a *Agent) wait(v health.Verdict, since time.Time) time.Duration {
 	switch {
 	case !v.Known:
 		return a.verdictWait
-	case a.Hold == 0 || time.Since(since) < a.changeTime:
+	case a.Hold == 0 || time.Since(since) < a.freshTime:
 		return 0
 	case v.Healthy && v.Status == health.StatusReady:
 		return a.Hold
@@ -227,7 +230,7 @@ func (a *Agent) wait(v health.Verdict, since time.Time) time.Duration {
 
 // hold replies to a connection when the reply has changed, when the wait is over, or when ctx ends.
 func (a *Agent) hold(ctx context.Context, conn *net.TCPConn, changed <-chan struct{}, wait time.Duration) {
-	defer func() { <-a.places }()
+	defer func() { <-a.waiting }()
 	a.held.Add(ctx, 1)
 	select {
 	case <-changed:
@@ -264,15 +267,15 @@ func send(conn *net.TCPConn, reply []byte) (err error) {
 	return cmp.Or(err, conn.CloseWrite())
 }
 
-// closeAnswered lingers on the connections with a reply, one after the other. All have the same deadline after their
+// closeReplied lingers on the connections in replied, one after the other. All have the same deadline after their
 // reply, so one whose peer does not close delays the others by lingerTime at most.
-func (a *Agent) closeAnswered(ctx context.Context) {
-	for conn := range a.answered {
+func (a *Agent) closeReplied(ctx context.Context) {
+	for conn := range a.replied {
 		if ctx.Err() != nil {
 			a.goroutines.Go(func() { a.linger(ctx, conn) })
 			continue
 		}
-		if len(a.answered) == 0 {
+		if len(a.replied) == 0 {
 			pause(ctx, lingerTick)
 		}
 		a.linger(ctx, conn)

@@ -14,12 +14,12 @@ import (
 // refusedPause is the least time between two log lines about refused connections.
 const refusedPause = time.Minute
 
-// refused counts the connections that are closed because their address is not in Allow. One goroutine uses it.
+// refused counts the connections that are closed because their address is not in Allow. Only the goroutine that accepts uses it.
 type refused struct {
-	count  metric.Int64Counter
-	port   metric.MeasurementOption
-	logged time.Time
-	since  int // connections since the latest log line
+	count    metric.Int64Counter
+	port     metric.MeasurementOption
+	logged   time.Time
+	unlogged int // connections since the latest log line
 }
 
 // create creates the counter with the value 0.
@@ -52,10 +52,10 @@ func (a *Agent) refuse(ctx context.Context, conn net.Conn) {
 	_ = conn.Close()
 	r := &a.refused
 	r.count.Add(ctx, 1, r.port)
-	r.since++
+	r.unlogged++
 	if now := time.Now(); now.Sub(r.logged) >= refusedPause {
 		a.Logger.WarnContext(ctx, "agent connections are refused: TCP_ALLOW does not list the address",
-			"address", addressOf(conn).String(), "connections", r.since)
-		r.logged, r.since = now, 0
+			"address", addressOf(conn).String(), "connections", r.unlogged)
+		r.logged, r.unlogged = now, 0
 	}
 }

@@ -44,14 +44,14 @@ func TestFirstVerdictIsWaitedForBounded(t *testing.T) {
 // TestLimitsByDefault checks the limits that are in force outside the tests.
 func TestLimitsByDefault(t *testing.T) {
 	r := startAgent(t, setup{config: rules, hold: 5 * time.Second})
-	if r.verdictWait != 10*time.Second || r.changeTime != 5*time.Second || r.lingerTime != time.Second {
+	if r.verdictWait != 10*time.Second || r.freshTime != 5*time.Second || r.lingerTime != time.Second {
 		t.Errorf("connections wait for %s, are not held for %s after a change, linger for %s",
-			r.verdictWait, r.changeTime, r.lingerTime)
+			r.verdictWait, r.freshTime, r.lingerTime)
 	}
 	for files, want := range map[uint64]int{0: 1024, 1: 1024, 16: 2, 80: 10, 1024: 128, 8192: 1024, 1 << 62: 1024} {
 		r := startAgent(t, setup{config: rules, files: files})
-		if waiting, answered := cap(r.places), cap(r.answered); waiting != want || answered != want/2 {
-			t.Errorf("of %d files: %d may wait, %d linger, want %d", files, waiting, answered, want)
+		if waiting, replied := cap(r.waiting), cap(r.replied); waiting != want || replied != want/2 {
+			t.Errorf("of %d files: %d may wait, %d linger, want %d", files, waiting, replied, want)
 		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 // holdForEver sets up a held port that replies only after a change, also shortly after another change.
 func holdForEver(change ...func(*Agent)) setup {
 	return setup{config: rules, hold: time.Hour, change: func(a *Agent) {
-		a.changeTime = 0
+		a.freshTime = 0
 		for _, also := range change {
 			also(a)
 		}
@@ -29,7 +29,7 @@ func holdForEver(change ...func(*Agent)) setup {
 // dialHeld opens n connections. All of them are held when it returns.
 func (r *runningAgent) dialHeld(t *testing.T, n int) []*net.TCPConn {
 	t.Helper()
-	before := len(r.places)
+	before := len(r.waiting)
 	conns := make([]*net.TCPConn, n)
 	for i := range conns {
 		conns[i] = r.dial(t)
@@ -73,7 +73,7 @@ func TestHeldHearsAChange(t *testing.T) {
 // TestHeldAnswersAfterHold checks that a connection gets its reply after the hold if nothing changes.
 func TestHeldAnswersAfterHold(t *testing.T) {
 	const hold = 50 * time.Millisecond
-	r := startAgent(t, setup{config: rules, hold: hold, change: func(a *Agent) { a.changeTime = 0 }})
+	r := startAgent(t, setup{config: rules, hold: hold, change: func(a *Agent) { a.freshTime = 0 }})
 	r.upReady()
 	for range 5 {
 		began := time.Now()
@@ -132,12 +132,12 @@ func TestHeldAnswersAtOnceAfterAChange(t *testing.T) {
 // TestHeldHoldsAgain checks that connections are held again after that time.
 func TestHeldHoldsAgain(t *testing.T) {
 	r := startAgent(t,
-		setup{config: rules, hold: time.Hour, change: func(a *Agent) { a.changeTime = 100 * time.Millisecond }})
+		setup{config: rules, hold: time.Hour, change: func(a *Agent) { a.freshTime = 100 * time.Millisecond }})
 	r.upReady()
 	began := time.Now()
 	testbed.Eventually(t, "a connection to be held", bound, func() bool {
 		r.dial(t)
-		return len(r.places) > 0
+		return len(r.waiting) > 0
 	})
 	if after := time.Since(began); after < 100*time.Millisecond {
 		t.Errorf("held %s after a change", after)
@@ -254,7 +254,7 @@ func TestHeldBeforeTheFirstVerdict(t *testing.T) {
 		wantReplies(t, []*net.TCPConn{r.dial(t)}, "")
 	})
 	t.Run("too many wait", func(t *testing.T) {
-		r := startAgent(t, holdForEver(func(a *Agent) { a.places = make(chan struct{}, 5) }))
+		r := startAgent(t, holdForEver(func(a *Agent) { a.waiting = make(chan struct{}, 5) }))
 		conns := r.dialHeld(t, 5)
 		wantReplies(t, []*net.TCPConn{r.dial(t)}, "")
 		r.upReady()

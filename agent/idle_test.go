@@ -14,7 +14,7 @@ func TestIdlePeers(t *testing.T) {
 	for name, hold := range map[string]time.Duration{"ordinary port": 0, "held port": time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			r := startAgent(t, setup{config: rules, hold: hold, files: files,
-				change: func(a *Agent) { a.changeTime, a.lingerTime = 0, time.Hour }})
+				change: func(a *Agent) { a.freshTime, a.lingerTime = 0, time.Hour }})
 			r.upReady()
 			for n := range peers {
 				r.dial(t)
@@ -24,7 +24,7 @@ func TestIdlePeers(t *testing.T) {
 					}
 				}
 			}
-			most := cap(r.places) + cap(r.answered) + 1 // the one that closeAnswered lingers on
+			most := cap(r.waiting) + cap(r.replied) + 1 // the one that closeReplied lingers on
 			testbed.Eventually(t, "the agent to close connections", bound,
 				func() bool { return sockets() <= r.idle+peers+peers/50+most })
 			r.observed(statusFile("drain"))

@@ -118,7 +118,7 @@ func readReply(t testing.TB, conn net.Conn) string {
 // waitForWaiting waits until exactly n connections wait for their reply, or linger after such a wait.
 func (r *runningAgent) waitForWaiting(t testing.TB, n int) {
 	t.Helper()
-	testbed.Eventually(t, fmt.Sprint(n, " connections to wait"), bound, func() bool { return len(r.places) == n })
+	testbed.Eventually(t, fmt.Sprint(n, " connections to wait"), bound, func() bool { return len(r.waiting) == n })
 }
 
 // waitForSockets waits until the agent has no open connection. own sockets are still open in the test.

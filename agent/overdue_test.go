@@ -22,7 +22,7 @@ func TestOverdue(t *testing.T) {
 			r := startAgent(t, setup{
 				config: rules, hold: hold, meters: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)),
 				overdue: func(time.Time) bool { return overdue.Load() },
-				change:  func(a *Agent) { a.changeTime = 0 },
+				change:  func(a *Agent) { a.freshTime = 0 },
 			})
 			r.upReady()
 			var conns []*net.TCPConn

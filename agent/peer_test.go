@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// peers are actions of a peer before it reads. None of them may make it lose the reply (spec section 4).
+// peers are actions of a peer before it reads. None of them may make it lose the reply.
 var peers = map[string]func(*testing.T, *net.TCPConn){
 	"sends nothing": func(*testing.T, *net.TCPConn) {},
 	"sends agent-send": func(t *testing.T, conn *net.TCPConn) {

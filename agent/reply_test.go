@@ -22,7 +22,7 @@ down   maint    down_maint_0%    down_maint_0%    down_maint_0%    down_maint_0%
 down   bogus    down_drain_100%  down_drain_100%  down_drain_85%   down_drain_1%   down_drain_0%
 `
 
-// TestReply checks the exact bytes of each reply up to the end of the connection (spec section 4).
+// TestReply checks the exact bytes of each reply up to the end of the connection.
 func TestReply(t *testing.T) {
 	rows := strings.Split(strings.TrimSpace(replies), "\n")
 	columns := strings.Fields(rows[0])
@@ -54,7 +54,8 @@ func jicofoOf(participants string) health.Observation {
 	return jicofo(n)
 }
 
-// TestReplyWhenTheFileIsUnhealthyOrMissing checks spec section 3.
+// TestReplyWhenTheFileIsUnhealthyOrMissing checks the replies for a status file that is
+// unhealthy or missing.
 func TestReplyWhenTheFileIsUnhealthyOrMissing(t *testing.T) {
 	r := startAgent(t, setup{config: rules})
 	r.upReady()

@@ -41,7 +41,7 @@ func TestRunEndsWithLingeringPeers(t *testing.T) {
 	for name, hold := range map[string]time.Duration{"ordinary port": 0, "held port": time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			r := startAgent(t,
-				setup{config: rules, hold: hold, change: func(a *Agent) { a.changeTime, a.lingerTime = 0, time.Hour }})
+				setup{config: rules, hold: hold, change: func(a *Agent) { a.freshTime, a.lingerTime = 0, time.Hour }})
 			r.upReady()
 			conns := []*net.TCPConn{r.dial(t), r.dial(t), r.dial(t)}
 			if hold > 0 {

@@ -1,4 +1,4 @@
-// Package collector observes the signal node (spec section 2): one file per probe, the HTTP probe that they share, and
+// Package collector observes the signal node: one file per probe, the HTTP probe that they share, and
 // the polling loop. Each poll is a trace. Each probe in it has a span and metrics. Results are passed on immediately as
 // a health.Observation; this package draws no conclusions from them.
 package collector

@@ -236,7 +236,7 @@ func traceID(ctx context.Context) string {
 	return ""
 }
 
-// retryDelay returns delays of 0, 20, 40, 80 … ms before the first, second, third, fourth … retry (spec section 2).
+// retryDelay returns delays of 0, 20, 40, 80 … ms before the first, second, third, fourth … retry.
 type retryDelay struct {
 	limit *runLimit
 	next  time.Duration

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// overdueAfter is the delay of the start or the end of a poll after which it is overdue (spec section 2).
+	// overdueAfter is the delay of the start or the end of a poll after which it is overdue.
 	overdueAfter = 500 * time.Millisecond
 	// stuckAfter is the delay of the next step of a loop after which it is stuck.
 	stuckAfter = 5 * time.Second

@@ -2,7 +2,7 @@ package config
 
 import "os"
 
-// setting is a row of the table in spec section 1: a variable, its default, and three other accepted values.
+// setting is a variable, its default, and three other accepted values.
 type setting struct {
 	name     string
 	initial  string

@@ -1,4 +1,4 @@
-// Package dump runs an operator's script when a service turns unhealthy, while the evidence is fresh (spec section 7).
+// Package dump runs an operator's script when a service turns unhealthy, while the evidence is fresh.
 package dump
 
 import (

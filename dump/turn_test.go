@@ -51,7 +51,7 @@ func TestRunsInGrace(t *testing.T) {
 	n.waitForLog(t, 1, `msg="dump finished"`)
 }
 
-// TestRunsForTheStatistics checks that both of jicofo's probes count (spec section 3), but not the values they return.
+// TestRunsForTheStatistics checks that both of jicofo's probes count, but not the values they return.
 func TestRunsForTheStatistics(t *testing.T) {
 	n := newNode(t, "DIR/dump", "")
 	n.script(t, "dump", "")

@@ -9,7 +9,7 @@ import (
 )
 
 // Checkpoint is what a Machine must keep over a restart of the process, so that flap mitigation and
-// UNREACHABLE_TOLERANCE go on as if there had been no restart (spec section 10). Times are ages at the time of the
+// UNREACHABLE_TOLERANCE go on as if there had been no restart. Times are ages at the time of the
 // checkpoint, because monotonic times have no meaning in another process. A Checkpoint must not be changed.
 type Checkpoint struct {
 	// BeenHealthy reports whether the node has ever been healthy.

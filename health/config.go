@@ -1,5 +1,5 @@
 // Package health decides the health of a signal node: what was observed, which verdict follows from it, why, and until
-// when. It is the only package that contains the rules (spec section 3). Other packages make the observations or show
+// when. It is the only package that contains the rules. Other packages make the observations or show
 // the verdict.
 package health
 
@@ -45,7 +45,7 @@ type Config struct {
 
 // Normalize returns the config to use, and a warning for each setting that it changed. If dampening and drain grace are
 // both enabled, the grace must be longer than the dampening interval; otherwise Normalize sets it to dampening + 1 s
-// (spec section 1).
+// .
 func (c Config) Normalize() (Config, []string) {
 	if c.HealthDampening <= 0 || c.DrainGrace <= 0 || c.DrainGrace > c.HealthDampening {
 		return c, nil

@@ -10,7 +10,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// TestNormalize checks that the grace is longer than the dampening interval when both are enabled (spec section 1).
+// TestNormalize checks that the grace is longer than the dampening interval when both are enabled.
 func TestNormalize(t *testing.T) {
 	for _, c := range []struct{ dampening, grace, want time.Duration }{
 		{30 * time.Second, 120 * time.Second, 120 * time.Second},
@@ -78,7 +78,7 @@ func TestTrimStatus(t *testing.T) {
 	}
 }
 
-// FuzzParseWord compares with the words of the spec: trimmed, case-insensitive, and anything else is unknown. İ is the
+// FuzzParseWord compares with the known words: trimmed, case-insensitive, and anything else is unknown. İ is the
 // only letter beyond ASCII whose lower case is a letter of these words: a Turkish locale writes DRAİN for drain.
 func FuzzParseWord(f *testing.F) {
 	for _, seed := range []string{

@@ -2,7 +2,7 @@ package health
 
 import "time"
 
-// Machine derives the verdict from observations and time (spec section 3). It is deterministic: it reads no clock and
+// Machine derives the verdict from observations and time. It is deterministic: it reads no clock and
 // starts no goroutine or timer. It is not safe for concurrent use. A copy of a Machine is independent of the original.
 //
 // Time never runs backwards in a Machine: a time before the latest one that it has seen counts as the latest one. A

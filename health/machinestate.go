@@ -52,7 +52,7 @@ type episodeState struct {
 	Incident     string    `json:"incident,omitempty"` // only if it began before a restart
 }
 
-// MarshalJSON returns the state of the machine without its config. Only monotonic time counts (spec section 3), and
+// MarshalJSON returns the state of the machine without its config. Only monotonic time counts, and
 // JSON cannot hold it. MarshalJSON therefore writes each time by its distance from the machine's present, so a jump of
 // the wall clock does not change the distances.
 func (m *Machine) MarshalJSON() ([]byte, error) {

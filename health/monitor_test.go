@@ -68,7 +68,7 @@ func TestMonitorBeforeTheFirstObservation(t *testing.T) {
 	}
 }
 
-// TestMonitorAgentLine checks that the snapshot holds the reply of spec section 4, with its line end.
+// TestMonitorAgentLine checks that the snapshot holds the agent reply, with its line end.
 func TestMonitorAgentLine(t *testing.T) {
 	m := health.NewMonitor(defaultConfig())
 	observeWorking(m)

@@ -105,7 +105,7 @@ const (
 	FailureResolve    Failure = "name_resolution"      // the host name has no address
 	FailureTLS        Failure = "tls"                  // handshake or certificate
 	FailureProtocol   Failure = "malformed_response"   // not HTTP
-	FailureBodySize   Failure = "body_too_large"       // over the limit of spec section 2
+	FailureBodySize   Failure = "body_too_large"       // over the limit of the probe
 	FailureRedirects  Failure = "too_many_redirects"   // more than 5
 	FailureRedirected Failure = "redirected_elsewhere" // to another host, which is not probed
 	FailureUnexpected Failure = "transport"            // any other transport error
@@ -184,7 +184,7 @@ type Jicofo struct {
 	StatsProblem string `json:"stats_problem,omitempty"`
 }
 
-// Healthy reports whether both answers were 200 (spec section 3).
+// Healthy reports whether both answers were 200.
 func (j *Jicofo) Healthy() bool { return j != nil && j.Health.OK() && j.Stats.OK() }
 
 // StatsParsed reports whether /stats answered 200 with usable numbers.

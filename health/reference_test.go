@@ -18,7 +18,7 @@ import (
 // epoch is time 0 of the timelines below.
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// The reference implements spec section 3 in the simplest way: it keeps every observation, and derives each verdict
+// The reference implements the rules in the simplest way: it keeps every observation, and derives each verdict
 // from the whole history. It shares no rule with the Machine and keeps no state between two verdicts.
 type reference struct {
 	cfg     health.Config
@@ -184,7 +184,7 @@ func (s stretch) raw() bool {
 	return jicofoFine(s.jicofo) && prosodyFine(s.prosody) && fileFine(s.file)
 }
 
-// qualifies follows the paragraph "drain grace" of the spec, sentence by sentence.
+// qualifies reports whether the drain grace covers what is wrong in a stretch.
 func (s stretch) qualifies(scope health.GraceScope) bool {
 	jicofoHealthy := s.jicofo.Health.Code == 200 && s.jicofo.Stats.Code == 200
 	jicofoSoftDown := s.jicofo.Health.Code == 503

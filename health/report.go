@@ -2,7 +2,7 @@ package health
 
 import "time"
 
-// Report is the reply of /signal/report (spec section 5). Deployment scripts and dashboards read these keys, so no
+// Report is the reply of /signal/report. Deployment scripts and dashboards read these keys, so no
 // key may be renamed or change its meaning; new values get new keys.
 type Report struct {
 	Time         *Time          `json:"time"`

@@ -20,7 +20,7 @@ func TrimStatus(contents string) string {
 	return strings.TrimFunc(contents, isSpace)
 }
 
-// ParseWord parses the contents of a status file. It trims them with TrimStatus and ignores case (spec section 2).
+// ParseWord parses the contents of a status file. It trims them with TrimStatus and ignores case.
 func ParseWord(contents string) Word {
 	switch w := Word(strings.ToLower(TrimStatus(contents))); w {
 	case WordReady, WordDrain, WordMaint, WordUnhealthy:
@@ -36,7 +36,7 @@ func (w Word) Known() bool { return w != WordUnknown && w != "" }
 // Status is the reported drain state of the node.
 type Status string
 
-// The drain states (spec section 3).
+// The drain states.
 const (
 	StatusUnknown Status = "unknown"
 	StatusReady   Status = "ready"

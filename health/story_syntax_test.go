@@ -25,7 +25,7 @@ import (
 // Each line is a time, the observations at that time (none: time only passes), and, after the arrow, the expected
 // verdict.
 //
-//	set NAME=VALUE …       settings other than the defaults of spec section 1
+//	set NAME=VALUE …       settings other than the defaults
 //	poll 5s                every part is observed again, unchanged, every 5 s from the first line on
 //	unseen                 only the observations in the lines are made. Without it, the first line observes a ready file,
 //	                       a working jicofo and a working prosody, except for what the line sets itself
@@ -126,7 +126,7 @@ type expectation struct {
 	also []string // the optional facts that it contains
 }
 
-// defaultConfig returns the defaults of spec section 1.
+// defaultConfig returns the default settings.
 func defaultConfig() health.Config {
 	return health.Config{
 		ParticipantMax: 5000, HealthDampening: 30 * time.Second, DrainGrace: 120 * time.Second,

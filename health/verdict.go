@@ -76,8 +76,8 @@ func (v Verdict) Same(w Verdict) bool {
 	return v.Known == w.Known && v.Healthy == w.Healthy && v.Damped == w.Damped && v.Status == w.Status
 }
 
-// AgentLine returns the agent-check reply without its line end: "<up|down> <ready|drain|maint> <weight>" (spec section
-// 4; HAProxy Configuration Manual, agent-check). It is empty while there is no verdict.
+// AgentLine returns the agent-check reply without its line end: "<up|down> <ready|drain|maint> <weight>" (HAProxy
+// Configuration Manual, agent-check). It is empty while there is no verdict.
 func (v Verdict) AgentLine() string {
 	if !v.Known {
 		return ""
@@ -115,7 +115,7 @@ func (v Verdict) description() string {
 // WeightText returns the weight in the notation of HAProxy and the report, such as "85%".
 func (v Verdict) WeightText() string { return strconv.Itoa(v.Weight) + "%" }
 
-// weight returns the weight in percent (spec section 3).
+// weight returns the weight in percent.
 func (c Config) weight(status Status, j *Jicofo) int {
 	if status == StatusDrain || status == StatusMaint {
 		return 0

@@ -17,12 +17,12 @@ const (
 	MaxObservations = 720 // 15 minutes of four probes, every 5 s
 	MaxChanges      = 256
 	MaxFailures     = 64  // of each probe
-	MaxSamples      = 960 // an hour of them, and those that 240 changes began
-	// SampleTime is the longest time that one sample sums up. A change of the verdict begins a new sample.
+	MaxSamples      = 960 // 720 in an hour without changes, and 240 more, because each change begins one
+	// SampleTime is the longest time that one sample covers. A change of the verdict begins a new sample.
 	SampleTime = 5 * time.Second
 )
 
-// Observation is an observation and the time at which it was taken in.
+// Observation is an observation and the time at which the verdict took it into account.
 type Observation struct {
 	At health.Time `json:"at"` // hides the embedded At, which has another precision and zone
 	health.Observation
@@ -85,7 +85,7 @@ func New() *History {
 	return h
 }
 
-// Listen takes in a step; it is a health.Listener.
+// Listen adds a step to the history. It is a health.Listener.
 func (h *History) Listen(ctx context.Context, step health.Step, after *health.Snapshot) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -115,7 +115,7 @@ func (h *History) addChange(ctx context.Context, step health.Step, c health.Chan
 		At: health.Time(c.At), From: c.From.AgentLine(), To: c.To.AgentLine(), State: c.To.State(), Damped: c.To.Damped,
 		Incident: c.Incident(), Reasons: c.To.Codes(),
 	}
-	if step.Observed() && c.At.Equal(step.At) {
+	if step.Observed() && c.At.Equal(step.At) { // an earlier change is that of a deadline, and has no poll
 		change.TraceID = traceID(ctx)
 	}
 	h.changes.add(c.At, change)
@@ -129,7 +129,7 @@ func traceID(ctx context.Context) string {
 	return ""
 }
 
-// addFailures keeps the failed probes of an observation.
+// addFailures adds the failed probes of an observation.
 func (h *History) addFailures(at time.Time, o health.Observation) {
 	for _, r := range o.Results() {
 		if !r.Failed() {
@@ -150,7 +150,7 @@ func (h *History) Version() uint64 {
 	return h.version
 }
 
-// Since returns what happened at t and later, newest first; for the zero time all that is kept.
+// Since returns the entries at t and later, newest first. The zero time returns all entries.
 func (h *History) Since(t time.Time) Page {
 	h.mu.Lock()
 	defer h.mu.Unlock()

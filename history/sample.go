@@ -7,7 +7,8 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
-// Sample sums up a few seconds of the node for charts. It has a fixed size and keeps nothing else in memory.
+// Sample is a summary of up to SampleTime of the node, for charts. It contains no pointers, so that the size of all
+// samples is fixed.
 type Sample struct {
 	// Began is the moment of its first step.
 	Began time.Time
@@ -20,7 +21,7 @@ type Sample struct {
 	// Loaded reports whether Participants, after its last step, were known.
 	Loaded       bool
 	Participants float64
-	// Word is the status file's after its last step, "" before the file was first read.
+	// Word is the word in the status file after its last step, "" before the file was first read.
 	Word health.Word
 }
 
@@ -37,7 +38,7 @@ func (s *Sample) Probe(p health.Probe) *ProbeSample {
 	return &s.probes[slices.Index(health.Probes[:], p)]
 }
 
-// add takes a step and the snapshot after it into account.
+// add adds a step and the snapshot after it to the sample.
 func (s *Sample) add(step health.Step, after *health.Snapshot) {
 	for _, r := range step.Observation.Results() {
 		p := s.Probe(r.Probe)

@@ -12,11 +12,12 @@ import (
 
 // exportCount counts the items of one signal by result, and logs when their export begins and ceases to fail. The
 // SDK's own metrics of dropped items are experimental (OTEL_GO_X_OBSERVABILITY). Items are therefore counted when they
-// are passed to a batch processor and when its exporter returns, and no more are passed than its queue can hold.
+// are passed to a batch processor and when its exporter returns. An item for which the queue of the batch processor has
+// no room is dropped here, so that the processor itself drops none.
 type exportCount struct {
 	signal string
 	log    *slog.Logger // it does not export: else each failure would cause another
-	room   atomic.Int64 // items that the batch processor can still take
+	room   atomic.Int64 // free places in the queue of the batch processor
 
 	exported, failed, dropped atomic.Int64
 	failing                   atomic.Bool
@@ -52,8 +53,8 @@ func (c *exportCount) done(n int, err error) {
 func registerExportCounts(meter metric.Meter, counts []*exportCount) error {
 	_, err := meter.Int64ObservableCounter("signal.otlp.items",
 		metric.WithUnit("{item}"),
-		metric.WithDescription("Number of spans, log records and metric collections by what became of them: exported, "+
-			"failed (the backend did not take them) or dropped (the queue was full)."),
+		metric.WithDescription("Number of spans, log records and metric collections by result: exported, "+
+			"failed (the backend did not accept them) or dropped (the queue was full)."),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			for _, c := range counts {
 				observe := func(n *atomic.Int64, result string) {

@@ -1,4 +1,4 @@
-// Package rest serves people and programs over HTTP (spec section 5): the health of the node, the report, the census,
+// Package rest serves people and programs over HTTP: the health of the node, the report, the census,
 // and the scrape endpoint. It renders the current snapshot and contains no rule about health.
 package rest
 

@@ -8,7 +8,7 @@ import (
 )
 
 // gauges are the metrics of the current snapshot. Those with underscores have the names of the original, which its
-// dashboards use (spec section 6).
+// dashboards use.
 type gauges struct {
 	all []metric.Observable
 	err error // the first one

@@ -13,7 +13,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed/metrics"
 )
 
-// original are the metrics that dashboards of the Node original use (spec section 6): names and types in Prometheus
+// original are the metrics that dashboards of the Node original use: names and types in Prometheus
 // text and in OpenMetrics. The values are those after one health check of a healthy node.
 var original = []struct{ text, open string }{
 	{"# TYPE signal_health gauge\nsignal_health 1\n",
