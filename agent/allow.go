@@ -14,7 +14,8 @@ import (
 // refusedPause is the least time between two log lines about refused connections.
 const refusedPause = time.Minute
 
-// refused counts the connections that are closed because their address is not in Allow. Only the goroutine that accepts uses it.
+// refused counts the connections that are closed because their address is not in Allow. Only the goroutine that accepts
+// uses it.
 type refused struct {
 	count    metric.Int64Counter
 	port     metric.MeasurementOption

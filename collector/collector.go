@@ -1,6 +1,6 @@
-// Package collector observes the signal node: one file per probe, the HTTP probe that they share, and
-// the polling loop. Each poll is a trace. Each probe in it has a span and metrics. Results are passed on immediately as
-// a health.Observation; this package draws no conclusions from them.
+// Package collector observes the signal node: one file per probe, the HTTP probe that they share, and the polling loop.
+// Each poll is a trace. Each probe in it has a span and metrics. Results are passed on immediately as a
+// health.Observation; this package draws no conclusions from them.
 package collector
 
 import (
