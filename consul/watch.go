@@ -26,6 +26,9 @@ type WatchOptions struct {
 	Key    string
 	Path   string // of the status file
 
+	// FileWord returns the word in the status file, as the node has observed it, "" before that: a metric compares it
+	// with the key. It must not read the file.
+	FileWord func() health.Word
 	// OnApplied is called when a value has been applied, with its ModifyIndex. nil for no call.
 	OnApplied func(modifyIndex uint64)
 

@@ -16,11 +16,11 @@ var wantedWords = []health.Word{
 	health.WordReady, health.WordDrain, health.WordMaint, health.WordUnhealthy, health.WordUnknown,
 }
 
-// Differs reports whether the status file contains another word than the key. It is false while the key has no known
+// differs reports whether the status file contains another word than the key. It is false while the key has no known
 // word.
-func (w *Watch) Differs() bool {
-	word := w.Status().Word
-	return word.Known() && w.file.word() != word
+func (w *Watch) differs() bool {
+	wanted, has := w.Status().Word, w.FileWord()
+	return wanted.Known() && has != "" && has != wanted
 }
 
 // register registers the metrics of the key.
@@ -46,7 +46,7 @@ func (w *Watch) register() error {
 			o.ObserveInt64(wanted, truth(word == s.Word), metric.WithAttributes(attribute.String("status", string(word))))
 		}
 		o.ObserveFloat64(changed, float64(s.Changed.UnixMilli())/1000)
-		o.ObserveInt64(differs, truth(w.Differs()))
+		o.ObserveInt64(differs, truth(w.differs()))
 		return nil
 	}, wanted, changed, differs)
 	return err

@@ -18,6 +18,7 @@ var noCensus = []byte(`{"room_census":null}`)
 type handlers struct {
 	source Source
 	census *flights
+	consul ConsulSource
 	in     *instruments
 }
 
@@ -82,7 +83,7 @@ func (h *handlers) showCensus(c *gin.Context) {
 // explain replies with the reasons for the verdict and what it becomes next. The status code is 200 for every verdict:
 // it describes the verdict and does not stand for it.
 func (h *handlers) explain(c *gin.Context) {
-	sendJSON(c.Writer, http.StatusOK, render(h.source.Current().Explain()))
+	sendJSON(c.Writer, http.StatusOK, render(h.consul.explain(h.source.Current())))
 }
 
 // render returns JSON. It panics on a value that JSON cannot represent; no reply of this package holds one.

@@ -31,6 +31,7 @@ type setup struct {
 	noMetrics bool
 	gatherer  prometheus.Gatherer // replaces the real one
 	page      PageOptions
+	consul    ConsulSource
 	past      History // replaces the real one
 	second    bool    // a second listener
 	openFiles uint64
@@ -71,7 +72,7 @@ func startServer(t testing.TB, s setup) *runningServer {
 	o := Options{
 		Listeners: listeners, Hosts: s.hosts, OpenFiles: s.openFiles,
 		Source: node, Gatherer: telemetry.Gatherer, Census: s.census,
-		History: past, Page: s.page,
+		History: past, Page: s.page, Consul: s.consul,
 		MeterProvider: telemetry.MeterProvider, Logger: telemetry.Logger,
 	}
 	if s.past != nil {

@@ -26,6 +26,7 @@ type page struct {
 	source  Source
 	history History
 	census  bool
+	consul  ConsulSource
 	links   []string // paths of this server that the page links to
 
 	streams *streams

@@ -120,7 +120,9 @@ func TestHostileText(t *testing.T) {
 	}, past: &fixedHistory{changes: []history.Change{{
 		At: health.Time(time.Now()), From: hostile, To: hostile, State: "down", Reasons: []health.Code{hostile},
 		Incident: hostile, TraceID: id,
-	}}}})
+	}}}, consul: func() (*Consul, *ConsulReports) {
+		return &Consul{Key: hostile, Value: new(hostile), Error: hostile}, &ConsulReports{Key: hostile, Error: hostile}
+	}})
 	r.node.enter(t, "up")
 	bad := health.Answer{Failure: health.Failure(hostile), Detail: hostile}
 	everywhere := []health.Observation{

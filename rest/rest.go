@@ -62,6 +62,8 @@ type Options struct {
 	Census bool
 	// History is what /signal/history and the status page show of the past.
 	History History
+	// Consul is what is known of Consul; nil for a sidecar that does not use it.
+	Consul ConsulSource
 	// Page is what else the status page shows.
 	Page PageOptions
 	// OpenFiles is the number of files and sockets that the process may have open, 0 if that is not known.
@@ -169,7 +171,7 @@ func newHandler(o Options, bounds *bounds) (http.Handler, error) {
 		engine.GET(path, handler)
 		engine.HEAD(path, handler)
 	}
-	h := &handlers{source: o.Source, census: bounds.census, in: in}
+	h := &handlers{source: o.Source, census: bounds.census, consul: o.Consul, in: in}
 	get("/health", h.self)
 	get("/signal/health", h.nodeHealth)
 	get("/about/health", h.nodeHealth)
@@ -189,8 +191,9 @@ func newHandler(o Options, bounds *bounds) (http.Handler, error) {
 // addPage adds the status page, its assets and its event stream.
 func (o Options) addPage(get func(string, gin.HandlerFunc), streams *streams) error {
 	p := &page{
-		PageOptions: o.Page, source: o.Source, history: o.History, census: o.Census, streams: streams,
-		links: []string{"/signal/report", "/signal/explain", "/signal/history"},
+		PageOptions: o.Page, source: o.Source, history: o.History, census: o.Census, consul: o.Consul,
+		streams: streams,
+		links:   []string{"/signal/report", "/signal/explain", "/signal/history"},
 	}
 	if o.Gatherer != nil {
 		p.links = append(p.links, "/metrics")

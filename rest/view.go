@@ -241,6 +241,7 @@ func (p *page) probes(s *health.Snapshot, samples []history.Sample, a axis) []ch
 		}
 		if probe == health.ProbeStatusFile {
 			rows = append(rows, statusFileRow(s.StatusFile, samples, a))
+			rows = append(rows, p.consul.rows(s)...)
 			continue
 		}
 		row := probeRow(probe, results[probe])

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/consul"
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/rest"
 	"github.com/signal-sidecar/signal-sidecar/state"
 )
 
@@ -36,6 +38,7 @@ func (s *sidecar) newConsul(c config.Config) (p consulParts, err error) {
 		}
 		p.watch, err = consul.NewWatch(consul.WatchOptions{
 			Client: client, Key: c.Consul.StatusKey, Path: c.StatusPath,
+			FileWord:       s.fileWord,
 			OnApplied:      s.keepApplied(c.Consul.StatusKey),
 			TracerProvider: s.telemetry.TracerProvider, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 		})
@@ -76,11 +79,48 @@ func (p consulParts) resume(applied *state.Applied) {
 	}
 }
 
+// source returns what the page and /signal/explain show, nil without Consul.
+func (p consulParts) source() rest.ConsulSource {
+	if p.watch == nil && p.publisher == nil {
+		return nil
+	}
+	return func() (status *rest.Consul, reports *rest.ConsulReports) {
+		if p.watch != nil {
+			s := p.watch.Status()
+			status = &rest.Consul{Key: s.Key, Changed: timeOf(s.Changed), Error: s.Error}
+			if s.Found {
+				status.Value = &s.Value
+			}
+		}
+		if p.publisher != nil {
+			s := p.publisher.Published()
+			reports = &rest.ConsulReports{Key: s.Key, Put: timeOf(s.At), Error: s.Error}
+		}
+		return status, reports
+	}
+}
+
+// timeOf returns nil for no time.
+func timeOf(t time.Time) *health.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return new(health.Time(t))
+}
+
 // currentSnapshot is a source of snapshots.
 type currentSnapshot func() *health.Snapshot
 
 // Current returns the current snapshot.
 func (f currentSnapshot) Current() *health.Snapshot { return f() }
+
+// fileWord returns the word in the status file, as it was observed; "" if it was not observed yet.
+func (s *sidecar) fileWord() health.Word {
+	if f := s.monitor.Current().StatusFile; f != nil {
+		return f.Word()
+	}
+	return ""
+}
 
 // statusFound returns a function that reports whether the status key exists, nil without CONSUL_STATUS.
 func (p consulParts) statusFound() func() bool {

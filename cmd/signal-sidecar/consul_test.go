@@ -45,4 +45,21 @@ func TestConsul(t *testing.T) {
 	if got := dc.Keys(""); len(got) != 2 {
 		t.Errorf("the keys are %q", got)
 	}
+
+	n.Say(t, "maint") // a local edit
+	s.Becomes(t, "up maint 0%")
+	r := run(t, nil, "status", "--url", "http://"+s.HTTP)
+	if !strings.Contains(r.stdout, "  wanted   ready, by shard-states/prod/shard-1 in Consul since 2") ||
+		!strings.Contains(r.stdout, "  (the status file differs)\n") {
+		t.Errorf("status:\n%s%s", r.stdout, r.stderr)
+	}
+	if got := s.Metric("signal_consul_status_differs"); got != "1" {
+		t.Errorf("signal_consul_status_differs is %q", got)
+	}
+	server.CloseClientConnections()
+	server.Listener.Close()
+	testbed.Eventually(t, "the failure", testbed.Bound, func() bool {
+		return strings.Contains(run(t, nil, "status", "--url", "http://"+s.HTTP).stdout, "  failing  wanted state from Consul: Get ")
+	})
+	s.Becomes(t, "up maint 0%")
 }

@@ -168,7 +168,8 @@ func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *
 	s.rest, err = rest.New(rest.Options{
 		Listeners: s.httpListeners(), Hosts: c.HTTPHosts,
 		Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.Rules.Census, History: s.history,
-		Page: pageOptions(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
+		Consul: s.consul.source(),
+		Page:   pageOptions(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
 	})
 	return s, err
 }

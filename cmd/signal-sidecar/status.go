@@ -18,6 +18,7 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/rest"
 )
 
 // Exit codes of status, suitable for a container's health check.
@@ -111,7 +112,7 @@ func (s statusCommand) base(line *kong.Context, env *config.Environment) (string
 // request gets the explanation once.
 func request(ctx context.Context, url string) statusResult {
 	body, err := get(ctx, url)
-	var e health.Explanation
+	var e rest.Explanation
 	if err == nil {
 		err = json.Unmarshal(body, &e)
 	}
@@ -163,7 +164,7 @@ func get(ctx context.Context, url string) ([]byte, error) {
 
 // inWords returns the explanation as text for people. Another program may have sent it, so its texts must not add
 // lines.
-func inWords(e health.Explanation) string {
+func inWords(e rest.Explanation) string {
 	var b strings.Builder
 	if e.State == health.StateNone {
 		return "unknown: no verdict yet"
@@ -184,10 +185,35 @@ func inWords(e health.Explanation) string {
 	if n := e.Next; n != nil {
 		fmt.Fprintf(&b, "  becomes  %s at %s, if nothing changes\n", health.EscapeLine(n.AgentMessage), clock(n.At))
 	}
+	writeConsul(&b, e)
 	if e.Incident != "" {
 		fmt.Fprintf(&b, "  incident %s\n", health.EscapeLine(e.Incident))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// writeConsul writes the wanted state in Consul, and what fails there.
+func writeConsul(b *strings.Builder, e rest.Explanation) {
+	if c := e.Consul; c != nil {
+		wanted := "not known"
+		if c.Value != nil {
+			wanted = health.EscapeLine(*c.Value)
+		}
+		fmt.Fprintf(b, "  wanted   %s, by %s in Consul", wanted, health.EscapeLine(c.Key))
+		if c.Changed != nil {
+			fmt.Fprintf(b, " since %s", clock(*c.Changed))
+		}
+		if c.Differs {
+			fmt.Fprint(b, "  (the status file differs)")
+		}
+		fmt.Fprintln(b)
+		if c.Error != "" {
+			fmt.Fprintf(b, "  failing  wanted state from Consul: %s\n", health.EscapeLine(c.Error))
+		}
+	}
+	if r := e.ConsulReports; r != nil && r.Error != "" {
+		fmt.Fprintf(b, "  failing  report to Consul: %s\n", health.EscapeLine(r.Error))
+	}
 }
 
 func clock(t health.Time) string { return time.Time(t).UTC().Format("2006-01-02 15:04:05Z") }
