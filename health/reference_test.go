@@ -534,7 +534,7 @@ func TestMachineExhaustively(t *testing.T) {
 		length           int
 	}{
 		{health.ScopeJicofo, 10 * time.Second, 5 * time.Second, 0, working, length},
-		{health.ScopeSoft, 12 * time.Second, 7 * time.Second, 0, working, length},
+		{health.ScopeSoft, 12 * time.Second, 7 * time.Second, 0, working, length - 1},
 		{health.ScopeJicofo, 12 * time.Second, 10 * time.Second, 0, unwellStart, length - 1},
 		{health.ScopeJicofo, 12 * time.Second, 10 * time.Second, 7 * time.Second, working, length - 2},
 		{health.ScopeJicofo, 10 * time.Second, 5 * time.Second, 5 * time.Second, working, length - 2},

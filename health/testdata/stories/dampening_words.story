@@ -1,4 +1,4 @@
-# While the return is dampened the status and the weight stay what the file and the load say.
+# While the return is dampened, the status and the weight still follow from the file and the load.
 set PARTICIPANT_MAX=10
 0s   ready, participants 5   → up ready 100%
 10s  prosody 500             → down ready 100%

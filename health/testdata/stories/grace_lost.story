@@ -1,5 +1,5 @@
-# The grace asks at each moment what is wrong then. When prosody fails as well the node is down, and an episode that was
-# reported unhealthy gets no grace any more: prosody's return alone changes nothing. Its end is dampened.
+# The grace depends on what is wrong at each moment. When prosody fails as well, the node is down. An episode that was
+# reported unhealthy gets no grace any more, so prosody's return alone changes nothing. The end of the episode is dampened.
 0s   ready            → up ready 100%
 10s  jicofo refused   → up drain 0% damped until 130s
 20s  prosody timeout  → down ready 100% reason prosody_timeout,jicofo_unreachable

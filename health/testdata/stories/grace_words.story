@@ -1,4 +1,4 @@
-# During grace the status is drain, whatever the file says, but maint stays maint: users who stick to a node under
+# During grace the status is drain for each word in the file except maint, which stays maint: users who stick to a node under
 # maintenance must not come back to it.
 0s  ready  → up ready 100%
 10s     | jicofo 503                                                                         | prosody timeout

@@ -1,5 +1,5 @@
-# Participants count only where jicofo's health and /stats are 200 and parsed: otherwise nobody knows them, and nothing is
-# drained for load.
+# Participants count only where jicofo's health and /stats are 200 and parsed. Otherwise they are
+# unknown, and the node is not drained for load.
 set PARTICIPANT_MAX=10 DRAIN_GRACE_INTERVAL=0 HEALTH_DAMPENING_INTERVAL=0
 0s   participants 11  → up drain 0% reason participants_max
 5s   stats invalid    → down ready 100% reason jicofo_stats_invalid

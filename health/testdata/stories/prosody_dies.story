@@ -1,4 +1,4 @@
-# prosody is gone: nobody can be served, so there is no grace, and its return is dampened.
+# prosody is gone: no user can be served, so there is no grace. The return is dampened.
 0s   ready            → up ready 100%
 10s  prosody refused  → down ready 100% reason prosody_unreachable
 15s  prosody refused  → down ready 100%

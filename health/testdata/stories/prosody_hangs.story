@@ -1,4 +1,4 @@
-# prosody hangs (soft down): users stay, new ones go elsewhere; it comes back within the grace, and nobody was sent away.
+# prosody hangs (soft down): users stay, and new ones go elsewhere. It comes back within the grace, and no user was moved.
 poll 5s
 0s   ready            → up ready 100%
 12s  prosody timeout  → up drain 0% damped until 132s reason prosody_timeout

@@ -1,5 +1,5 @@
-# Raw health needs all of it: jicofo 200, /stats 200 and parsed, prosody 200, a readable file that does not say unhealthy.
-# Without mitigation it is the verdict, and the status stays what the file says.
+# Raw health needs all of it: jicofo 200, /stats 200 and parsed, prosody 200, a readable file whose word is not unhealthy.
+# Without mitigation it is the verdict, and the status is the word in the file.
 set DRAIN_GRACE_INTERVAL=0 HEALTH_DAMPENING_INTERVAL=0
 0s    → up ready 100% reason none
 10s                   | ready                                       | drain                                                  | file "?"

@@ -1,5 +1,5 @@
-# The root cause is told first, whatever was seen first; a reason keeps its moment for as long as it is in force, and has
-# a new one when it comes back.
+# The root cause comes first, also if another reason was observed earlier. A reason keeps its time for as long as it is in
+# force, and has a new one when it comes back.
 poll 5s
 0s    ready, participants 5001       → up drain 0% reason participants_max since 0s
 10s   participants 6000              → up drain 0% reason participants_max since 0s

@@ -1,5 +1,5 @@
-# What the status file says: four words, in any case, trimmed of what JavaScript's trim takes (a byte order mark, not
-# U+0085); anything else is unknown, which HAProxy is told as drain.
+# The words of the status file: four, in any case, trimmed of what JavaScript's trim takes (a byte order mark, not
+# U+0085); anything else is unknown, and the agent replies drain.
 0s  ready  → up ready 100% status ready
 10s                             | prosody 200
 ready                           | up ready 100% status ready   reason none

@@ -1,4 +1,4 @@
-# WEIGHT_PARTICIPANTS: 0 % for drain and maint, and where nobody knows the participants; 1 % is the least otherwise.
+# WEIGHT_PARTICIPANTS: 0 % for drain and maint, and while the participants are unknown; otherwise at least 1 %.
 set WEIGHT_PARTICIPANTS=true PARTICIPANT_MAX=100 DRAIN_GRACE_INTERVAL=0 HEALTH_DAMPENING_INTERVAL=0
 0s  ready, participants 50  → up ready 50%
 10s              | ready          | drain         | maint         | file "?"
