@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,10 +75,21 @@ func agentState(line string) string {
 	}
 }
 
-// addBeliefs adds the beliefs to the rows of their shards, by name.
+// addBeliefs adds the beliefs to the rows of their shards, by name. SHARD.DATACENTER names a shard too. An HAProxy that
+// has that server uses the plain name for the shard of another datacenter.
 func addBeliefs(rows []Row, beliefs map[string][]Belief) {
 	for i := range rows {
-		rows[i].HAProxy = append(rows[i].HAProxy, beliefs[rows[i].Shard]...)
+		r := &rows[i]
+		qualified := beliefs[r.Shard+"."+r.Datacenter]
+		if r.Datacenter == "" {
+			qualified = nil
+		}
+		r.HAProxy = append(r.HAProxy, qualified...)
+		for _, b := range beliefs[r.Shard] {
+			if !slices.ContainsFunc(qualified, func(q Belief) bool { return q.HAProxy == b.HAProxy }) {
+				r.HAProxy = append(r.HAProxy, b)
+			}
+		}
 	}
 }
 

@@ -186,20 +186,20 @@ func TestWait(t *testing.T) {
 	_, err = p.Commit(t.Context())
 	testbed.Must(t, err)
 
-	var seen string
-	wait := func(condition string, o Options, limit time.Duration) error {
-		ctx, cancel := context.WithTimeout(t.Context(), limit)
-		defer cancel()
-		return p.Wait(ctx, condition, o, func(lines []string) { seen = strings.Join(lines, ";") })
-	}
+	// step waits until progress shows the text. The wait must then end by itself, or not if the text begins with "not ".
 	step := func(condition string, o Options, want string) {
 		t.Helper()
-		limit := bound
-		if strings.HasPrefix(want, "not") {
-			limit = 100 * time.Millisecond
-		}
-		err := wait(condition, o, limit)
-		if text := strings.TrimPrefix(want, "not "); (err != nil) != (text != want) || !strings.Contains(seen, text) {
+		text, vain := strings.CutPrefix(want, "not ")
+		ctx, cancel := context.WithTimeout(t.Context(), bound)
+		defer cancel()
+		seen := ""
+		err := p.Wait(ctx, condition, o, func(lines []string) {
+			seen = strings.Join(lines, ";")
+			if strings.Contains(seen, text) && vain {
+				cancel()
+			}
+		})
+		if (err != nil) != vain || !strings.Contains(seen, text) {
 			t.Errorf("%s: want %q, got %q, %v", condition, want, seen, err)
 		}
 	}
@@ -220,7 +220,11 @@ func TestWait(t *testing.T) {
 
 	for _, o := range []Options{withHAProxy, o} {
 		done := make(chan error, 1)
-		go func() { done <- wait(WaitEmpty, o, bound) }()
+		go func() {
+			ctx, cancel := context.WithTimeout(t.Context(), bound)
+			defer cancel()
+			done <- p.Wait(ctx, WaitEmpty, o, func([]string) {})
+		}()
 		ended := false
 		testbed.Eventually(t, "an empty shard", bound, func() bool {
 			d.Put("signal-report/prod/s1", fresh("up", "drain", 0))

@@ -229,11 +229,13 @@ func TestWatch(t *testing.T) {
 	await(t, all[0], "No cluster leader")
 	c.broken.Store(false)
 	await(t, all[0], ":prod/s2 none ready silent")
+	c.mu.Lock()
 	for path, most := range c.most {
 		if most > 1 {
 			t.Errorf("%d queries of %s at once", most, path)
 		}
 	}
+	c.mu.Unlock()
 	for _, end := range leave {
 		end()
 	}

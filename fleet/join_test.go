@@ -281,3 +281,26 @@ func TestRowAsJSON(t *testing.T) {
 		t.Errorf("marks %v", rows[0].Marks)
 	}
 }
+
+// TestServersOfDatacenters gives each server to the shard of its datacenter where the HAProxy tells them apart.
+func TestServersOfDatacenters(t *testing.T) {
+	t.Parallel()
+	rows := []Row{{Datacenter: "east", Shard: "s1"}, {Datacenter: "west", Shard: "s1"}, {Shard: "s1"}}
+	addBeliefs(rows, map[string][]Belief{
+		"s1":      {{HAProxy: "lb-east", Server: "s1"}, {HAProxy: "lb-west", Server: "s1"}, {HAProxy: "lb", Server: "s1"}},
+		"s1.west": {{HAProxy: "lb-east", Server: "s1.west"}},
+		"s1.east": {{HAProxy: "lb-west", Server: "s1.east"}},
+		"s1.":     {{HAProxy: "lb", Server: "s1."}},
+	})
+	for i, want := range []string{
+		"lb-west s1.east, lb-east s1, lb s1", "lb-east s1.west, lb-west s1, lb s1", "lb-east s1, lb-west s1, lb s1",
+	} {
+		var all []string
+		for _, b := range rows[i].HAProxy {
+			all = append(all, b.HAProxy+" "+b.Server)
+		}
+		if got := strings.Join(all, ", "); got != want {
+			t.Errorf("row %d: %s", i, got)
+		}
+	}
+}
