@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/signal-sidecar/signal-sidecar/config"
+	"github.com/signal-sidecar/signal-sidecar/consul"
 	"github.com/signal-sidecar/signal-sidecar/fleet"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
@@ -24,7 +25,7 @@ const maxReason = 200 // characters
 
 // changeFlags are the flags of drain, ready and maint.
 type changeFlags struct {
-	Shards  []string `arg:"" name:"shard" help:"Shards whose wanted state in Consul is set, all at once."`
+	Shards  []string `arg:"" optional:"" name:"shard" help:"Shards whose wanted state in Consul is set, all at once. Without one, the status file of this node (STATUS_PATH) is written, and Consul is not used."`
 	Reason  string   `placeholder:"TEXT" help:"Why; kept in Consul with who and when, and shown by fleet."`
 	Force   bool     `help:"Also take the last ready shard of an environment out, and create the key of an unknown shard."`
 	Wait    string   `placeholder:"reported|haproxy|empty" help:"Return when a report that was put after the change says so; when every --haproxy shows it too; when the shard has no participants left too."`
@@ -51,6 +52,7 @@ func (c maintCommand) Run(ctx context.Context, line *kong.Context, env *config.E
 }
 
 var (
+	errNeedsShard   = errors.New("used with a SHARD: it has no meaning for a status file")
 	errWait         = errors.New("reported, haproxy or empty")
 	errNeedsHAProxy = errors.New("used with at least one --haproxy")
 	errReady        = errors.New("reported or haproxy: a ready shard does not become empty")
@@ -66,6 +68,12 @@ func (c changeFlags) check(word health.Word) (timeout time.Duration, err error) 
 		if holds {
 			problems = append(problems, config.NewError(name, text, "flag", accepted))
 		}
+	}
+	if len(c.Shards) == 0 {
+		bad(c.Reason != "", "--reason", c.Reason, errNeedsShard)
+		bad(c.Wait != "", "--wait", c.Wait, errNeedsShard)
+		bad(c.Force, "--force", "true", errNeedsShard)
+		bad(c.Environment != "", "--environment", c.Environment, errNeedsShard)
 	}
 	reason := []rune(c.Reason)
 	bad(len(reason) > maxReason || strings.ContainsAny(c.Reason, "\r\n"), "--reason", shorten(c.Reason, maxReason), errReason)
@@ -94,6 +102,9 @@ func (c changeFlags) run(
 	if err != nil {
 		return err
 	}
+	if len(c.Shards) == 0 {
+		return writeLocalState(word, line, env, std)
+	}
 	o, err := c.options(line, env)
 	if err != nil {
 		return err
@@ -115,6 +126,24 @@ func (c changeFlags) run(
 		return nil
 	}
 	return c.wait(ctx, std, plan, o, timeout)
+}
+
+// writeLocalState writes the status file of this node.
+func writeLocalState(word health.Word, line *kong.Context, env *config.Environment, std streams) error {
+	c, err := config.Load(line, env)
+	if err != nil {
+		return err
+	}
+	before, err := consul.WriteStatusFile(c.StatusPath, word)
+	switch {
+	case err != nil:
+		return fmt.Errorf("write the status file of this node (STATUS_PATH=%s): %w", c.StatusPath, err)
+	case before == word:
+		_, err = fmt.Fprintf(std.stdout, "%s: %s already\n", c.StatusPath, word)
+	default:
+		_, err = fmt.Fprintf(std.stdout, "%s: %s (was %s)\n", c.StatusPath, word, before)
+	}
+	return err
 }
 
 // effect describes the change of one shard.

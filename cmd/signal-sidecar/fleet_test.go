@@ -153,6 +153,7 @@ func TestFleetUsage(t *testing.T) {
 		},
 		"fleet --haproxy-ca-file=/does/not/exist":       {`--haproxy-ca-file="/does/not/exist"`},
 		"fleet --haproxy-server-pattern=^a$":            {"a regular expression with a group"},
+		"drain --wait=reported --reason=x --force":      {`--reason="x"`, `--wait="reported"`, `--force="true"`},
 		"drain s1 --wait=soon":                          {`--wait="soon" (flag): must be reported, haproxy or empty`},
 		"drain s1 --wait=haproxy --timeout=x":           {"at least one --haproxy", `--timeout="x"`},
 		"ready s1 --wait=empty --haproxy=unix:/a":       {"a ready shard does not become empty"},
@@ -286,6 +287,30 @@ func TestChangeCommands(t *testing.T) {
 	testbed.Eventually(t, "the end", bound, p.Ended)
 	if out := p.Stdout(); !strings.HasPrefix(out, "s1: maint (was drain)\nreported after ") {
 		t.Errorf("%s%s", out, p.Stderr())
+	}
+}
+
+// TestLocalState changes the status file of a running sidecar. The settings of Consul are not read: Kubernetes may have
+// set CONSUL_PORT.
+func TestLocalState(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, testbed.Quick)
+	v := vars{"STATUS_PATH": s.StatusPath, "CONSUL_PORT": "tcp://10.96.0.10:8500"}
+	for _, step := range []struct{ command, output, line string }{
+		{"drain", "drain (was ready)", "up drain 0%"},
+		{"drain", "drain already", "up drain 0%"},
+		{"maint", "maint (was drain)", "up maint 0%"},
+		{"ready", "ready (was maint)", "up ready 100%"},
+	} {
+		if r := run(t, v, step.command); r.code != 0 || r.stdout != s.StatusPath+": "+step.output+"\n" {
+			t.Errorf("%s: exit %d, %s%s", step.command, r.code, r.stdout, r.stderr)
+		}
+		s.Becomes(t, step.line)
+	}
+	missing := filepath.Join(t.TempDir(), "no", "file")
+	r := run(t, vars{"STATUS_PATH": missing}, "drain")
+	if r.code != 1 || !strings.Contains(r.stderr, "(STATUS_PATH="+missing+")") {
+		t.Errorf("exit %d, %s", r.code, r.stderr)
 	}
 }
 

@@ -34,9 +34,9 @@ type commandLine struct {
 	Status      statusCommand      `cmd:"" help:"Print the verdict of a running sidecar: exit 0 when the node is up, 1 when it is down, 2 when that is not known."`
 	Replay      replayCommand      `cmd:"" help:"Run a recording through the rules again, and print the result with other settings."`
 	Fleet       fleetCommand       `cmd:"" help:"Show the shards of a fleet: what they report to Consul, and what HAProxys believe of them."`
-	Drain       drainCommand       `cmd:"" help:"Take shards out of service for new users."`
-	Ready       readyCommand       `cmd:"" help:"Put shards into service."`
-	Maint       maintCommand       `cmd:"" help:"Take shards out of service for all users."`
+	Drain       drainCommand       `cmd:"" help:"Take shards, or this node, out of service for new users."`
+	Ready       readyCommand       `cmd:"" help:"Put shards, or this node, into service."`
+	Maint       maintCommand       `cmd:"" help:"Take shards, or this node, out of service for all users."`
 	Shards      shardsCommand      `cmd:"" hidden:"" help:"Print the names of the shards in Consul, for the completions."`
 	CheckConfig checkConfigCommand `cmd:"" help:"Print every effective setting and where it came from, or every problem (exit 2)."`
 	Version     versionCommand     `cmd:"" nosettings:"" help:"Print the version."`
