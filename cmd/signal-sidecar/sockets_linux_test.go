@@ -31,9 +31,10 @@ func fileOf[T interface{ File() (*os.File, error) }](t *testing.T, socket any, e
 // activated returns a command that runs the sidecar with these sockets.
 func activated(t *testing.T, v vars, sockets ...passed) *exec.Cmd {
 	t.Helper()
+	binary := testbed.Binary(t) // before the time limit, because this may build it
 	ctx, cancel := context.WithTimeout(t.Context(), bound)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, "sh", "-c", `LISTEN_PID=$$ exec "$0"`, testbed.Binary(t))
+	cmd := exec.CommandContext(ctx, "sh", "-c", `LISTEN_PID=$$ exec "$0"`, binary)
 	var names []string
 	for _, s := range sockets {
 		names, cmd.ExtraFiles = append(names, s.name), append(cmd.ExtraFiles, s.file)
