@@ -15,12 +15,13 @@ RUN --mount=type=cache,target=/root/.cache/go-build GOOS=$TARGETOS GOARCH=$TARGE
 RUN --mount=type=cache,target=/root/.cache/go-build install -d /image/usr/share/doc/signal-sidecar \
     && make --silent licenses > /image/usr/share/doc/signal-sidecar/THIRD_PARTY_LICENSES \
     && install -m 0644 LICENSE /image/usr/share/doc/signal-sidecar/LICENSE
-# The image also has the CA certificates for probes and OTLP over TLS, a folder for temporary files, and the status
-# file. It begins with drain: the node gets no users before somebody writes ready.
+# The image also has the CA certificates for probes and OTLP over TLS, a folder for temporary files, a folder for the
+# state of the flap mitigation (mount a volume there, so that a new container continues with it), and the status file.
+# It begins with drain: the node gets no users before somebody writes ready.
 RUN install -D -m 0755 signal-sidecar /image/usr/bin/signal-sidecar \
     && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     && install -d -m 1777 /image/tmp \
-    && install -d /status \
+    && install -d /status /state \
     && echo drain > /status/shard-status
 
 FROM scratch
@@ -34,6 +35,8 @@ LABEL org.opencontainers.image.title="signal-sidecar" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /image /
 COPY --from=build --chown=65532:65532 /status/shard-status /etc/jitsi/shard-status
+COPY --from=build --chown=65532:65532 /state /var/lib/signal-sidecar
+ENV STATE_PATH=/var/lib/signal-sidecar/state.json
 USER 65532:65532
 # REST and metrics, the HAProxy agent, the held agent (if TCP_HOLD_PORT=6061 is set)
 EXPOSE 6000 6001 6060 6061

@@ -114,6 +114,13 @@ job "signal-sidecar" {
         # The folder, so that the file can be replaced by rename. It is writable, because Consul's word is written to the
         # file; for that, the file or the folder belongs to the user above: chown 65532 /etc/jitsi/shard-status.
         volumes = ["/etc/jitsi:/etc/jitsi"]
+
+        # The state of the flap mitigation, so that a restart or a new allocation changes no reply.
+        mount {
+          type   = "volume"
+          source = "signal-sidecar-state"
+          target = "/var/lib/signal-sidecar"
+        }
       }
 
       env {

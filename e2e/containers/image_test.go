@@ -109,6 +109,7 @@ type imageConfig struct {
 			User         string
 			Entrypoint   []string
 			Cmd          []string
+			Env          []string
 			ExposedPorts map[string]struct{}
 			Labels       map[string]string
 			Healthcheck  struct{ Test []string }
@@ -130,6 +131,9 @@ func checkConfig(t *testing.T, inspected, revision string) {
 	}
 	if !slices.Equal(c.Healthcheck.Test, []string{"CMD", "/usr/bin/signal-sidecar", "status"}) {
 		t.Errorf("its health is asked for by %q", c.Healthcheck.Test)
+	}
+	if !slices.Contains(c.Env, "STATE_PATH=/var/lib/signal-sidecar/state.json") {
+		t.Errorf("its environment is %q", c.Env)
 	}
 	for _, port := range []string{"6000/tcp", "6001/tcp", "6060/tcp", "6061/tcp"} {
 		if _, exposed := c.ExposedPorts[port]; !exposed {
@@ -169,6 +173,10 @@ func checkFiles(t *testing.T, files string) {
 	if word, _ := os.ReadFile(status); string(word) != "drain\n" || info.Mode() != 0o644 ||
 		info.Sys().(*syscall.Stat_t).Uid != 65532 {
 		t.Errorf("the status file says %q, mode %s, owner %d", word, info.Mode(), info.Sys().(*syscall.Stat_t).Uid)
+	}
+	state, err := os.Stat(filepath.Join(files, "var/lib/signal-sidecar"))
+	if err != nil || state.Mode() != fs.ModeDir|0o755 || state.Sys().(*syscall.Stat_t).Uid != 65532 {
+		t.Errorf("its folder for the state: %v, %v", state, err)
 	}
 	if authorities, _ := os.ReadFile(filepath.Join(files, "etc/ssl/certs/ca-certificates.crt")); bytes.Count(
 		authorities, []byte("BEGIN CERTIFICATE")) < 50 {
