@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 	"golang.org/x/sys/unix"
 
+	"github.com/signal-sidecar/signal-sidecar/guard"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -50,6 +51,7 @@ type Options struct {
 	OpenFiles     uint64 // limit of the process; 0 if it is not known
 	MeterProvider metric.MeterProvider
 	Logger        *slog.Logger
+	Guard         *guard.Guard // catches a panic of a connection, which is then closed; nil catches none
 }
 
 // Agent is one agent-check port. The goroutine that accepts also replies. Only a connection that must wait for its
@@ -139,11 +141,7 @@ func (a *Agent) serve(ctx context.Context) error {
 				a.Logger.InfoContext(ctx, "agent connections are accepted again", "failures", failures)
 				failures = 0
 			}
-			if a.allows(conn) {
-				a.admit(ctx, conn.(*net.TCPConn))
-			} else {
-				a.refuse(ctx, conn)
-			}
+			a.handle(ctx, conn.(*net.TCPConn))
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // the listener was closed because ctx ended
 		case errors.Is(err, net.ErrClosed): // it is never opened again
@@ -155,6 +153,23 @@ func (a *Agent) serve(ctx context.Context) error {
 			pause(ctx, acceptPause)
 		}
 	}
+}
+
+// handle refuses a connection, replies to it, or makes it wait.
+func (a *Agent) handle(ctx context.Context, conn *net.TCPConn) {
+	handled := false
+	defer func() {
+		if !handled {
+			_ = conn.Close()
+		}
+	}()
+	defer a.Guard.Catch(ctx, guard.Handler, "agent")
+	if a.allows(conn) {
+		a.admit(ctx, conn)
+	} else {
+		a.refuse(ctx, conn)
+	}
+	handled = true
 }
 
 // pause waits for d, or until ctx ends.
@@ -231,6 +246,8 @@ func (a *Agent) wait(v health.Verdict, since time.Time) time.Duration {
 // hold replies to a connection when the reply has changed, when the wait is over, or when ctx ends.
 func (a *Agent) hold(ctx context.Context, conn *net.TCPConn, changed <-chan struct{}, wait time.Duration) {
 	defer func() { <-a.waiting }()
+	defer conn.Close() //nolint:errcheck // closed already, unless there was a panic
+	defer a.Guard.Catch(ctx, guard.Handler, "agent")
 	a.held.Add(ctx, 1)
 	select {
 	case <-changed:

@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
 
+	"github.com/signal-sidecar/signal-sidecar/guard"
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
@@ -67,9 +68,13 @@ func startAgent(t testing.TB, s setup) *runningAgent {
 	if s.meters == nil {
 		s.meters = noop.NewMeterProvider()
 	}
+	panics, err := guard.New(noop.NewMeterProvider(), slog.New(slog.NewTextHandler(r.log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	r.Agent, err = New(Options{
 		Listener: listener, Allow: s.allow, Source: r.monitor, Overdue: s.overdue, Hold: s.hold, OpenFiles: s.files,
-		MeterProvider: s.meters, Logger: slog.New(slog.NewTextHandler(r.log, nil)),
+		MeterProvider: s.meters, Logger: slog.New(slog.NewTextHandler(r.log, nil)), Guard: panics,
 	})
 	if err != nil {
 		t.Fatal(err)

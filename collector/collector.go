@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/signal-sidecar/signal-sidecar/guard"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -45,6 +46,8 @@ type Options struct {
 	TracerProvider trace.TracerProvider
 	MeterProvider  metric.MeterProvider
 	Logger         *slog.Logger
+	// Guard catches a panic of a poll, which then has no result and is made again at its next time. nil catches none.
+	Guard *guard.Guard
 }
 
 // Collector polls one source until its context ends.
@@ -54,10 +57,8 @@ type Collector interface {
 	// after its time, or has not ended 500 ms after the longest time that a probe may take. A poll that began late is
 	// overdue until it has ended. Overdue is cheap. It returns nil before Run.
 	Overdue(now time.Time) error
-	// Stuck returns an error if the loop has not made its next step, whatever it is, 5 s after its time, for example
-	// because a read of the status file hangs in the kernel. A service that hangs does not make the loop stuck: the
-	// timeout ends its poll. Stuck returns nil before Run.
-	Stuck(now time.Time) error
+
+	times() *progress // for SelfWatch
 }
 
 // instruments are the metrics of all probes. The attribute probe names the probe.

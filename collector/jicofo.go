@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 
+	"github.com/signal-sidecar/signal-sidecar/guard"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -36,13 +36,11 @@ type jicofo struct{ health, stats *httpProbe }
 
 func (j *jicofo) look(ctx context.Context) health.Observation {
 	seen := new(health.Jicofo)
-	var both sync.WaitGroup
-	both.Go(func() {
+	guard.Together(func() {
 		var body []byte
 		seen.Health, body, _ = j.health.run(ctx, anyBody)
 		seen.Contents = text(body)
-	})
-	both.Go(func() {
+	}, func() {
 		var participants, conferences float64
 		answer, _, invalid := j.stats.run(ctx, func(body []byte) (err error) {
 			participants, conferences, err = parseStats(body)
@@ -53,7 +51,6 @@ func (j *jicofo) look(ctx context.Context) health.Observation {
 			seen.Participants, seen.Conferences = participants, conferences
 		}
 	})
-	both.Wait()
 	return health.Observation{Jicofo: seen}
 }
 

@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/signal-sidecar/signal-sidecar/guard"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -32,6 +33,7 @@ type poller struct {
 	observe  func(context.Context, health.Observation)
 	look     func(context.Context) health.Observation
 	tolerate func() bool // called after each poll; nil for never
+	guard    *guard.Guard
 	hangups  hangups
 	probes   []*httpProbe // the probes whose connections are kept
 	records  []*recorder  // the recorders of all probes in look
@@ -43,7 +45,7 @@ type poller struct {
 func newPoller(name string, o Options, in instruments, h hangups, probes ...*httpProbe) *poller {
 	p := &poller{
 		progress: progress{name: name}, interval: o.Interval, recovery: o.Interval, timeout: o.Timeout,
-		tracer: in.tracer, observe: o.Observe, hangups: h, probes: probes,
+		tracer: in.tracer, observe: o.Observe, guard: o.Guard, hangups: h, probes: probes,
 	}
 	for _, probe := range probes {
 		p.records = append(p.records, probe.record)
@@ -76,7 +78,7 @@ func (p *poller) Run(ctx context.Context) error {
 		case <-p.hangups:
 			next = p.hurry(next)
 		case <-timer.C:
-			next = p.poll(ctx, next.trigger)
+			next = p.tryPoll(ctx, next.trigger)
 		}
 		timer.Reset(max(time.Until(next.at), 0))
 	}
@@ -93,6 +95,26 @@ func (p *poller) hurry(next plan) plan {
 	}
 	p.expect(at)
 	return plan{at, health.TriggerHangup}
+}
+
+// tryPoll polls. A poll that panics has observed nothing: it has no result, and is made again one interval later. Until
+// then it is overdue.
+func (p *poller) tryPoll(ctx context.Context, trigger health.Trigger) (next plan) {
+	polled := false
+	defer func() {
+		if polled {
+			return
+		}
+		next = plan{time.Now().Add(p.interval), trigger}
+		p.fail()
+		for _, record := range p.records {
+			record.abandon()
+		}
+	}()
+	defer p.guard.Catch(ctx, guard.Poll, p.name)
+	next = p.poll(ctx, trigger)
+	polled = true
+	return next
 }
 
 // poll calls look once and passes the observation on. It returns the plan of the next poll.
@@ -136,9 +158,8 @@ func (p *poller) poll(ctx context.Context, trigger health.Trigger) plan {
 // again plans to repeat a poll that has no information about the node, because this process lacked the resources.
 func (p *poller) again(trigger health.Trigger) plan {
 	p.backoff = min(max(minBackoff, 2*p.backoff), p.interval)
-	at := time.Now().Add(p.backoff)
-	p.expect(at)
-	return plan{at, trigger}
+	p.fail()
+	return plan{time.Now().Add(p.backoff), trigger}
 }
 
 // publish traces, measures and logs the results of the probes. The observation has been passed on before.

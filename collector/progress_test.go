@@ -62,22 +62,30 @@ func TestStuckPoll(t *testing.T) {
 		}
 		c, err := NewProsody(origin, r.options)
 		defer r.run(c, err)()
-		at := func(since time.Duration, overdue, stuck string) {
+		w := &SelfWatch{Interval: time.Minute, Timeout: 3 * time.Second, Loops: []Collector{c}, Deciding: 1}
+		watch, end := context.WithCancel(t.Context())
+		defer end()
+		go w.Run(watch)
+		at := func(since time.Duration, overdue, stalled string) {
 			t.Helper()
 			time.Sleep(time.Until(v.start.Add(since)))
 			synctest.Wait()
-			for want, err := range map[string]error{overdue: c.Overdue(time.Now()), stuck: c.Stuck(time.Now())} {
+			now := time.Now()
+			for want, err := range map[string]error{overdue: c.Overdue(now), stalled: w.Stalled(now)} {
 				if (err == nil) != (want == "") || err != nil && err.Error() != want {
 					t.Errorf("after %s: %v, want %q", since, err, want)
 				}
+			}
+			if w.Stale(now) != (stalled != "") {
+				t.Errorf("after %s: stale is %t", since, w.Stale(now))
 			}
 		}
 		at(59*time.Second, "", "")
 		at(63500*ms, "", "")
 		at(63501*ms, "poll of prosody is overdue by 501ms", "")
-		at(68*time.Second, "poll of prosody is overdue by 5s", "")
-		at(68*time.Second+ms, "poll of prosody is overdue by 5.001s", "poll of prosody is overdue by 5.001s")
-		at(time.Hour, "poll of prosody is overdue by 58m57s", "poll of prosody is overdue by 58m57s")
+		at(183*time.Second, "poll of prosody is overdue by 2m0s", "") // the first poll ended at 0 s
+		at(183*time.Second+ms, "poll of prosody is overdue by 2m0.001s", "the last poll of prosody ended 3m3.001s ago")
+		at(time.Hour, "poll of prosody is overdue by 58m57s", "the last poll of prosody ended 1h0m0s ago")
 		close(release)
 		at(time.Hour+ms, "", "")
 		at(time.Hour+5*time.Minute, "", "")
@@ -107,10 +115,7 @@ func TestLatePollIsOverdueUntilItEnds(t *testing.T) {
 	overdue(10501*ms, true)
 	p.begin(at(14*s), at(17*s)) // after a pause of the process
 	overdue(14*s, true)
-	if err := p.Stuck(at(22 * s)); err != nil {
-		t.Error("a poll that began late and is in time is no stuck loop:", err)
-	}
-	p.expect(at(15 * s)) // it is repeated
+	p.fail() // it is made again
 	p.begin(at(15*s), at(18*s))
 	overdue(15*s, true)
 	p.end(at(20 * s))
@@ -138,8 +143,8 @@ func TestStuckStatusFile(t *testing.T) {
 	if err := c.Overdue(late); err == nil || !strings.HasPrefix(err.Error(), "poll of status_file is overdue by ") {
 		t.Errorf("long after it was to be read: %v", err)
 	}
-	if err := c.Stuck(late.Add(stuckAfter)); err == nil {
-		t.Error("a reading that never ends is no stuck loop")
+	if ended := c.times().ended.Load(); ended != nil {
+		t.Errorf("the first poll ended at %s", ended)
 	}
 	close(release)
 	testbed.Eventually(t, "the loop to go on", bound, func() bool { return c.Overdue(late) == nil })

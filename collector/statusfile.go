@@ -13,6 +13,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/signal-sidecar/signal-sidecar/guard"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -41,7 +42,7 @@ func NewStatusFile(path string, o Options) (Collector, error) {
 	return &statusFile{
 		progress: progress{name: "status_file"}, path: path, interval: o.Interval, timeout: o.Timeout,
 		tracer: in.tracer, observe: o.Observe,
-		record: newRecorder(health.ProbeStatusFile, in, o.Logger), log: o.Logger.With("path", path),
+		record: newRecorder(health.ProbeStatusFile, in, o.Logger), log: o.Logger.With("path", path), guard: o.Guard,
 	}, nil
 }
 
@@ -54,6 +55,7 @@ type statusFile struct {
 	observe  func(context.Context, health.Observation)
 	record   *recorder
 	log      *slog.Logger
+	guard    *guard.Guard
 
 	believed *health.StatusFile // the latest that was passed on
 	doubt    *doubt             // a content that was read and is not accepted yet, nil for none
@@ -81,7 +83,7 @@ func (s *statusFile) Run(ctx context.Context) error {
 	tick := time.NewTicker(s.interval)
 	defer tick.Stop()
 
-	s.poll(ctx, watch, health.TriggerTick)
+	s.tryPoll(ctx, watch, health.TriggerTick)
 	for {
 		trigger := health.TriggerStatusFile
 		select {
@@ -100,8 +102,16 @@ func (s *statusFile) Run(ctx context.Context) error {
 				trigger = health.TriggerTick
 			}
 		}
-		s.poll(ctx, watch, trigger)
+		s.tryPoll(ctx, watch, trigger)
 	}
+}
+
+// tryPoll polls. A poll that panics has observed nothing: it has no result, and is made again at the next tick or
+// event.
+func (s *statusFile) tryPoll(ctx context.Context, watch *watch, trigger health.Trigger) {
+	defer s.fail() // without effect on a poll with a result
+	defer s.guard.Catch(ctx, guard.Poll, s.name)
+	s.poll(ctx, watch, trigger)
 }
 
 // poll reads the file and updates the watched directories. If this process lacked the resources to read, the read is
@@ -121,7 +131,6 @@ func (s *statusFile) poll(ctx context.Context, watch *watch, trigger health.Trig
 	}
 	s.backoff = min(max(minBackoff, 2*s.backoff), s.interval)
 	s.confirm.Reset(s.backoff)
-	s.expect(time.Now().Add(s.backoff))
 }
 
 // look reads the file and passes on an accepted content. An event without a change is not an observation. look reports

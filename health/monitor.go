@@ -50,7 +50,23 @@ func (m *Monitor) Current() *Snapshot { return m.current.Load() }
 func (m *Monitor) Observe(ctx context.Context, o Observation) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.publish(ctx, m.machine.Observe(o))
+	m.step(ctx, func() (Step, bool) { return m.machine.Observe(o), true })
+}
+
+// step publishes a step of the machine. If the machine panics, it is as it was before. The caller holds mu.
+func (m *Monitor) step(ctx context.Context, next func() (Step, bool)) {
+	before, done := *m.machine, false
+	defer func() {
+		if !done {
+			*m.machine = before
+		}
+	}()
+	step, changed := next()
+	after := m.machine.snapshot()
+	done = true
+	if changed {
+		m.publish(ctx, step, after)
+	}
 }
 
 // Overdue returns an error if the verdict should have changed by itself but did not. Then Run or a listener hangs.
@@ -86,14 +102,12 @@ func (m *Monitor) Run(ctx context.Context) error {
 func (m *Monitor) passDeadlines(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if step, passed := m.machine.Advance(time.Now()); passed {
-		m.publish(ctx, step)
-	}
+	m.step(ctx, func() (Step, bool) { return m.machine.Advance(time.Now()) })
 }
 
 // publish replaces the current snapshot and calls the listeners. The caller holds mu.
-func (m *Monitor) publish(ctx context.Context, step Step) {
-	before, after := m.current.Load(), m.machine.snapshot()
+func (m *Monitor) publish(ctx context.Context, step Step, after *Snapshot) {
+	before := m.current.Load()
 	m.current.Store(after)
 	close(before.superseded)
 	if !after.Verdict.Until.Equal(before.Verdict.Until) {

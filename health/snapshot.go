@@ -15,6 +15,13 @@ type Snapshot struct {
 	superseded chan struct{}
 }
 
+// WithoutVerdict returns a copy without the verdict, as before the first one, for replies when it is out of date.
+func (s *Snapshot) WithoutVerdict() *Snapshot {
+	c := *s
+	c.Verdict, c.AgentLine, c.machine = Verdict{}, nil, Machine{cfg: s.machine.cfg}
+	return &c
+}
+
 // Next returns the verdict that holds from Verdict.Until on if nothing is observed before. ok is false when the verdict
 // will not change by itself.
 func (s *Snapshot) Next() (v Verdict, ok bool) { return s.machine.Next() }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,18 +18,36 @@ var noCensus = []byte(`{"room_census":null}`)
 
 type handlers struct {
 	source Source
+	watch  SelfWatch // nil if the sidecar always makes progress
 	census *flights
 	consul ConsulSource
 	in     *instruments
 }
 
-// self replies that the sidecar itself runs.
-func (h *handlers) self(c *gin.Context) { c.String(http.StatusOK, "OK") }
+// self replies whether the sidecar itself makes progress.
+func (h *handlers) self(c *gin.Context) {
+	if h.watch != nil {
+		if err := h.watch.Stalled(time.Now()); err != nil {
+			c.String(http.StatusServiceUnavailable, "%s", err)
+			return
+		}
+	}
+	c.String(http.StatusOK, "OK")
+}
+
+// current returns the current snapshot, without its verdict if that is out of date.
+func (h *handlers) current() *health.Snapshot {
+	s := h.source.Current()
+	if h.watch != nil && h.watch.Stale(time.Now()) {
+		return s.WithoutVerdict()
+	}
+	return s
+}
 
 // nodeHealth replies with the node's health as a status code, without a body. Its headers give the state and the root
 // reason, for the logs of the client.
 func (h *handlers) nodeHealth(c *gin.Context) {
-	s := h.source.Current()
+	s := h.current()
 	code := codeOf(s)
 	h.in.countHealthCheck(c.Request.Context(), code == http.StatusOK)
 	c.Header("Signal-Status", s.Verdict.State())
@@ -41,7 +60,7 @@ func (h *handlers) nodeHealth(c *gin.Context) {
 
 // report replies with everything that is known, with the same status codes as nodeHealth.
 func (h *handlers) report(c *gin.Context) {
-	s := h.source.Current()
+	s := h.current()
 	sendJSON(c.Writer, codeOf(s), render(s.Report()))
 }
 
@@ -83,7 +102,7 @@ func (h *handlers) showCensus(c *gin.Context) {
 // explain replies with the reasons for the verdict and what it becomes next. The status code is 200 for every verdict:
 // it describes the verdict and does not stand for it.
 func (h *handlers) explain(c *gin.Context) {
-	sendJSON(c.Writer, http.StatusOK, render(h.consul.explain(h.source.Current())))
+	sendJSON(c.Writer, http.StatusOK, render(h.consul.explain(h.current())))
 }
 
 // render returns JSON. It panics on a value that JSON cannot represent; no reply of this package holds one.

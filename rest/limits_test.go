@@ -95,7 +95,7 @@ func TestPanicInGatherer(t *testing.T) {
 		t.Errorf("/health says %q", got)
 	}
 	if log := r.log.String(); !strings.Contains(log,
-		`level=ERROR msg="request failed" route=/metrics panic="broken gauge"`) {
+		`level=ERROR msg=panic part=handler name=/metrics panic="broken gauge"`) {
 		t.Errorf("the log says %s", log)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/signal-sidecar/signal-sidecar/guard"
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/history"
 	"github.com/signal-sidecar/signal-sidecar/otel"
@@ -36,6 +37,7 @@ type setup struct {
 	second    bool    // a second listener
 	openFiles uint64
 	hosts     []string
+	watch     SelfWatch
 	change    func(*Server)
 }
 
@@ -74,6 +76,12 @@ func startServer(t testing.TB, s setup) *runningServer {
 		Source: node, Gatherer: telemetry.Gatherer, Census: s.census,
 		History: past, Page: s.page, Consul: s.consul,
 		MeterProvider: telemetry.MeterProvider, Logger: telemetry.Logger,
+	}
+	if o.Guard, err = guard.New(telemetry.MeterProvider, telemetry.Logger); err != nil {
+		t.Fatal(err)
+	}
+	if s.watch != nil {
+		o.SelfWatch = s.watch
 	}
 	if s.past != nil {
 		o.History = s.past

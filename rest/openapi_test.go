@@ -179,6 +179,7 @@ func TestEveryAnswerIsDescribed(t *testing.T) {
 	failing := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return nil, errors.New("nothing at all") })
 	ask(startServer(t, setup{gatherer: failing}), "/metrics")
 	askWhileFull(t, ask)
+	ask(startServer(t, setup{watch: stalledWatch{}}), "/health")
 	for _, asset := range loadAssets().paths {
 		ask(crowded, asset)
 	}

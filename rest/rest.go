@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -17,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/signal-sidecar/signal-sidecar/guard"
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/history"
 )
@@ -47,6 +47,14 @@ type History interface {
 	Version() uint64
 }
 
+// SelfWatch reports whether the sidecar itself makes progress; *collector.SelfWatch is one.
+type SelfWatch interface {
+	// Stalled returns an error that names what makes no progress, or nil.
+	Stalled(now time.Time) error
+	// Stale reports whether the verdict is too old to be served.
+	Stale(now time.Time) bool
+}
+
 // Options are what the server needs.
 type Options struct {
 	// Listeners are where the server accepts connections. All serve the same routes; each may have an equal share of the
@@ -66,6 +74,10 @@ type Options struct {
 	Consul ConsulSource
 	// Page is what else the status page shows.
 	Page PageOptions
+	// SelfWatch is what /health reports; nil means that the sidecar makes progress.
+	SelfWatch SelfWatch
+	// Guard logs and counts the panics of requests.
+	Guard *guard.Guard
 	// OpenFiles is the number of files and sockets that the process may have open, 0 if that is not known.
 	OpenFiles uint64
 
@@ -162,8 +174,7 @@ func newHandler(o Options, bounds *bounds) (http.Handler, error) {
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
 	engine.Use(in.measure, noStore, isolate, gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, problem any) {
-		o.Logger.ErrorContext(c, "request failed",
-			"route", c.FullPath(), "panic", fmt.Sprint(problem), "stack", string(debug.Stack()))
+		o.Guard.Caught(c, guard.Handler, c.FullPath(), problem)
 		c.AbortWithStatus(http.StatusInternalServerError)
 	}), o.guard)
 
@@ -171,7 +182,7 @@ func newHandler(o Options, bounds *bounds) (http.Handler, error) {
 		engine.GET(path, handler)
 		engine.HEAD(path, handler)
 	}
-	h := &handlers{source: o.Source, census: bounds.census, consul: o.Consul, in: in}
+	h := &handlers{source: o.Source, watch: o.SelfWatch, census: bounds.census, consul: o.Consul, in: in}
 	get("/health", h.self)
 	get("/signal/health", h.nodeHealth)
 	get("/about/health", h.nodeHealth)

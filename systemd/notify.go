@@ -19,7 +19,7 @@ import (
 const (
 	// sendTimeout bounds the sending of one message; systemd may not read.
 	sendTimeout = 200 * time.Millisecond
-	// retryInterval is the time until the watchdog is fed again after it was not, or after a part was late.
+	// retryInterval is the time until the watchdog is fed again after it was not.
 	retryInterval = time.Second
 )
 
@@ -29,10 +29,9 @@ type Options struct {
 	StartTimeout time.Duration
 	// Current returns the snapshot in force.
 	Current func() *health.Snapshot
-	// Stuck has one function for each part that can get stuck. Each returns an error that names what is stuck at the
-	// given time, or nil.
-	Stuck  []func(now time.Time) error
-	Logger *slog.Logger
+	// Stalled returns an error that names what makes no progress at the given time, or nil.
+	Stalled func(now time.Time) error
+	Logger  *slog.Logger
 }
 
 // Notifier sends to systemd: READY at the first verdict, each verdict as the status, the watchdog's messages while no
@@ -45,8 +44,7 @@ type Notifier struct {
 	status string // what was sent last, "" for nothing yet
 	ready  bool   // READY was sent
 	failed bool   // the last message could not be sent, and this was logged
-	late   bool   // a part was stuck when the watchdog was fed last
-	unfed  bool   // it was still stuck one retryInterval later, and this was logged
+	unfed  bool   // the watchdog was not fed, and this was logged
 }
 
 // New returns nil without NOTIFY_SOCKET. A bad WATCHDOG_USEC is logged, and means no watchdog.
@@ -100,40 +98,25 @@ func (n *Notifier) sendVerdict(v health.Verdict) {
 	}
 }
 
-// feed feeds the watchdog unless a part is stuck, and returns the time until the next feeding. A part must be stuck
-// at two feedings in a row: after a pause of this process all parts are late for a moment, and the
-// watchdog's time may be almost over.
+// feed feeds the watchdog unless a part makes no progress, and returns the time until the next feeding.
 func (n *Notifier) feed(ctx context.Context) time.Duration {
 	next := n.watchdog / 2
 	retry := min(retryInterval, next)
-	if err := n.firstStuck(time.Now()); err != nil {
-		if n.late {
-			if !n.unfed {
-				n.Logger.ErrorContext(ctx, "watchdog not fed: a part is stuck", "error", err, "watchdog", n.watchdog.String())
-			}
-			n.unfed = true
-			return retry
+	if err := n.Stalled(time.Now()); err != nil {
+		if !n.unfed {
+			n.Logger.ErrorContext(ctx, "watchdog not fed: a part is stuck", "error", err, "watchdog", n.watchdog.String())
 		}
-		n.late, next = true, retry
-	} else {
-		if n.unfed {
-			n.Logger.InfoContext(ctx, "watchdog fed again: no part is stuck any more")
-		}
-		n.late, n.unfed = false, false
+		n.unfed = true
+		return retry
+	}
+	if n.unfed {
+		n.Logger.InfoContext(ctx, "watchdog fed again: no part is stuck any more")
+		n.unfed = false
 	}
 	if !n.send(daemon.SdNotifyWatchdog) {
 		return retry
 	}
 	return next
-}
-
-func (n *Notifier) firstStuck(now time.Time) error {
-	for _, stuck := range n.Stuck {
-		if err := stuck(now); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // send sends a message and returns whether that worked. The first of several failures in a row is logged.

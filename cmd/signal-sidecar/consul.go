@@ -130,12 +130,12 @@ func (p consulParts) statusFound() func() bool {
 	return func() bool { return p.watch.Status().Found }
 }
 
-// listeners returns what the monitor has to call.
-func (p consulParts) listeners() []health.Listener {
-	if p.publisher == nil {
+// consulListeners returns what the monitor has to call.
+func (s *sidecar) consulListeners() []health.Listener {
+	if s.consul.publisher == nil {
 		return nil
 	}
-	return []health.Listener{p.publisher.Listen}
+	return []health.Listener{s.guarded("consul", s.consul.publisher.Listen)}
 }
 
 // start runs the parts.

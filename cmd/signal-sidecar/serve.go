@@ -21,6 +21,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/collector"
 	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/dump"
+	"github.com/signal-sidecar/signal-sidecar/guard"
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/history"
 	"github.com/signal-sidecar/signal-sidecar/otel"
@@ -58,6 +59,8 @@ func (serveCommand) Run(ctx context.Context, line *kong.Context, env *config.Env
 type sidecar struct {
 	telemetry  *telemetry.Telemetry
 	monitor    *health.Monitor
+	guard      *guard.Guard
+	selfWatch  *collector.SelfWatch
 	agents     []*agent.Agent // the ordinary port, and the port that holds connections
 	rest       *rest.Server
 	collectors []collector.Collector
@@ -135,6 +138,9 @@ func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *
 	}
 	tp, mp, log := s.telemetry.TracerProvider, s.telemetry.MeterProvider, s.telemetry.Logger
 	s.log = log
+	if s.guard, err = guard.New(mp, log); err != nil {
+		return nil, err
+	}
 
 	dumps := dump.Listener(dump.Options{Jicofo: c.JicofoDump, Prosody: c.ProsodyDump, TracerProvider: tp, Logger: log})
 	keepers, err := s.keepHistory(c)
@@ -148,8 +154,9 @@ func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *
 	if s.consul, err = s.newConsul(c); err != nil {
 		return nil, err
 	}
-	listeners := slices.Concat(stateListeners, []health.Listener{s.telemetry.Listen, dumps}, keepers,
-		s.consul.listeners())
+	listeners := slices.Concat(stateListeners,
+		[]health.Listener{s.guarded("telemetry", s.telemetry.Listen), s.guarded("dump", dumps)}, keepers,
+		s.consulListeners())
 	s.monitor = health.NewMonitor(c.Rules, listeners...)
 	s.restoreState(ctx)
 	if err := s.telemetry.Watch(s.monitor); err != nil {
@@ -158,6 +165,7 @@ func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *
 	if s.collectors, err = newCollectors(c, s); err != nil {
 		return nil, err
 	}
+	s.selfWatch = newSelfWatch(c, s)
 	s.notifier = s.newNotifier(c)
 	if err := s.listen(ctx, c); err != nil {
 		return nil, err
@@ -168,8 +176,8 @@ func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *
 	s.rest, err = rest.New(rest.Options{
 		Listeners: s.httpListeners(), Hosts: c.HTTPHosts,
 		Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.Rules.Census, History: s.history,
-		Consul: s.consul.source(),
-		Page:   pageOptions(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
+		Consul: s.consul.source(), SelfWatch: s.selfWatch, Guard: s.guard,
+		Page: pageOptions(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
 	})
 	return s, err
 }
@@ -178,12 +186,14 @@ func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *
 func (s *sidecar) keepHistory(c config.Config) (_ []health.Listener, err error) {
 	s.history = history.New()
 	if c.RecordPath == "" {
-		return []health.Listener{s.history.Listen}, nil
+		return []health.Listener{s.guarded("history", s.history.Listen)}, nil
 	}
 	s.recorder, err = recording.NewRecorder(recording.Options{
 		Path: c.RecordPath, MaxSize: c.RecordMaxSize, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 	})
-	return []health.Listener{s.history.Listen, s.recorder.Listen}, err
+	return []health.Listener{
+		s.guarded("history", s.history.Listen), s.guarded("recording", s.recorder.Listen),
+	}, err
 }
 
 func newCollectors(c config.Config, s *sidecar) ([]collector.Collector, error) {
@@ -196,7 +206,7 @@ func newCollectors(c config.Config, s *sidecar) ([]collector.Collector, error) {
 		Tolerates:      func(service string) bool { return s.monitor.Current().Tolerates(service) },
 		UserAgent:      "signal-sidecar/" + otel.ReadBuild().Version,
 		RootCAs:        authorities,
-		TracerProvider: s.telemetry.TracerProvider, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
+		TracerProvider: s.telemetry.TracerProvider, MeterProvider: s.telemetry.MeterProvider, Logger: s.log, Guard: s.guard,
 	}
 	jicofo, errJ := collector.NewJicofo(c.JicofoOrigin, o)
 	prosody, errP := collector.NewProsody(c.ProsodyOrigin, o)
@@ -221,21 +231,16 @@ func (s *sidecar) overdue(now time.Time) bool {
 }
 
 func (s *sidecar) newNotifier(c config.Config) *systemd.Notifier {
-	o := systemd.Options{
-		StartTimeout: c.Timeout + startSlack, Current: s.monitor.Current, Logger: s.log,
-		Stuck: []func(time.Time) error{s.monitor.Overdue},
-	}
-	for _, c := range s.collectors {
-		o.Stuck = append(o.Stuck, c.Stuck)
-	}
-	return systemd.New(o)
+	return systemd.New(systemd.Options{
+		StartTimeout: c.Timeout + startSlack, Current: s.monitor.Current, Logger: s.log, Stalled: s.selfWatch.Stalled,
+	})
 }
 
 // addAgents makes the agents that reply on the agent ports.
 func (s *sidecar) addAgents(c config.Config) error {
 	o := agent.Options{
 		Listener: s.tcp, Allow: c.TCPAllow, Source: s.monitor, Overdue: s.overdue, OpenFiles: openFiles(),
-		MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
+		MeterProvider: s.telemetry.MeterProvider, Logger: s.log, Guard: s.guard,
 	}
 	ordinary, err := agent.New(o)
 	if err != nil {
@@ -279,7 +284,9 @@ func (s *sidecar) closeListeners() {
 // run runs every part until ctx ends or one part fails. It then ends all parts, telemetry last.
 func (s *sidecar) run(ctx context.Context) error {
 	parts, ctx := errgroup.WithContext(ctx)
-	parts.Go(func() error { return s.monitor.Run(ctx) })
+	parts.Go(func() error { return s.runMonitor(ctx) })
+	parts.Go(func() error { return s.guard.Run(ctx) })
+	parts.Go(func() error { return s.selfWatch.Run(ctx) })
 	for _, c := range s.collectors {
 		parts.Go(func() error { return c.Run(ctx) })
 	}

@@ -16,7 +16,7 @@ func (s *sidecar) keepState(c config.Config) (listeners []health.Listener, err e
 	s.state, err = state.New(state.Options{
 		Path: c.StatePath, Rules: c.Rules, MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 	})
-	return []health.Listener{s.state.Listen}, err
+	return []health.Listener{s.guarded("state", s.state.Listen)}, err
 }
 
 // restoreState makes the monitor continue with the state of the previous process, if there is one.
