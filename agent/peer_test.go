@@ -138,7 +138,7 @@ func TestPeerThatNeverCloses(t *testing.T) {
 		}
 		r.waitForSockets(t, 1)
 	})
-	t.Run("sending for ever", func(t *testing.T) {
+	t.Run("endless data", func(t *testing.T) {
 		r := startAgent(t, setup{config: rules, change: lingerShortly})
 		r.upReady()
 		conn := r.dial(t)

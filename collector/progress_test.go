@@ -25,7 +25,7 @@ func TestProgress(t *testing.T) {
 		{"rare polls", time.Minute, 3 * time.Second, answerAll},
 		{"service that hangs", 5 * time.Second, 3 * time.Second, hang},
 		{"service that hangs for longer than the interval", time.Second, time.Minute, hang},
-		{"nobody listens", time.Minute, 3 * time.Second, nil},
+		{"nothing listens", time.Minute, 3 * time.Second, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

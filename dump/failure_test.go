@@ -45,7 +45,7 @@ func TestFailure(t *testing.T) {
 				testbed.Eventually(t, "the span to end", bound, func() bool { return len(n.spans.Ended()) == turn })
 			}
 			if started := n.logged(`msg="dump started"`) == 2; started != test.starts {
-				t.Errorf("whether it started is told wrongly:\n%s", n.log)
+				t.Errorf("the log is wrong about whether it started:\n%s", n.log)
 			}
 			if n.logged(`msg="dump finished"`) != 0 || n.left("left") != "" {
 				t.Errorf("something else happened:\n%s", n.log)

@@ -141,8 +141,8 @@ func TestDemoTakesGivenPorts(t *testing.T) {
 		"and when it changes     curl -s telnet://127.0.0.1:"+held+" </dev/null\n") {
 		t.Errorf("the guide does not say where the held port is:\n%s", guide)
 	}
-	if said := heard(t, wait(t, "127.0.0.1:"+held)); said != "up ready 100%\n" {
-		t.Errorf("the held port says %q", said)
+	if got := replyOf(t, wait(t, "127.0.0.1:"+held)); got != "up ready 100%\n" {
+		t.Errorf("the held port replied %q", got)
 	}
 	if d.HTTP != "127.0.0.1:"+http || d.Agent != "127.0.0.1:"+agent {
 		t.Errorf("asked for ports %s and %s, got %s and %s", http, agent, d.HTTP, d.Agent)

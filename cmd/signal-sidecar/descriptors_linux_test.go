@@ -60,8 +60,8 @@ func TestShareOfDescriptors(t *testing.T) {
 	})
 	s.jicofo("healthy")
 	for _, reply := range waiting {
-		if said := heard(t, reply); said != "up ready 100%\n" {
-			t.Errorf("who waited is told %q", said)
+		if got := replyOf(t, reply); got != "up ready 100%\n" {
+			t.Errorf("a waiting check got %q", got)
 		}
 	}
 

@@ -14,8 +14,8 @@ import (
 func TestFirstReply(t *testing.T) {
 	t.Parallel()
 	s := startShard(t, vars{"POLLING_INTERVAL": "60"})
-	if said, err := testbed.Ask(s.Agent); said != "up ready 100%\n" || err != nil {
-		t.Errorf("the first reply is %q, %v", said, err)
+	if got, err := testbed.Ask(s.Agent); got != "up ready 100%\n" || err != nil {
+		t.Errorf("the first reply is %q, %v", got, err)
 	}
 	s.becomes(t, "up ready 100%")
 }
@@ -30,8 +30,8 @@ func wait(t *testing.T, address string) <-chan string {
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		said, _ := io.ReadAll(conn)
-		reply <- string(said)
+		got, _ := io.ReadAll(conn)
+		reply <- string(got)
 	}()
 	t.Cleanup(func() {
 		_ = conn.Close()
@@ -40,17 +40,17 @@ func wait(t *testing.T, address string) <-chan string {
 	return reply
 }
 
-func heard(t *testing.T, reply <-chan string) (said string) {
+func replyOf(t *testing.T, reply <-chan string) (text string) {
 	t.Helper()
 	testbed.Eventually(t, "the agent to end the connection", bound, func() bool {
 		select {
-		case said = <-reply:
+		case text = <-reply:
 			return true
 		default:
 			return false
 		}
 	})
-	return said
+	return text
 }
 
 // TestFirstVerdict sends requests before the first verdict. The agent does not reply before the verdict; the HTTP
@@ -78,13 +78,13 @@ func TestFirstVerdict(t *testing.T) {
 		t.Errorf("the report without a verdict: %+v", r)
 	}
 	select {
-	case said := <-reply:
-		t.Errorf("the agent says %q without a verdict", said)
+	case got := <-reply:
+		t.Errorf("the agent replied %q without a verdict", got)
 	default:
 	}
 	s.jicofo("healthy")
-	if said := heard(t, reply); said != "up ready 100%\n" {
-		t.Errorf("who waited for the verdict hears %q", said)
+	if got := replyOf(t, reply); got != "up ready 100%\n" {
+		t.Errorf("the check that waited for the verdict got %q", got)
 	}
 }
 
@@ -94,8 +94,8 @@ func TestFirstVerdictOfHangingJicofo(t *testing.T) {
 	s := newShard(t, vars{"PROBE_TIMEOUT": "1", "DRAIN_GRACE_INTERVAL": "60"})
 	s.jicofo("hang")
 	s.start(t)
-	if said := heard(t, wait(t, s.Agent)); said != "down ready 100%\n" {
-		t.Errorf("the first reply is %q", said)
+	if got := replyOf(t, wait(t, s.Agent)); got != "down ready 100%\n" {
+		t.Errorf("the first reply is %q", got)
 	}
 	s.becomes(t, "down ready 100%") // no grace for a node that was never healthy
 	s.changes(t, 1)

@@ -158,7 +158,7 @@ func TestHAProxyAsDeployed(t *testing.T) {
 			}
 			_, latest := f.shards[home].Prosody.Requests("")
 			if !slices.ContainsFunc(latest, func(r signalnode.Request) bool { return r.Header.Get("X-Room") == "standup" }) {
-				t.Error("the shard was not told the room")
+				t.Error("the shard did not get the room")
 			}
 
 			f.shards[home].Say(t, "drain")

@@ -85,11 +85,11 @@ func TestHAProxyWithoutTimeoutCheck(t *testing.T) {
 		t.Errorf("%d connections are held for %d checkers", n, checkers)
 	}
 	h.Signal(t, syscall.SIGKILL)
-	s.expectNobody(t)
+	s.expectNoneHeld(t)
 }
 
-// expectNobody waits until the sidecar has no held connection left, although no change releases them.
-func (s *shard) expectNobody(t *testing.T) {
+// expectNoneHeld waits until the sidecar has no held connection left, although no change releases them.
+func (s *shard) expectNoneHeld(t *testing.T) {
 	t.Helper()
 	testbed.Eventually(t, "the sidecar to have no held connection left", bound, func() bool {
 		return s.Metric("signal_agent_held") == "0"
@@ -104,20 +104,20 @@ func TestHAProxyGoneWhileHeld(t *testing.T) {
 	h := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s"})
 	s.holds(t, checkers)
 	h.Signal(t, syscall.SIGSTOP)
-	s.expectNobody(t)
+	s.expectNoneHeld(t)
 	h.Signal(t, syscall.SIGCONT)
 	s.holds(t, checkers)
 	s.Say(t, "drain")
 	h.expectBoth(t, "DRAIN (agent)", "0")
 	s.holds(t, checkers)
 	h.Signal(t, syscall.SIGKILL)
-	s.expectNobody(t)
+	s.expectNoneHeld(t)
 
 	again := s.startHeldHAProxy(t, haproxyOptions{timeoutCheck: "10s"})
 	again.expectBoth(t, "DRAIN (agent)", "0")
 	s.holds(t, checkers)
 	again.Signal(t, syscall.SIGTERM)
-	s.expectNobody(t)
+	s.expectNoneHeld(t)
 }
 
 // TestHAProxyReloadedWhileHeld replaces HAProxy's process while checks are held. The new process follows, and no
@@ -140,7 +140,7 @@ func TestHAProxyReloadedWhileHeld(t *testing.T) {
 		}
 		s.holds(t, checkers)
 		h.Signal(t, syscall.SIGKILL)
-		s.expectNobody(t)
+		s.expectNoneHeld(t)
 	})
 	t.Run("SIGUSR2 to the master", func(t *testing.T) {
 		t.Parallel()
@@ -159,6 +159,6 @@ func TestHAProxyReloadedWhileHeld(t *testing.T) {
 		if code, _ := h.Stop(t, syscall.SIGTERM); code != 0 && code != 143 {
 			t.Errorf("the master ended with %d", code)
 		}
-		s.expectNobody(t)
+		s.expectNoneHeld(t)
 	})
 }

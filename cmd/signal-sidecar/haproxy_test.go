@@ -195,7 +195,7 @@ func TestHAProxyKeepsItsViewOverRestarts(t *testing.T) {
 			s.Prosody.Set("/http-bind", slow)
 			s.start(t)
 		}
-		h.await(t, "HAProxy to hear the agents again", func(s server) bool {
+		h.await(t, "HAProxy to get replies of the agents again", func(s server) bool {
 			return s.agentStatus == "L7OK" || s.agentStatus == "L7STS"
 		})
 		first.Prosody.Set("/http-bind", healthy)

@@ -29,12 +29,12 @@ func TestHeldPort(t *testing.T) {
 	s.Say(t, "drain")
 	s.becomes(t, "up drain 0%")
 	for _, reply := range append(replies, wait(t, s.Held)) {
-		if said := heard(t, reply); said != "up ready 100%\n" && said != "up drain 0%\n" {
-			t.Errorf("the held agent says %q", said)
+		if got := replyOf(t, reply); got != "up ready 100%\n" && got != "up drain 0%\n" {
+			t.Errorf("the held agent replied %q", got)
 		}
 	}
 	testbed.Eventually(t, "the held port to say drain", bound, func() bool {
-		return heard(t, wait(t, s.Held)) == "up drain 0%\n"
+		return replyOf(t, wait(t, s.Held)) == "up drain 0%\n"
 	})
 	testbed.Eventually(t, "no connection to be held", bound, func() bool { return s.Metric("signal_agent_held") == "0" })
 	if notices := s.Logged("setting is not in force as given"); len(notices) > 0 {
@@ -56,8 +56,8 @@ func TestHeldPortAtStop(t *testing.T) {
 		t.Errorf("exit %d", code)
 	}
 	for _, reply := range replies {
-		if said := heard(t, reply); said != "up ready 100%\n" {
-			t.Errorf("at the stop the held agent says %q", said)
+		if got := replyOf(t, reply); got != "up ready 100%\n" {
+			t.Errorf("at the stop the held agent replied %q", got)
 		}
 	}
 }

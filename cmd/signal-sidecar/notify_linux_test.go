@@ -51,8 +51,8 @@ func newManager(t *testing.T, address string) *manager {
 	return m
 }
 
-// heard returns the messages so far, without those that feed the watchdog.
-func (m *manager) heard() (all []string) {
+// received returns the messages so far, without those that feed the watchdog.
+func (m *manager) received() (all []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, message := range m.messages {
@@ -78,11 +78,11 @@ func (m *manager) feeds() (all []time.Time) {
 // expect waits for as many messages as wanted, and checks that they are equal to the wanted ones.
 func (m *manager) expect(t *testing.T, want ...string) {
 	t.Helper()
-	testbed.Eventually(t, "the service manager to be told "+want[len(want)-1], bound, func() bool {
-		return len(m.heard()) >= len(want)
+	testbed.Eventually(t, "the service manager to be sent "+want[len(want)-1], bound, func() bool {
+		return len(m.received()) >= len(want)
 	})
-	if heard := m.heard(); !slices.Equal(heard, want) {
-		t.Fatalf("told:\n%q\nwant:\n%q", heard, want)
+	if got := m.received(); !slices.Equal(got, want) {
+		t.Fatalf("got:\n%q\nwant:\n%q", got, want)
 	}
 }
 
@@ -106,25 +106,25 @@ func TestNotify(t *testing.T) {
 			s := newShard(t, vars{"NOTIFY_SOCKET": address, "PROBE_TIMEOUT": "60"})
 			s.prosody("hang")
 			s.start(t)
-			told := []string{"EXTEND_TIMEOUT_USEC=70000000\nSTATUS=waiting for the first verdict"}
+			sent := []string{"EXTEND_TIMEOUT_USEC=70000000\nSTATUS=waiting for the first verdict"}
 			s.polls(t, 5, map[string]string{"jicofo_health": "ok", "status_file": "ok"})
-			m.expect(t, told...)
+			m.expect(t, sent...)
 			s.prosody("healthy")
 			testbed.Must(t, s.Prosody.Crash()) // ends the probe that hangs
 			testbed.Must(t, s.Prosody.Recover())
 			s.becomes(t, "up ready 100%")
-			testbed.Eventually(t, "READY", bound, func() bool { return len(m.heard()) > 1 })
-			if first := m.heard()[1]; !strings.HasPrefix(first, "READY=1\nSTATUS=") {
-				t.Fatalf("the first verdict is told as %q", first)
+			testbed.Eventually(t, "READY", bound, func() bool { return len(m.received()) > 1 })
+			if first := m.received()[1]; !strings.HasPrefix(first, "READY=1\nSTATUS=") {
+				t.Fatalf("the message of the first verdict is %q", first)
 			}
-			testbed.Eventually(t, "the service manager to be told of the end of prosody's restart", bound, func() bool {
-				told = m.heard()
-				return strings.HasSuffix(told[len(told)-1], "STATUS=up ready 100%")
+			testbed.Eventually(t, "the service manager to be notified of the end of prosody's restart", bound, func() bool {
+				sent = m.received()
+				return strings.HasSuffix(sent[len(sent)-1], "STATUS=up ready 100%")
 			})
 			pollAll(t, s)
 			for _, change := range []struct {
 				make func()
-				told string
+				sent string
 			}{
 				{func() { s.Say(t, "drain") }, "up drain 0% #status_drain: the status file says drain"},
 				{func() { s.Say(t, "ready") }, "up ready 100%"},
@@ -133,14 +133,14 @@ func TestNotify(t *testing.T) {
 				{func() { s.prosody("healthy") }, "up ready 100%"},
 			} {
 				change.make()
-				told = append(told, "STATUS="+change.told)
-				m.expect(t, told...)
+				sent = append(sent, "STATUS="+change.sent)
+				m.expect(t, sent...)
 			}
 			pollAll(t, s)
 			if code, _ := s.Stop(t, syscall.SIGTERM); code != 0 {
 				t.Errorf("exit %d", code)
 			}
-			m.expect(t, append(told, "STOPPING=1\nSTATUS=stopping")...)
+			m.expect(t, append(sent, "STOPPING=1\nSTATUS=stopping")...)
 			if fed := m.feeds(); len(fed) > 0 {
 				t.Errorf("the watchdog was fed %d times, and there is none", len(fed))
 			}
@@ -189,7 +189,7 @@ func TestWatchdogOfStuckLoop(t *testing.T) {
 	s.becomes(t, "down ready 100%")
 
 	release := hang(t, filepath.Dir(s.StatusPath))
-	testbed.Eventually(t, "the log to tell of the stuck loop", bound, func() bool {
+	testbed.Eventually(t, "a log line about the stuck loop", bound, func() bool {
 		return len(s.Logged("watchdog not fed: a part is stuck")) > 0
 	})
 	stuck := s.Logged("watchdog not fed: a part is stuck")[0]
@@ -248,12 +248,12 @@ func TestBrokenNotifySocket(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	for name, socket := range map[string]string{
-		"missing":         filepath.Join(folder, "missing"),
-		"no socket":       write(t, folder, "file", ""),
-		"relative":        "notify",
-		"too long":        "/" + strings.Repeat("x", 200),
-		"of other kind":   "vsock:2:1234",
-		"nobody reads it": deafSocket(t),
+		"missing":       filepath.Join(folder, "missing"),
+		"no socket":     write(t, folder, "file", ""),
+		"relative":      "notify",
+		"too long":      "/" + strings.Repeat("x", 200),
+		"of other kind": "vsock:2:1234",
+		"no reader":     fullSocket(t),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -262,21 +262,21 @@ func TestBrokenNotifySocket(t *testing.T) {
 			s.Say(t, "drain")
 			s.becomes(t, "up drain 0%")
 			s.polls(t, 10, map[string]string{"jicofo_health": "ok", "prosody": "ok", "status_file": "ok"})
-			testbed.Eventually(t, "the log to tell", bound, func() bool {
+			testbed.Eventually(t, "the log line", bound, func() bool {
 				return len(s.Logged("message to systemd not sent")) > 0
 			})
 			if code, took := s.Stop(t, syscall.SIGTERM); code != 0 || took > stopTime {
 				t.Errorf("exit %d after %s", code, took)
 			}
-			if told := s.Logged("message to systemd not sent", "level", "warn", "socket", socket); len(told) != 1 {
-				t.Errorf("logged: %v", told)
+			if logged := s.Logged("message to systemd not sent", "level", "warn", "socket", socket); len(logged) != 1 {
+				t.Errorf("logged: %v", logged)
 			}
 		})
 	}
 }
 
-// deafSocket returns the path of a socket whose queue is full and that no process reads.
-func deafSocket(t *testing.T) string {
+// fullSocket returns the path of a socket whose queue is full and that no process reads.
+func fullSocket(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -304,8 +304,8 @@ func TestBadWatchdog(t *testing.T) {
 			s := startShard(t, vars{"NOTIFY_SOCKET": socket, "WATCHDOG_USEC": time})
 			s.becomes(t, "up ready 100%")
 			pollAll(t, s)
-			if told := s.Logged("watchdog is not fed", "level", "warn"); len(told) != 1 || len(m.feeds()) > 0 {
-				t.Errorf("fed %d times, logged %v", len(m.feeds()), told)
+			if logged := s.Logged("watchdog is not fed", "level", "warn"); len(logged) != 1 || len(m.feeds()) > 0 {
+				t.Errorf("fed %d times, logged %v", len(m.feeds()), logged)
 			}
 		})
 	}

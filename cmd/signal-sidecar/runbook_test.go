@@ -47,7 +47,7 @@ func TestRunbook(t *testing.T) {
 	t.Run("messages of the log", func(t *testing.T) {
 		line := regexp.MustCompile(`(?m)^journalctl .*# the log: (.*)$`).FindStringSubmatch(runbook)
 		if line == nil {
-			t.Fatal("the runbook does not tell the log's messages")
+			t.Fatal("the runbook does not list the log's messages")
 		}
 		for _, message := range regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(line[1], -1) {
 			testbed.Eventually(t, message[0]+" in the log", bound, func() bool { return len(s.Logged(message[1])) > 0 })
@@ -94,7 +94,7 @@ func TestRunbookReasons(t *testing.T) {
 		`"(jicofo_\w+|prosody_\w+|dampening|status_file_unreadable|status_unknown)"`).
 		FindAllStringSubmatch(testbed.Contents("../../health/reason.go"), -1) {
 		if !regexp.MustCompile("[`| ]" + code[1] + "[`,| ]").MatchString(runbook) {
-			t.Errorf("the runbook does not tell what to do about %s", code[1])
+			t.Errorf("the runbook does not contain what to do about %s", code[1])
 		}
 	}
 }

@@ -155,7 +155,7 @@ func TestStatusJSON(t *testing.T) {
 	}
 	r := run(t, nil, "status", "--json", "--url", "http://127.0.0.1:1")
 	if r.code != saysUnknown || r.stdout != "" || !strings.HasPrefix(r.stderr, "signal-sidecar: unknown: ") {
-		t.Errorf("nobody there: exit %d, %q, standard error %q", r.code, r.stdout, r.stderr)
+		t.Errorf("no sidecar: exit %d, %q, standard error %q", r.code, r.stdout, r.stderr)
 	}
 }
 
@@ -214,7 +214,7 @@ func TestStatusWithoutASidecar(t *testing.T) {
 			wantUnknown(t, server.URL, c.says)
 		})
 	}
-	t.Run("nobody", func(t *testing.T) {
+	t.Run("no sidecar", func(t *testing.T) {
 		t.Parallel()
 		wantUnknown(t, "http://127.0.0.1:"+testbed.LastingPort(t), "connection refused")
 	})
@@ -279,7 +279,7 @@ func TestStatusFindsTheSidecar(t *testing.T) {
 				_ = l.Close()
 			}
 			where := vars{"HTTP_ADDR": c.address, "HTTP_PORT": testbed.LastingPort(t)}
-			wantStatus(t, "nobody there", where, nil, saysUnknown,
+			wantStatus(t, "no sidecar", where, nil, saysUnknown,
 				"unknown: .*http://"+regexp.QuoteMeta(net.JoinHostPort(c.asked, where["HTTP_PORT"]))+"/signal/explain.*")
 			s := startShard(t, where)
 			s.becomes(t, "up ready 100%")

@@ -50,8 +50,8 @@ func TestStop(t *testing.T) {
 				t.Errorf("%d lines say that it stopped; standard error %q", n, shard.Stderr())
 			}
 			for _, reply := range waiting {
-				if said := heard(t, reply); said != "" {
-					t.Errorf("an agent client that waited hears %q", said)
+				if got := replyOf(t, reply); got != "" {
+					t.Errorf("an agent client that waited got %q", got)
 				}
 			}
 			for _, address := range []string{shard.HTTP, shard.Agent} {
