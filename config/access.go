@@ -3,8 +3,11 @@ package config
 import (
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/signal-sidecar/signal-sidecar/webconfig"
 )
 
 var (
@@ -71,6 +74,18 @@ func authorities(path string) (string, error) {
 	}
 	_, err := Authorities(path)
 	return path, err
+}
+
+// webConfig checks a web configuration file. "" stands for none.
+func webConfig(path string) (string, error) {
+	path = strings.TrimSpace(path)
+	if path == "" {
+		return "", nil
+	}
+	if err := webconfig.Check(path); err != nil {
+		return "", fmt.Errorf("a web configuration file that can be used: %w", err)
+	}
+	return path, nil
 }
 
 // Authorities reads a file of CA certificates (PEM).

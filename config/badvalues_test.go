@@ -37,8 +37,9 @@ var badValues = map[string][]string{
 	"TCP_ALLOW": {
 		"x", ",", "10.0.0.0/33", "10.0.0.0/", "10.0.0", "::1/129", "fe80::1%eth0", "10.0.0.0/8;::1", "::ffff:0.0.0.0/95",
 	},
-	"PROBE_CA_FILE": {"/nonexistent", "/", "/dev/null", "/etc/passwd"},
-	"METRICS":       badBooleans, "CENSUS_POLL": badBooleans,
+	"WEB_CONFIG_FILE": {"/nonexistent", "/", "/etc/passwd"},
+	"PROBE_CA_FILE":   {"/nonexistent", "/", "/dev/null", "/etc/passwd"},
+	"METRICS":         badBooleans, "CENSUS_POLL": badBooleans,
 	"WEIGHT_PARTICIPANTS": badBooleans, "CONSUL_SECURE": badBooleans,
 	"CONSUL_STATUS": badBooleans, "CONSUL_REPORTS": badBooleans, "CENSUS_REPORTS": badBooleans,
 	"CONSUL_FLEET": badBooleans,

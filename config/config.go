@@ -25,9 +25,10 @@ type Config struct {
 	Hold                    time.Duration
 	Metrics                 bool
 
-	HTTPHosts   []string       // in lower case; none for all names
-	TCPAllow    []netip.Prefix // none for all addresses
-	ProbeCAFile string         // "" for the system's authorities
+	WebConfigFile string         // "" for none
+	HTTPHosts     []string       // in lower case; none for all names
+	TCPAllow      []netip.Prefix // none for all addresses
+	ProbeCAFile   string         // "" for the system's authorities
 
 	JicofoOrigin, ProsodyOrigin string
 	StatusPath                  string

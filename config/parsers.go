@@ -143,8 +143,8 @@ func Origin(s string) (string, error) {
 	return u.String(), nil
 }
 
-// service parses the origin of a service, which may contain user:password@ for basic authentication.
-func service(s string) (string, error) {
+// Service parses the origin of a service, which may contain user:password@ for basic authentication.
+func Service(s string) (string, error) {
 	u, err := url.Parse(strings.TrimRight(strings.TrimSpace(s), "/"))
 	if err != nil {
 		return "", errService

@@ -31,7 +31,7 @@ func FuzzSettings(f *testing.F) {
 		parse(t, s, positiveCount, func(n float64) bool { return n >= 1 && n <= 1e9 && n == float64(int(n)) })
 		parse(t, s, retries, func(n int) bool { return n >= 0 && n <= maxRetries })
 		parse(t, s, Origin, usableOrigin)
-		parse(t, s, service, nil)
+		parse(t, s, Service, nil)
 		if masked := withoutUser(s); strings.Contains(masked, "@") && !strings.Contains(masked, "xxxxx@") {
 			t.Errorf("%q is shown as %q", s, masked)
 		}

@@ -70,6 +70,10 @@ var sections = []section{
 			positiveSeconds, func(c *Config) *time.Duration { return &c.Hold }),
 	}},
 	{kong.Group{Key: "access", Title: "Access:"}, []declaration{
+		declare("WEB_CONFIG_FILE", "", "FILE",
+			"TLS, client certificates, users and headers of the HTTP ports: Prometheus's web configuration file. /health, "+
+				"/signal/health and /about/health need no password. Open without it.",
+			webConfig, func(c *Config) *string { return &c.WebConfigFile }),
 		declare("HTTP_HOSTS", "", "HOSTS",
 			"Comma-separated host names that the HTTP ports reply to, without port, against DNS rebinding; others get 421, "+
 				"except at /health, /signal/health and /about/health. All names without it.",
@@ -84,10 +88,10 @@ var sections = []section{
 	{kong.Group{Key: "probes", Title: "Probes and status file:"}, []declaration{
 		declare("JICOFO_ORIG", "http://localhost:8888", "URL",
 			"Origin of jicofo; user:password@ before the host is sent as basic authentication.",
-			service, func(c *Config) *string { return &c.JicofoOrigin }),
+			Service, func(c *Config) *string { return &c.JicofoOrigin }),
 		declare("PROSODY_ORIG", "http://localhost:5280", "URL",
 			"Origin of prosody; the same.",
-			service, func(c *Config) *string { return &c.ProsodyOrigin }),
+			Service, func(c *Config) *string { return &c.ProsodyOrigin }),
 		declare(statusPathName, "/etc/jitsi/shard-status", "FILE",
 			"The drain status file: ready, drain, maint or unhealthy.",
 			notEmpty, func(c *Config) *string { return &c.StatusPath }),

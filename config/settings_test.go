@@ -9,8 +9,9 @@ import (
 // texts has two values for each setting that accepts neither numbers nor booleans.
 var texts = map[string][2]string{
 	"JICOFO_ORIG": {"http://a", "http://b"}, "PROSODY_ORIG": {"http://a", "http://b"},
-	"TCP_ALLOW":     {"10.0.0.0/8", "::1"},
-	"PROBE_CA_FILE": {"testdata/authority.pem", "./testdata/authority.pem"},
+	"TCP_ALLOW":       {"10.0.0.0/8", "::1"},
+	"WEB_CONFIG_FILE": {"testdata/web.yml", "./testdata/web.yml"},
+	"PROBE_CA_FILE":   {"testdata/authority.pem", "./testdata/authority.pem"},
 
 	"DRAIN_GRACE_SCOPE": {"soft", "jicofo"},
 	"TRACE_KEEP":        {"all", "incidents"}, "TRACE_URL_TEMPLATE": {"http://a/{trace_id}", "http://b/{trace_id}"},

@@ -19,6 +19,7 @@ var settings = []setting{
 	{"AGENT_DESCRIPTION", "false", [3]string{"yes", "T", "1"}},
 	{"TCP_HOLD_PORT", "off", [3]string{"0", "6062", "OFF"}},
 	{"AGENT_HOLD", "5", [3]string{"0.5", "10s", "7"}},
+	{"WEB_CONFIG_FILE", "", spellings("testdata/web.yml")},
 	{"HTTP_HOSTS", "", [3]string{"shard1", "Shard1.example.com, ::1", "10.0.0.1,[::1]"}},
 	{"TCP_ALLOW", "", [3]string{"10.0.0.0/8, ::1", "127.0.0.1", "::ffff:10.0.0.0/104,0.0.0.0/0"}},
 	{"PROBE_CA_FILE", "", spellings("testdata/authority.pem")},

@@ -9,13 +9,18 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// openRoutes are the routes for load balancers. They reply whatever the Host header is.
+// openRoutes are the routes for load balancers. They reply whatever the Host header is, and without a password.
 var openRoutes = []string{"/health", "/signal/health", "/about/health"}
 
 // guard refuses requests that the options do not allow. It runs for unknown paths too.
 func (o Options) guard(c *gin.Context) {
-	if !slices.Contains(openRoutes, c.FullPath()) && !o.servesHost(c.Request.Host) {
+	open := slices.Contains(openRoutes, c.FullPath())
+	if !open && !o.servesHost(c.Request.Host) {
 		c.String(http.StatusMisdirectedRequest, "this server does not serve this host name\n")
+		c.Abort()
+		return
+	}
+	if o.Access != nil && !o.Access.Admit(c.Writer, c.Request, open) {
 		c.Abort()
 	}
 }

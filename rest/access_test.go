@@ -2,13 +2,22 @@ package rest
 
 import (
 	"bufio"
+	"crypto/tls"
+	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/signal-sidecar/signal-sidecar/testbed"
+	"github.com/signal-sidecar/signal-sidecar/webconfig"
 )
 
-// askAs sends a request with a Host header and returns the reply, whose body is not read.
+// askAs sends a request with a Host header and returns the reply. Its body is not read, nor closed, because that would
+// read an event stream to its end; the end of the test closes the connection.
 func (r *runningServer) askAs(t *testing.T, host, method, target string) *http.Response {
 	t.Helper()
 	conn := r.dial(t)
@@ -19,7 +28,6 @@ func (r *runningServer) askAs(t *testing.T, host, method, target string) *http.R
 	if err != nil {
 		t.Fatalf("%s %s for %q: %v", method, target, host, err)
 	}
-	t.Cleanup(func() { answer.Body.Close() })
 	return answer
 }
 
@@ -68,5 +76,55 @@ func TestAnyHost(t *testing.T) {
 		if got := r.askAs(t, host, "GET", "/signal/explain").StatusCode; got != 200 {
 			t.Errorf("%q: %d", host, got)
 		}
+	}
+}
+
+// TestWebConfig checks TLS, with HTTP/2 and HTTP/1.1, and passwords, on each route and both listeners, with a real web
+// configuration.
+func TestWebConfig(t *testing.T) {
+	folder, ca := t.TempDir(), testbed.NewAuthority(t)
+	certificate, key := ca.Issue(t, "sidecar")
+	testbed.Write(t, folder, "cert.pem", certificate)
+	testbed.Write(t, folder, "key.pem", key)
+	hash, err := bcrypt.GenerateFromPassword([]byte("right"), bcrypt.MinCost)
+	testbed.Must(t, err)
+	file, err := webconfig.Open(testbed.Write(t, folder, "web.yml", fmt.Sprintf(
+		"tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\nbasic_auth_users:\n  me: %s\n"+
+			"http_server_config:\n  headers:\n    X-Frame-Options: deny\n", hash)), slog.New(slog.DiscardHandler))
+	testbed.Must(t, err)
+	r := startServer(t, setup{access: file, second: true})
+	r.node.enter(t, "up")
+	open := []string{"/health", "/signal/health", "/about/health"}
+	for _, http2 := range []bool{true, false} {
+		r.client = &http.Client{Timeout: bound, Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: ca.Pool()}, ForceAttemptHTTP2: http2,
+		}}
+		for _, address := range r.addresses() {
+			r.origin = "https://" + address
+			for path := range readDescription(t).paths {
+				if path == eventsPath {
+					continue
+				}
+				if code := r.ask(t, "GET", path).code; (code == 401) == slices.Contains(open, path) {
+					t.Errorf("%s without a password: %d", path, code)
+				}
+				got := r.ask(t, "GET", path, "Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte("me:right")))
+				if got.code == 401 || got.header.Get("X-Frame-Options") != "deny" {
+					t.Errorf("%s with the password: %d, %v", path, got.code, got.header)
+				}
+			}
+			if code := r.ask(t, "GET", "/nowhere").code; code != 401 {
+				t.Errorf("an unknown path without a password: %d", code)
+			}
+		}
+		r.origin = "https://me:right@" + r.addresses()[1]
+		answer := r.open(t, "GET")
+		s := &eventStream{Closer: answer.Body, lines: bufio.NewReader(answer.Body)}
+		s.next(t) // the clock event
+		if e := s.next(t); answer.ProtoMajor == 2 != http2 || e.name != "page" {
+			t.Errorf("an event of %s: %s", answer.Proto, e.name)
+		}
+		s.Close()
+		r.client.CloseIdleConnections()
 	}
 }

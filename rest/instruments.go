@@ -76,10 +76,14 @@ func (i *instruments) record(c *gin.Context, took time.Duration) {
 	if !slices.Contains(knownMethods, method) {
 		method = "_OTHER"
 	}
+	scheme := "http"
+	if c.Request.TLS != nil {
+		scheme = "https"
+	}
 	attributes := []attribute.KeyValue{
 		attribute.String("http.request.method", method),
 		attribute.Int("http.response.status_code", code),
-		attribute.String("url.scheme", "http"),
+		attribute.String("url.scheme", scheme),
 	}
 	if route != "" {
 		attributes = append(attributes, attribute.String("http.route", route))

@@ -38,6 +38,7 @@ type setup struct {
 	openFiles uint64
 	hosts     []string
 	watch     SelfWatch
+	access    Access
 	change    func(*Server)
 }
 
@@ -72,7 +73,7 @@ func startServer(t testing.TB, s setup) *runningServer {
 		listeners = append(listeners, listenLocally(t))
 	}
 	o := Options{
-		Listeners: listeners, Hosts: s.hosts, OpenFiles: s.openFiles,
+		Listeners: listeners, Hosts: s.hosts, Access: s.access, OpenFiles: s.openFiles,
 		Source: node, Gatherer: telemetry.Gatherer, Census: s.census,
 		History: past, Page: s.page, Consul: s.consul,
 		MeterProvider: telemetry.MeterProvider, Logger: telemetry.Logger,

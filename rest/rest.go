@@ -4,6 +4,7 @@ package rest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,6 +56,15 @@ type SelfWatch interface {
 	Stale(now time.Time) bool
 }
 
+// Access decides how connections are encrypted and which requests may be served.
+type Access interface {
+	// TLS returns the configuration of the TLS server, or nil for plain HTTP.
+	TLS() *tls.Config
+	// Admit reports whether a request may be served. Otherwise it has sent the reply. open is true for the health
+	// endpoints, which need no password.
+	Admit(w http.ResponseWriter, r *http.Request, open bool) bool
+}
+
 // Options are what the server needs.
 type Options struct {
 	// Listeners are where the server accepts connections. All serve the same routes; each may have an equal share of the
@@ -62,7 +72,9 @@ type Options struct {
 	Listeners []net.Listener
 	// Hosts are the names, in lower case, that requests must have in their Host header, except those to the health
 	// endpoints. Others get 421. None means that all names are served.
-	Hosts  []string
+	Hosts []string
+	// Access restricts who may read; *webconfig.File is one. nil means that all may, over plain HTTP.
+	Access Access
 	Source Source
 	// Gatherer provides the metrics for /metrics; nil turns that path off.
 	Gatherer prometheus.Gatherer
@@ -89,6 +101,7 @@ type Options struct {
 type Server struct {
 	listeners []net.Listener
 	http      *http.Server
+	encrypted bool // HTTPS
 	bounds    *bounds
 }
 
@@ -117,6 +130,10 @@ func New(o Options) (*Server, error) {
 		},
 	}
 	trackConnections(s.http)
+	if o.Access != nil {
+		s.http.TLSConfig = o.Access.TLS()
+		s.encrypted = s.http.TLSConfig != nil
+	}
 	for _, l := range o.Listeners {
 		s.listeners = append(s.listeners, newLimiter(l, o.connections(), o.Logger, evicted))
 	}
@@ -148,7 +165,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var serving errgroup.Group
 	for _, l := range s.listeners {
 		serving.Go(func() error {
-			err := s.http.Serve(l)
+			err := s.serve(l)
 			if errors.Is(err, http.ErrServerClosed) {
 				return nil
 			}
@@ -161,6 +178,14 @@ func (s *Server) Run(ctx context.Context) error {
 		<-stopped
 	}
 	return err
+}
+
+// serve serves HTTP on a listener, or HTTPS if there is a TLS configuration.
+func (s *Server) serve(l net.Listener) error {
+	if !s.encrypted { // net/http sets TLSConfig in any case
+		return s.http.Serve(l)
+	}
+	return s.http.ServeTLS(l, "", "")
 }
 
 // newHandler returns the router. Each GET route also answers HEAD; another method gets a 405, another path a 404.

@@ -95,6 +95,7 @@ func simulate(c *config.Config, node *signalnode.Node) {
 	c.JicofoOrigin, c.ProsodyOrigin = node.Jicofo.Origin(), node.Prosody.Origin()
 	c.Rules.Census, c.CensusHost = true, signalnode.Domain
 	c.LogFormat = "text"
+	c.WebConfigFile, c.HTTPHosts, c.TCPAllow = "", nil, nil // the guide's commands are for open ports
 	c.HTTPAddress, c.TCPAddress = freeAddress(c.HTTPAddress), freeAddress(c.TCPAddress)
 	if c.HoldAddress != "" {
 		c.HoldAddress = freeAddress(c.HoldAddress)

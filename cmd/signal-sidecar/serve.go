@@ -30,6 +30,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/state"
 	"github.com/signal-sidecar/signal-sidecar/systemd"
 	"github.com/signal-sidecar/signal-sidecar/telemetry"
+	"github.com/signal-sidecar/signal-sidecar/webconfig"
 )
 
 const (
@@ -63,6 +64,7 @@ type sidecar struct {
 	selfWatch  *collector.SelfWatch
 	agents     []*agent.Agent // the ordinary port, and the port that holds connections
 	rest       *rest.Server
+	web        *webconfig.File // nil without WEB_CONFIG_FILE
 	collectors []collector.Collector
 	history    *history.History
 	recorder   *recording.Recorder // nil without RECORD_PATH
@@ -173,8 +175,11 @@ func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *
 	if err := s.addAgents(c); err != nil {
 		return nil, err
 	}
+	if s.web, err = openWebConfig(c, log); err != nil {
+		return nil, err
+	}
 	s.rest, err = rest.New(rest.Options{
-		Listeners: s.httpListeners(), Hosts: c.HTTPHosts,
+		Listeners: s.httpListeners(), Hosts: c.HTTPHosts, Access: s.restAccess(),
 		Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.Rules.Census, History: s.history,
 		Consul: s.consul.source(), SelfWatch: s.selfWatch, Guard: s.guard,
 		Page: pageOptions(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
@@ -295,6 +300,9 @@ func (s *sidecar) run(ctx context.Context) error {
 	}
 	parts.Go(func() error { return s.rest.Run(ctx) })
 	s.consul.start(ctx, parts)
+	if s.web != nil {
+		parts.Go(func() error { return s.web.Run(ctx) })
+	}
 	if s.recorder != nil {
 		parts.Go(func() error { return s.recorder.Run(ctx) })
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	stdlog "log"
 	"net"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,20 +35,23 @@ const (
 
 // statusCommand requests the explanation of a running sidecar and prints it.
 type statusCommand struct {
-	URL   string `help:"Where the sidecar listens; http://127.0.0.1 and HTTP_PORT without it." placeholder:"URL"`
+	URL   string `help:"Where the sidecar listens, with user:password@ before the host if it asks for a password; 127.0.0.1 and HTTP_PORT without it." placeholder:"URL"`
+	CA    string `name:"ca-file" help:"CA certificates (PEM) for an https URL; the system's without it." placeholder:"FILE"`
+	Cert  string `name:"cert-file" help:"Client certificate (PEM), if the sidecar demands one." placeholder:"FILE"`
+	Key   string `name:"key-file" help:"Key (PEM) of the client certificate." placeholder:"FILE"`
 	JSON  bool   `name:"json" help:"Print the reply of /signal/explain as it is."`
 	Watch bool   `help:"Go on, and print each change, until interrupted."`
 }
 
 func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *config.Environment, std streams) error {
-	base, err := s.base(line, env)
+	client, err := s.client(line, env)
 	if err != nil {
 		return err
 	}
 	stdlog.SetOutput(io.Discard) // net/http logs a reply that arrives before the request; the error names it too
 	code, printed := exitUnknown, ""
 	for {
-		r := request(ctx, base+"/signal/explain")
+		r := client.request(ctx)
 		if ctx.Err() == nil { // an interrupted request gives no information about the node
 			code = r.code
 			if r.text != printed {
@@ -86,37 +88,16 @@ func (r statusResult) print(std streams, asJSON bool) {
 	}
 }
 
-// base returns the origin of the sidecar.
-func (s statusCommand) base(line *kong.Context, env *config.Environment) (string, error) {
-	if s.URL != "" {
-		base, err := config.Origin(s.URL)
-		if err != nil {
-			return "", config.NewError("--url", s.URL, "flag", err)
-		}
-		return base, nil
-	}
-	c, err := config.Load(line, env)
-	if err != nil {
-		return "", err
-	}
-	host, port, err := net.SplitHostPort(c.HTTPAddress)
-	if err != nil {
-		return "", err
-	}
-	if config.AnyHost(host) {
-		host = "127.0.0.1"
-	}
-	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}).String(), nil
-}
-
 // request gets the explanation once.
-func request(ctx context.Context, url string) statusResult {
-	body, err := get(ctx, url)
+func (c *statusClient) request(ctx context.Context) statusResult {
+	body, err := c.get(ctx, "/signal/explain")
 	var e rest.Explanation
 	if err == nil {
 		err = json.Unmarshal(body, &e)
 	}
-	switch {
+	switch refused := codeError(0); {
+	case errors.As(err, &refused) && refused.access():
+		return c.withoutReasons(ctx, refused)
 	case err != nil:
 	case e.State == health.StateNone:
 		return statusResult{inWords(e), body, exitUnknown}
@@ -127,9 +108,7 @@ func request(ctx context.Context, url string) statusResult {
 	default: // a reply of another program
 		err = fmt.Errorf("unknown state %.40q", e.State)
 	}
-	return statusResult{
-		text: fmt.Sprintf("unknown: %s: %v: is that HTTP_PORT?", url, withoutRequest(err)), code: exitUnknown,
-	}
+	return c.unknown("/signal/explain", err)
 }
 
 // withoutRequest removes the method, the URL and the local port from an error. The local port differs in each request.
@@ -141,25 +120,6 @@ func withoutRequest(err error) error {
 		op.Source = nil
 	}
 	return err
-}
-
-func get(ctx context.Context, url string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	client := &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("reply %d", res.StatusCode)
-	}
-	return io.ReadAll(io.LimitReader(res.Body, maxExplanation))
 }
 
 // inWords returns the explanation as text for people. Another program may have sent it, so its texts must not add

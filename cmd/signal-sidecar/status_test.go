@@ -319,12 +319,12 @@ func TestStatusBadUse(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{
 		"127.0.0.1:6000", "localhost", "ftp://localhost", "http://", "http://:6000", "http://localhost:0",
-		"http://localhost:port", "http://localhost:65536", "http://a b", "http://xxxxx@localhost",
+		"http://localhost:port", "http://localhost:65536", "http://a b", "http://me:secret@localhost?x",
 		"http://localhost?a=b", "http://localhost#a",
 	} {
 		r := run(t, nil, "status", "--url", url)
 		want := fmt.Sprintf(
-			"signal-sidecar: --url=%q (flag): must be an origin: http or https, host and optional port, such as http://localhost:8888\n",
+			"signal-sidecar: --url=%q (flag): must be an origin: http or https, optional user:password@, host and optional port, such as http://localhost:8888\n",
 			strings.Replace(url, "me:secret@", "xxxxx@", 1))
 		if r.code != 2 || r.stdout != "" || r.stderr != want {
 			t.Errorf("%s: exit %d, %q, standard error\n%swant\n%s", url, r.code, r.stdout, r.stderr, want)
