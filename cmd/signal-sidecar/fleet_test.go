@@ -404,3 +404,47 @@ func TestFleetRealHAProxy(t *testing.T) {
 		t.Errorf("the page: exit %d, %s", r.code, r.stderr)
 	}
 }
+
+// TestUpdateOfShard drains a shard that has users, with real sidecars and a real HAProxy, until it is empty, and puts it
+// into service again.
+func TestUpdateOfShard(t *testing.T) {
+	t.Parallel()
+	testbed.Component(t, "haproxy")
+	consul, v := startConsul(t)
+	d := consul.Datacenter("")
+	var agents []agentOf
+	shards := map[string]*shard{}
+	for _, name := range []string{"first", "second"} {
+		d.Put("shard-states/prod/"+name, "ready")
+		s := startShard(t, v.With(vars{
+			"CONSUL_STATUS": "true", "CONSUL_STATUS_KEY": "shard-states/prod/" + name,
+			"CONSUL_REPORTS": "true", "CONSUL_REPORT_KEY": "signal-report/prod/" + name, "CONSUL_REPORTS_INTERVAL": "0.5",
+		}))
+		s.SetLoad(3, 1)
+		shards[name] = s
+		agents = append(agents, agentOf{name, strings.TrimPrefix(s.Prosody.Origin(), "http://"), s.Agent, "", ""})
+	}
+	h := startHAProxy(t, agents...)
+	haproxy := "unix:" + h.stats
+	r := run(t, v, "drain", "first", "--wait", "haproxy", "--haproxy", haproxy, "--timeout", "20")
+	if status := h.view.of("checked/first").status; r.code != 0 || !strings.HasPrefix(status, "DRAIN") {
+		t.Errorf("drain: exit %d, %s, %s%s", r.code, status, r.stdout, r.stderr)
+	}
+	p := startCommand(t, v, "drain", "first", "--wait", "empty", "--haproxy", haproxy)
+	r = run(t, v, "drain", "first", "--wait", "empty", "--haproxy", haproxy, "--timeout", "2")
+	if r.code != 3 || !strings.Contains(r.stderr, "shown by 1 of 1 HAProxys, 3 participants") || p.Ended() {
+		t.Errorf("with users: exit %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	shards["first"].SetLoad(0, 0)
+	testbed.Eventually(t, "the end of the wait", bound, p.Ended)
+	if code := p.Exit(t); code != 0 {
+		t.Errorf("empty: exit %d, %s", code, p.Stderr())
+	}
+	r = run(t, v, "ready", "first", "--wait", "haproxy", "--haproxy", haproxy, "--timeout", "20")
+	if status := h.view.of("checked/first").status; r.code != 0 || status != "UP" {
+		t.Errorf("ready: exit %d, %s, %s%s", r.code, status, r.stdout, r.stderr)
+	}
+	if r := run(t, v, "fleet", "--haproxy", haproxy); r.code != 0 || !strings.HasSuffix(r.stdout, "2 shards: 2 ready\n") {
+		t.Errorf("fleet: exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
