@@ -246,28 +246,28 @@ func (p *Plan) conflict(ctx context.Context, failed api.TxnErrors) error {
 	problems := []error{errors.New("conflict: nothing was changed")}
 	seen := map[name]bool{}
 	for _, f := range failed {
-		if f.OpIndex < 0 || f.OpIndex >= len(p.concerned) {
-			problems = append(problems, fmt.Errorf("the transaction was refused: %s", health.OneLine(f.What)))
-			continue
+		// A failed comparison is "failed to set key …, index is stale" or "failed index check …". Anything else, such as
+		// "Permission denied: …", is not a conflict.
+		if f.OpIndex < 0 || f.OpIndex >= len(p.concerned) || !strings.HasPrefix(f.What, "failed ") {
+			return fmt.Errorf("nothing was changed: write %s to Consul at %s: the transaction was refused: %s",
+				p.keys(), p.datacenter.address, health.OneLine(f.What))
 		}
-		n := p.concerned[f.OpIndex]
-		if seen[n] {
-			continue
+		if n := p.concerned[f.OpIndex]; !seen[n] {
+			seen[n] = true
+			problems = append(problems, p.explain(ctx, n))
 		}
-		seen[n] = true
-		problems = append(problems, p.explain(ctx, n, f.What))
 	}
 	return errors.Join(problems...)
 }
 
 // explain returns who changed the state of a shard since the plan was made.
-func (p *Plan) explain(ctx context.Context, n name, what string) error {
+func (p *Plan) explain(ctx context.Context, n name) error {
 	key := n.key(statesPrefix)
 	options := p.datacenter.options(ctx, query{consistent: true})
 	pair, _, err := p.datacenter.client.KV().Get(n.key(auditsPrefix), options)
 	if err != nil {
-		return fmt.Errorf("%s: %s (%w)", Printable(key), health.OneLine(what),
-			p.datacenter.failed(n.key(auditsPrefix), err))
+		return fmt.Errorf("%s was changed meanwhile; by whom is not known: %w", Printable(key),
+			p.datacenter.failed(Printable(n.key(auditsPrefix)), err))
 	}
 	if pair != nil {
 		if a, before := parseAudit(pair.Value), p.audits[n]; a != nil && !a.same(before) {

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -236,5 +237,26 @@ func TestWait(t *testing.T) {
 			}
 			return ended
 		})
+	}
+}
+
+// TestRefusedTransaction checks that a refusal of Consul other than a conflict is not described as one.
+func TestRefusedTransaction(t *testing.T) {
+	t.Parallel()
+	c := signalnode.NewConsul()
+	c.Datacenter("").Put("shard-states/prod/s1", "drain")
+	o := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/txn" {
+			w.WriteHeader(http.StatusConflict)
+			fmt.Fprint(w, `{"Results":null,"Errors":[{"OpIndex":0,"What":"Permission denied: lacks permission 'key:write'"}]}`)
+			return
+		}
+		c.ServeHTTP(w, r)
+	}))
+	_, err := apply(t.Context(), o, Change{Word: health.WordReady, Shards: []string{"s1"}})
+	want := "nothing was changed: write shard-states/prod/s1 to Consul at " + o.Address +
+		": the transaction was refused: Permission denied: lacks permission 'key:write'"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v", err)
 	}
 }

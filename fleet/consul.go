@@ -92,7 +92,25 @@ func (d *datacenter) options(ctx context.Context, q query) *api.QueryOptions {
 	}).WithContext(ctx)
 }
 
-var errNoConsul = errors.New("answered 404 without an index: that is not Consul's HTTP API")
+var (
+	errNoConsul = errors.New("answered 404 without an index: that is not Consul's HTTP API")
+	errFiltered = errors.New("the ACL token may not read any of it; a token for one environment needs --environment")
+)
+
+// checkEmpty returns why a list has no entries, if that is not because there are none. A token may be permitted to read
+// only a part of a list.
+func checkEmpty(entries int, meta *api.QueryMeta) error {
+	switch {
+	case entries > 0:
+		return nil
+	case meta.ResultsFilteredByACLs:
+		return errFiltered
+	case meta.LastIndex == 0:
+		return errNoConsul
+	default:
+		return nil
+	}
+}
 
 // list returns the pairs below a prefix by the shard that their keys name.
 func (d *datacenter) list(ctx context.Context, q query, prefix string) (
@@ -106,8 +124,8 @@ func (d *datacenter) list(ctx context.Context, q query, prefix string) (
 	if err != nil {
 		return nil, 0, 0, err
 	}
-	if list == nil && meta.LastIndex == 0 {
-		return nil, 0, 0, errNoConsul
+	if err := checkEmpty(len(list), meta); err != nil {
+		return nil, 0, 0, err
 	}
 	pairs = make(map[name]*api.KVPair, len(list))
 	for _, pair := range list {
@@ -164,6 +182,9 @@ func (d *datacenter) readServices(ctx context.Context, q query) (func(*contents)
 	instances, meta, err := d.client.Catalog().Service(serviceName, "", d.options(ctx, q))
 	if err != nil {
 		return nil, 0, 0, err
+	}
+	if len(instances) == 0 && meta.ResultsFilteredByACLs {
+		return nil, 0, 0, errFiltered
 	}
 	slices.SortFunc(instances, func(a, b *api.CatalogService) int { return strings.Compare(b.ServiceID, a.ServiceID) })
 	services, used := map[name]service{}, false

@@ -118,6 +118,7 @@ func TestBadConsul(t *testing.T) {
 		"404 not found":   "404",
 		"429 slow down":   "slow down",
 		"403 Permission":  "Permission",
+		"200 []":          "the ACL token may not read any of it",
 		"hang":            "context deadline exceeded",
 	} {
 		o := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -125,6 +126,10 @@ func TestBadConsul(t *testing.T) {
 			if _, err := fmt.Sscan(answer, &code); err != nil {
 				<-r.Context().Done()
 				return
+			}
+			if code == http.StatusOK {
+				w.Header().Set("X-Consul-LastContact", "0")
+				w.Header().Set("X-Consul-Results-Filtered-By-ACLs", "true")
 			}
 			w.WriteHeader(code)
 			fmt.Fprint(w, answer[4:])

@@ -405,8 +405,8 @@ func TestFleetRealHAProxy(t *testing.T) {
 	}
 }
 
-// TestUpdateOfShard drains a shard that has users, with real sidecars and a real HAProxy, until it is empty, and puts it
-// into service again.
+// TestUpdateOfShard drains a shard that has users until it is empty, and puts it into service again. The sidecars and
+// HAProxy are real.
 func TestUpdateOfShard(t *testing.T) {
 	t.Parallel()
 	testbed.Component(t, "haproxy")
