@@ -44,7 +44,7 @@ func (c *Config) files() []fileSetting {
 	all := []fileSetting{
 		{statusPathName, c.StatusPath, false}, {statePathName, c.StatePath, false},
 		{jicofoDumpName, program(c.JicofoDump), true}, {prosodyDumpName, program(c.ProsodyDump), true},
-		{envFileName, c.EnvFile, true},
+		{envFileName, c.EnvFile, true}, {probeCAFileName, c.ProbeCAFile, true},
 	}
 	if c.RecordPath != "" {
 		all = append(all, fileSetting{recordPathName, c.RecordPath, false})

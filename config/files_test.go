@@ -13,6 +13,7 @@ import (
 func TestFilesAreDistinct(t *testing.T) {
 	folder := t.TempDir()
 	in := func(name string) string { return filepath.Join(folder, name) }
+	testbed.Must(t, os.WriteFile(in("ca.pem"), []byte(testbed.Contents("testdata/authority.pem")), 0o600))
 	for _, name := range []string{"status", "script"} {
 		testbed.Must(t, os.WriteFile(in(name), []byte("ready"), 0o755))
 	}
@@ -34,6 +35,7 @@ func TestFilesAreDistinct(t *testing.T) {
 		{vars{"STATUS_PATH": in("script"), "JICOFO_DUMP": in("script") + " now"}, `JICOFO_DUMP="` + in("script") + " now"},
 		{vars{"RECORD_PATH": in("script"), "PROSODY_DUMP": in("script")}, `RECORD_PATH="` + in("script")},
 		{vars{"STATE_PATH": in("x.env"), "ENV_FILE": testbed.Write(t, folder, "x.env", "")}, `ENV_FILE="` + in("x.env")},
+		{vars{"STATE_PATH": in("ca.pem"), "PROBE_CA_FILE": in("ca.pem")}, `PROBE_CA_FILE="` + in("ca.pem")},
 		{vars{"JICOFO_DUMP": in("script"), "PROSODY_DUMP": in("script")}, ""},
 		{vars{"STATUS_PATH": in("status"), "RECORD_PATH": in("recording"), "STATE_PATH": in("state")}, ""},
 	} {

@@ -25,6 +25,7 @@ const (
 	jicofoDumpName         = "JICOFO_DUMP"
 	prosodyDumpName        = "PROSODY_DUMP"
 	envFileName            = "ENV_FILE"
+	probeCAFileName        = "PROBE_CA_FILE"
 )
 
 // About describes the syntax of all settings.
@@ -81,7 +82,7 @@ var sections = []section{
 		declare("TCP_ALLOW", "", "NETWORKS",
 			"Comma-separated networks or addresses whose agent checks get a reply, such as 10.0.0.0/8, ::1; all without it.",
 			networks, func(c *Config) *[]netip.Prefix { return &c.TCPAllow }),
-		declare("PROBE_CA_FILE", "", "FILE",
+		declare(probeCAFileName, "", "FILE",
 			"CA certificates (PEM) for https origins of jicofo and prosody; the system's without it.",
 			authorities, func(c *Config) *string { return &c.ProbeCAFile }),
 	}},

@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
@@ -158,6 +160,36 @@ func isDone(done <-chan struct{}) bool {
 	default:
 		return false
 	}
+}
+
+// TestLocalEditOutlivesRestart kills a sidecar that has applied a value from Consul, after an operator has edited the
+// status file. The next process leaves the file alone until the key changes.
+func TestLocalEditOutlivesRestart(t *testing.T) {
+	t.Parallel()
+	consul := signalnode.NewConsul()
+	server := httptest.NewServer(consul)
+	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections)
+	consul.Datacenter("").Put("shard-state", "drain")
+	s := newShard(t, vars{"CONSUL_HTTP_ADDR": server.URL, "CONSUL_STATUS": "true"})
+	path := s.statePath(t)
+	s.start(t)
+	s.becomes(t, "up drain 0%")
+	s.Say(t, "maint")
+	s.saved(t, "up maint 0%")
+	testbed.Eventually(t, "the applied value to be kept", bound, func() bool {
+		return strings.Contains(testbed.Contents(path), `"consul_applied":{"key":"shard-state",`)
+	})
+	s.Stop(t, syscall.SIGKILL)
+	s.start(t)
+	testbed.Eventually(t, "the key to be read", bound, func() bool {
+		return s.Metric("signal_consul_status_differs") == "1"
+	})
+	if word := testbed.Contents(s.StatusPath); word != "maint\n" {
+		t.Errorf("the status file holds %q", word)
+	}
+	consul.Datacenter("").Put("shard-state", "ready")
+	s.becomes(t, "up ready 100%")
 }
 
 // TestStateIsNoSharedFile checks that the sidecar refuses to replace its status file by its state.

@@ -123,7 +123,7 @@ func trace(t *testing.T) (calls, families []string) {
 		"CENSUS_POLL=true", "CENSUS_HOST=" + signalnode.Domain, "STATUS_PATH=" + status,
 		"RECORD_PATH=" + filepath.Join(folder, "recording.jsonl"), "RECORD_MAX_SIZE=65536",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:1", "NOTIFY_SOCKET=" + filepath.Join(folder, "notify"),
-		"WATCHDOG_USEC=200000",
+		"WATCHDOG_USEC=200000", "RUNTIME_DIRECTORY=" + folder,
 		"JICOFO_DUMP=/bin/true", "HEALTH_DAMPENING_INTERVAL=0", "DRAIN_GRACE_INTERVAL=0",
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -131,13 +131,17 @@ func trace(t *testing.T) (calls, families []string) {
 	testbed.Must(t, err)
 	testbed.Must(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	started, _ := bufio.NewReader(out).ReadString('\n')
+	lines := bufio.NewReader(out)
+	started := ""
+	for err == nil && !strings.Contains(started, `"signal-sidecar started"`) {
+		started, err = lines.ReadString('\n')
+	}
 	var ports struct{ HTTP, Agent, Hold string }
 	ports.HTTP, ports.Agent, ports.Hold = field(started, "http"), field(started, "agent"), field(started, "agent_hold")
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
-		_, _ = io.Copy(io.Discard, out)
+		_, _ = io.Copy(io.Discard, lines)
 	}()
 
 	says := func(line string) {
