@@ -2,8 +2,12 @@ package consul
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -172,6 +176,54 @@ func TestBlockingQueryMayTakeLonger(t *testing.T) {
 	defer cancel()
 	query := (&api.QueryOptions{WaitIndex: 1, WaitTime: time.Minute}).WithContext(ctx)
 	if _, _, err := client.KV().Get("key", query); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTLS verifies the server's certificate by CONSUL_CACERT and its name.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(reply(404, "", "X-Consul-Index", "1"))
+	t.Cleanup(server.Close)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	file := testbed.Write(t, t.TempDir(), "ca.pem", string(pem.EncodeToMemory(
+		&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	for _, c := range []struct {
+		o    ClientOptions
+		want string // "" for success
+	}{
+		{ClientOptions{CAFile: file}, ""},
+		{ClientOptions{CAFile: file, ServerName: "example.com"}, ""},
+		{ClientOptions{CAFile: file, ServerName: "consul"}, "certificate is valid for"},
+		{ClientOptions{}, "certificate signed by unknown authority"},
+		{ClientOptions{Insecure: true}, ""},
+	} {
+		c.o.URL = server.URL
+		_, _, err := newClient(t, c.o).KV().Get("key", nil)
+		if err == nil != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: error %v", c.o, err)
+		}
+	}
+	if _, err := NewClient(ClientOptions{URL: server.URL, CAFile: "/nonexistent"}); err == nil {
+		t.Error("a CA file that does not exist is accepted")
+	}
+}
+
+// TestUnixSocket reaches Consul by a socket in the file system.
+func TestUnixSocket(t *testing.T) {
+	t.Parallel()
+	folder, err := os.MkdirTemp("", "") // that of t.TempDir may be too long for a socket
+	testbed.Must(t, err)
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	socket := filepath.Join(folder, "consul.sock")
+	listener, err := net.Listen("unix", socket)
+	testbed.Must(t, err)
+	server := httptest.NewUnstartedServer(reply(404, "", "X-Consul-Index", "1"))
+	server.Listener.Close()
+	server.Listener = listener
+	server.Start()
+	t.Cleanup(server.Close)
+	if _, _, err := newClient(t, ClientOptions{URL: "unix://" + socket}).KV().Get("key", nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -101,6 +101,11 @@ func (p *Publisher) Listen(ctx context.Context, step health.Step, _ *health.Snap
 	p.mu.Lock()
 	p.cause = trace.SpanContextFromContext(ctx)
 	p.mu.Unlock()
+	p.wakeUp()
+}
+
+// wakeUp makes Run put a report.
+func (p *Publisher) wakeUp() {
 	select {
 	case p.wake <- struct{}{}:
 	default: // the put that follows has this change too
@@ -110,11 +115,11 @@ func (p *Publisher) Listen(ctx context.Context, step health.Step, _ *health.Snap
 // Run puts reports until ctx ends. It returns nil: a failure is retried.
 func (p *Publisher) Run(ctx context.Context) error {
 	p.retry = newBackOff(p.spacing, p.Interval)
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(p.Interval)
+	timer.Stop()
 	defer timer.Stop()
-	<-timer.C
-	if p.Source.Current().Verdict.Known { // Listen may have missed the first verdict
-		timer.Reset(0)
+	if p.Source.Current().Verdict.Known { // restored, or before Listen was called
+		p.wakeUp()
 	}
 	for {
 		select {

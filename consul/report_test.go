@@ -101,13 +101,13 @@ func TestReport(t *testing.T) {
 	if at := p.metric("signal.consul.report.timestamp"); time.Since(time.UnixMilli(int64(at*1000))).Abs() > bound {
 		t.Errorf("put at %f", at)
 	}
-	names := map[string]int{}
-	for _, span := range p.spans.Ended() {
-		names[span.Name()]++
-	}
-	if names["consul report"] != 4 || names["HTTP GET"] != 4 || names["HTTP PUT"] != 4 {
-		t.Errorf("spans %v", names)
-	}
+	testbed.Eventually(t, "4 spans of each request", bound, func() bool {
+		names := map[string]int{}
+		for _, span := range p.spans.Ended() {
+			names[span.Name()]++
+		}
+		return names["consul report"] == 4 && names["HTTP GET"] == 4 && names["HTTP PUT"] == 4
+	})
 }
 
 // TestReportWithoutRooms checks the census of a report without CENSUS_REPORTS and of one that is too large.

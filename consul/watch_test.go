@@ -22,11 +22,11 @@ var quickPace = pace{
 	minRewrite: 5 * time.Millisecond, maxWrite: 20 * time.Millisecond,
 }
 
-// newWatch returns a Watch of a file that contains a word. Its client gives up after 100 ms.
+// newWatch returns a Watch of a file that contains a word.
 func (r *rig) newWatch(content string, customize ...func(*WatchOptions)) *Watch {
 	r.t.Helper()
 	o := WatchOptions{
-		Client: newClient(r.t, ClientOptions{URL: r.url, Timeout: 100 * time.Millisecond, MaxAnswer: 100 << 10}),
+		Client: newClient(r.t, ClientOptions{URL: r.url, Timeout: bound, MaxAnswer: 100 << 10}),
 		Key:    statusKey, Path: newStatusFile(r.t, content).path,
 		TracerProvider: r.tracerProvider, MeterProvider: r.meterProvider, Logger: r.logger,
 	}
@@ -164,7 +164,11 @@ func TestWatchFaults(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			r.kv.Put(statusKey, "ready")
-			w := r.newWatch("ready")
+			w := r.newWatch("ready", func(o *WatchOptions) {
+				if name == "hangs" {
+					o.Client = newClient(t, ClientOptions{URL: r.url, Timeout: time.Second})
+				}
+			})
 			w.pace.wait = 100 * time.Millisecond
 			r.run(w.Run)
 			r.expectKind(w, "")

@@ -3,7 +3,9 @@ package main_test
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
@@ -62,4 +64,32 @@ func TestConsul(t *testing.T) {
 		return strings.Contains(run(t, nil, "status", "--url", "http://"+s.HTTP).stdout, "  failing  wanted state from Consul: Get ")
 	})
 	s.Becomes(t, "up maint 0%")
+}
+
+// TestConsulAfterRestart checks that a restart does not undo a local edit of the status file (STATE_PATH).
+func TestConsulAfterRestart(t *testing.T) {
+	t.Parallel()
+	n := node.Start(t)
+	kv := signalnode.NewConsul()
+	server := httptest.NewServer(kv)
+	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections)
+	kv.Datacenter("").Put("shard-state", "drain")
+	settings := testbed.Quick.With(n.Settings()).With(vars{
+		"CONSUL_HTTP_ADDR": server.URL, "CONSUL_STATUS": "true", "STATE_PATH": filepath.Join(t.TempDir(), "state"),
+	})
+	s := testbed.StartSidecar(t, settings)
+	s.Becomes(t, "up drain 0%")
+	n.Say(t, "maint")
+	s.Becomes(t, "up maint 0%")
+	s.Stop(t, syscall.SIGTERM)
+	s = testbed.StartSidecar(t, settings)
+	testbed.Eventually(t, "the key to be read", testbed.Bound, func() bool {
+		return s.Metric("signal_consul_status_timestamp_seconds") != ""
+	})
+	if got := testbed.Contents(n.StatusPath); got != "maint\n" {
+		t.Errorf("the status file contains %q after the restart", got)
+	}
+	kv.Datacenter("").Put("shard-state", "ready")
+	s.Becomes(t, "up ready 100%")
 }
