@@ -178,5 +178,6 @@ func FuzzReadRecording(f *testing.F) {
 			run.Compare()
 			run.Replay(health.Config{ParticipantMax: 1, DrainGrace: 1, HealthDampening: 1, DrainGraceScope: health.ScopeSoft})
 		}
+		recording.Replay(bytes.NewReader(text), nil, nil)
 	})
 }

@@ -30,23 +30,48 @@ type Problem struct {
 
 // Read reads to the end. It never fails: it lists unreadable lines in Problems and returns the rest. A reader that
 // fails ends the recording with a problem.
+//
+// The runs have all their observations and changes, which take many times the memory of the file. Replay does not keep
+// them.
 func Read(r io.Reader) *Recording {
-	p := parser{lines: bufio.NewReaderSize(r, 64<<10), recording: new(Recording)}
+	return read(r, func(run *Run) sink { return (*keeper)(run) })
+}
+
+// sink takes the lines of a run, in order.
+type sink interface {
+	observation(o health.Observation)
+	change(c Change)
+	end()
+}
+
+// keeper keeps everything in the run itself.
+type keeper Run
+
+func (k *keeper) observation(o health.Observation) { k.Observations = append(k.Observations, o) }
+func (k *keeper) change(c Change)                  { k.Recorded = append(k.Recorded, c) }
+func (k *keeper) end()                             {}
+
+// read reads to the end and passes the lines of each run to the sink that begin returns for it.
+func read(r io.Reader, begin func(*Run) sink) *Recording {
+	p := parser{lines: bufio.NewReaderSize(r, 64<<10), recording: new(Recording), begin: begin}
 	for p.next() {
 		if err := p.parse(p.text); err != nil {
 			p.problem(err)
 		}
 	}
+	p.leaveRun()
 	return p.recording
 }
 
 type parser struct {
 	lines     *bufio.Reader
 	recording *Recording
+	begin     func(*Run) sink
 
 	number int
 	text   []byte
 	run    *Run // nil until a readable header
+	sink   sink // of run
 	lost   bool // the lines that belong to no run were reported
 }
 
@@ -137,12 +162,20 @@ func (p *parser) endRun() {
 	if p.run != nil {
 		p.run.Complete = false
 	}
-	p.run, p.lost = nil, false
+	p.leaveRun()
+}
+
+// leaveRun ends the run, if there is one.
+func (p *parser) leaveRun() {
+	if p.run != nil {
+		p.sink.end()
+	}
+	p.run, p.sink, p.lost = nil, nil, false
 }
 
 // header begins a run.
 func (p *parser) header(l line) error {
-	p.run, p.lost = nil, false
+	p.leaveRun()
 	if l.Recording != format {
 		return fmt.Errorf("recording format %.40q, but only %q is known", l.Recording, format)
 	}
@@ -161,7 +194,7 @@ func (p *parser) header(l line) error {
 			return err
 		}
 	}
-	p.run = run
+	p.run, p.sink = run, p.begin(run)
 	p.recording.Runs = append(p.recording.Runs, run)
 	return nil
 }
@@ -179,14 +212,14 @@ func (p *parser) moment(l line) error {
 		if v.Until != 0 {
 			change.Until = p.run.Start.Add(v.Until)
 		}
-		p.run.Recorded = append(p.run.Recorded, change)
+		p.sink.change(change)
 	} else {
 		o := *l.Observed
 		if o.Parts() != 1 {
 			return fmt.Errorf("an observation of %d parts instead of one", o.Parts())
 		}
 		o.At = at
-		p.run.Observations = append(p.run.Observations, o)
+		p.sink.observation(o)
 	}
 	p.run.End = at
 	return nil

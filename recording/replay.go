@@ -2,7 +2,6 @@ package recording
 
 import (
 	"fmt"
-	"iter"
 	"slices"
 	"time"
 
@@ -18,9 +17,9 @@ type Run struct {
 	Start, End time.Time
 	// Config is the config that was in use.
 	Config health.Config
-	// Observations are in the order in which they were taken in.
+	// Observations are in the order in which they were taken in. Only Read keeps them.
 	Observations []health.Observation
-	// Recorded are the recorded changes of the verdict.
+	// Recorded are the recorded changes of the verdict. Only Read keeps them.
 	Recorded []Change
 	// Complete reports whether every line of the run could be read.
 	Complete bool
@@ -77,49 +76,87 @@ func (r *Run) Machine(cfg health.Config) *health.Machine {
 	return m
 }
 
-// Steps replays the run with the given config and yields each step. The state at the start comes from the recorded
-// config. Steps stops at the last line, because nothing was recorded after it.
-func (r *Run) Steps(cfg health.Config) iter.Seq[health.Step] {
-	return func(yield func(health.Step) bool) {
-		m := r.Machine(cfg)
-		for _, o := range r.Observations {
-			if step, passed := m.Advance(o.At); passed && !yield(step) {
-				return
-			}
-			if !yield(m.Observe(o)) {
-				return
-			}
-		}
-		if step, passed := m.Advance(r.End); passed {
-			yield(step)
-		}
+// player replays a run with a config, one observation after the other, and passes on each step. The state at the start
+// comes from the recorded config.
+type player struct {
+	machine *health.Machine
+	step    func(health.Step)
+}
+
+func (p player) observe(o health.Observation) {
+	p.advance(o.At)
+	p.step(p.machine.Observe(o))
+}
+
+// advance lets time pass. At the end of a run it passes until the last line, because nothing was recorded after it.
+func (p player) advance(at time.Time) {
+	if step, passed := p.machine.Advance(at); passed {
+		p.step(step)
 	}
 }
 
-// Replay returns the changes of the verdict in Steps.
+// play replays a run that has its observations.
+func (r *Run) play(cfg health.Config, step func(health.Step)) {
+	p := player{r.Machine(cfg), step}
+	for _, o := range r.Observations {
+		p.observe(o)
+	}
+	p.advance(r.End)
+}
+
+// Replay returns the changes of the verdict in a replay with the given config.
 func (r *Run) Replay(cfg health.Config) []health.Change {
 	var changes []health.Change
-	for step := range r.Steps(cfg) {
-		changes = append(changes, step.Changes...)
-	}
+	r.play(cfg, func(step health.Step) { changes = append(changes, step.Changes...) })
 	return changes
 }
 
 // Compare replays the run with the recorded config. It returns the first difference from the recorded changes, or nil.
 func (r *Run) Compare() *Problem {
-	replayed := r.Replay(r.Config)
-	for i, c := range replayed {
-		change := changeOf(c)
-		if i == len(r.Recorded) {
-			return &Problem{r.Line, "replayed, but not recorded: " + change.String()}
-		}
-		if recorded := r.Recorded[i]; !recorded.same(change) {
-			return &Problem{recorded.Line, fmt.Sprintf("recorded: %s; replayed: %s", recorded, change)}
-		}
+	c := comparison{run: r}
+	for _, change := range r.Recorded {
+		c.add(&c.recorded, change)
 	}
-	if len(r.Recorded) > len(replayed) {
-		recorded := r.Recorded[len(replayed)]
-		return &Problem{recorded.Line, "recorded, but not replayed: " + recorded.String()}
+	r.play(r.Config, c.step)
+	return c.end()
+}
+
+// comparison compares replayed changes with the recorded ones. It keeps only those whose counterpart is still missing.
+type comparison struct {
+	run                *Run
+	replayed, recorded []Change
+	problem            *Problem // the first difference
+}
+
+func (c *comparison) step(s health.Step) {
+	for _, change := range s.Changes {
+		c.add(&c.replayed, changeOf(change))
 	}
-	return nil
+}
+
+// add adds a change to one of the two lists, and removes a pair.
+func (c *comparison) add(to *[]Change, change Change) {
+	if c.problem != nil {
+		return
+	}
+	*to = append(*to, change)
+	if len(c.replayed) == 0 || len(c.recorded) == 0 {
+		return
+	}
+	if a, b := c.recorded[0], c.replayed[0]; !a.same(b) {
+		c.problem = &Problem{a.Line, fmt.Sprintf("recorded: %s; replayed: %s", a, b)}
+	}
+	c.replayed, c.recorded = c.replayed[1:], c.recorded[1:]
+}
+
+// end returns the first difference when all changes have been added, or nil.
+func (c *comparison) end() *Problem {
+	switch {
+	case c.problem != nil:
+	case len(c.replayed) > 0:
+		c.problem = &Problem{c.run.Line, "replayed, but not recorded: " + c.replayed[0].String()}
+	case len(c.recorded) > 0:
+		c.problem = &Problem{c.recorded[0].Line, "recorded, but not replayed: " + c.recorded[0].String()}
+	}
+	return c.problem
 }

@@ -2,6 +2,7 @@ package recording
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -20,6 +21,10 @@ type Replayed struct {
 	Set        []string `json:"set,omitempty"`
 	Changed    []moment `json:"changed,omitempty"`
 	Difference string   `json:"difference,omitempty"`
+
+	// Deviation is the first difference of the replay with the recorded settings from the recorded verdicts; nil if there
+	// is none, or if lines of the run could not be read.
+	Deviation *Problem `json:"-"`
 }
 
 // moment is a verdict and the time from which it holds.
@@ -34,39 +39,82 @@ type moment struct {
 	Reasons  []health.Code `json:"reasons"`
 }
 
-// NewReplayed replays a run with the recorded config.
-func NewReplayed(run *Run) *Replayed {
-	return &Replayed{
-		Start: health.Time(run.Start), End: health.Time(run.End), Observations: len(run.Observations),
-		Timeline: timelineOf(run, run.Config),
+// Replay replays each run of a recording while it is read: with the recorded config and, if settings are given, each
+// NAME=VALUE, also with the config that change returns for it. Only verdicts are kept in memory.
+func Replay(r io.Reader, settings []string, change func(health.Config) health.Config) ([]*Replayed, *Recording) {
+	var all []*Replayed
+	recording := read(r, func(run *Run) sink {
+		s := &replaying{run: run, compare: comparison{run: run}, result: &Replayed{Start: health.Time(run.Start)}}
+		s.recorded = newTimeline(run, run.Config, s.compare.step)
+		if len(settings) > 0 {
+			s.result.Set = settings
+			s.changed = newTimeline(run, change(run.Config), func(health.Step) {})
+		}
+		all = append(all, s.result)
+		return s
+	})
+	return all, recording
+}
+
+// replaying replays a run while it is read.
+type replaying struct {
+	run               *Run
+	result            *Replayed
+	recorded, changed *timeline // changed is nil without other settings
+	compare           comparison
+}
+
+func (r *replaying) observation(o health.Observation) {
+	r.result.Observations++
+	r.recorded.player.observe(o)
+	if r.changed != nil {
+		r.changed.player.observe(o)
 	}
 }
 
-// Compare replays the run again with cfg, which is the recorded config with the given settings, each NAME=VALUE.
-func (r *Replayed) Compare(run *Run, settings []string, cfg health.Config) {
-	r.Set, r.Changed = settings, timelineOf(run, cfg)
-	r.Difference = r.difference()
+func (r *replaying) change(c Change) { r.compare.add(&r.compare.recorded, c) }
+
+func (r *replaying) end() {
+	r.result.End = health.Time(r.run.End)
+	r.recorded.player.advance(r.run.End)
+	r.result.Timeline = r.recorded.moments
+	if r.changed != nil {
+		r.changed.player.advance(r.run.End)
+		r.result.Changed = r.changed.moments
+		r.result.Difference = r.result.difference()
+	}
+	if deviation := r.compare.end(); r.run.Complete {
+		r.result.Deviation = deviation
+	}
 }
 
-// timelineOf replays a run and returns each verdict that differs from the previous one. A new weight alone counts as a
+// timeline is a replay, and each verdict in it that differs from the previous one. A new weight alone counts as a
 // difference. A run that continues another one begins with the verdict at its start.
-func timelineOf(run *Run, cfg health.Config) []moment {
-	timeline := []moment{}
-	before := health.Verdict{}
-	add := func(at time.Time, v health.Verdict) {
-		if !v.Same(before) || v.AgentLine() != before.AgentLine() {
-			timeline = append(timeline, newMoment(at, v))
-		}
-		before = v
-	}
-	add(run.Start, run.Machine(cfg).Verdict())
-	for step := range run.Steps(cfg) {
+type timeline struct {
+	player  player
+	moments []moment
+	before  health.Verdict
+}
+
+// newTimeline returns the timeline at the start of a run. It passes each step on to also.
+func newTimeline(run *Run, cfg health.Config, also func(health.Step)) *timeline {
+	t := &timeline{moments: []moment{}}
+	t.player = player{run.Machine(cfg), func(step health.Step) {
 		for _, c := range step.Changes {
-			add(c.At, c.To)
+			t.add(c.At, c.To)
 		}
-		add(step.At, step.Verdict)
+		t.add(step.At, step.Verdict)
+		also(step)
+	}}
+	t.add(run.Start, t.player.machine.Verdict())
+	return t
+}
+
+func (t *timeline) add(at time.Time, v health.Verdict) {
+	if !v.Same(t.before) || v.AgentLine() != t.before.AgentLine() {
+		t.moments = append(t.moments, newMoment(at, v))
 	}
-	return timeline
+	t.before = v
 }
 
 func newMoment(at time.Time, v health.Verdict) moment {

@@ -25,11 +25,10 @@ func (r replayCommand) Run(ctx context.Context, std streams) error {
 	if _, _, err := r.change(health.Config{}); err != nil {
 		return err
 	}
-	read, err := r.read(ctx)
+	runs, read, warnings, err := r.replay(ctx)
 	if err != nil {
 		return err
 	}
-	runs, warnings := r.replay(read)
 	if r.JSON {
 		err = recording.PrintJSON(std.stdout, runs, read)
 	} else {
@@ -41,22 +40,33 @@ func (r replayCommand) Run(ctx context.Context, std streams) error {
 	for _, warning := range warnings {
 		fmt.Fprintln(std.stderr, "signal-sidecar:", warning)
 	}
-	return r.problems(std.stderr, read)
+	return r.problems(std.stderr, runs, read)
 }
 
-// read reads the recording. It stops when ctx ends.
-func (r replayCommand) read(ctx context.Context) (*recording.Recording, error) {
+// replay replays the recording while it reads it: every run, and with --set once more with the changed config. It stops
+// when ctx ends.
+func (r replayCommand) replay(
+	ctx context.Context,
+) (runs []*recording.Replayed, read *recording.Recording, warnings []string, err error) {
 	file := os.Stdin
 	if r.File != "-" {
-		var err error
 		if file, err = os.Open(r.File); err != nil {
-			return nil, err
+			return nil, nil, nil, err
 		}
 	}
 	stop := context.AfterFunc(ctx, func() { _ = file.Close() })
 	defer file.Close()
 	defer stop()
-	return recording.Read(file), nil
+	runs, read = recording.Replay(file, r.Set, func(cfg health.Config) health.Config {
+		changed, warned, _ := r.change(cfg) // Run has already checked --set
+		for _, warning := range warned {
+			if !slices.Contains(warnings, warning) {
+				warnings = append(warnings, warning)
+			}
+		}
+		return changed
+	})
+	return runs, read, warnings, nil
 }
 
 // change returns the config with the changes of --set, and a warning for each setting that Normalize adapted.
@@ -77,27 +87,9 @@ func (r replayCommand) change(c health.Config) (health.Config, []string, error) 
 	return c, warnings, errors.Join(problems...)
 }
 
-// replay replays every run, and with --set once more with the changed config.
-func (r replayCommand) replay(read *recording.Recording) (runs []*recording.Replayed, warnings []string) {
-	for _, run := range read.Runs {
-		replayed := recording.NewReplayed(run)
-		if len(r.Set) > 0 {
-			changed, warned, _ := r.change(run.Config) // Run has already checked --set
-			replayed.Compare(run, r.Set, changed)
-			for _, warning := range warned {
-				if !slices.Contains(warnings, warning) {
-					warnings = append(warnings, warning)
-				}
-			}
-		}
-		runs = append(runs, replayed)
-	}
-	return runs, warnings
-}
-
 // problems prints which lines could not be read, and where the replay differs from the recording. In both cases it
 // returns exitFailure.
-func (r replayCommand) problems(w io.Writer, read *recording.Recording) error {
+func (r replayCommand) problems(w io.Writer, runs []*recording.Replayed, read *recording.Recording) error {
 	for _, p := range read.Problems {
 		fmt.Fprintf(w, "%s:%d: %s\n", r.File, p.Line, p.Reason)
 	}
@@ -105,8 +97,8 @@ func (r replayCommand) problems(w io.Writer, read *recording.Recording) error {
 		fmt.Fprintf(w, "%s: and %d more\n", r.File, more)
 	}
 	failed := read.Unread > 0
-	for _, run := range read.Runs {
-		if p := run.Compare(); p != nil && run.Complete {
+	for _, run := range runs {
+		if p := run.Deviation; p != nil {
 			failed = true
 			fmt.Fprintf(w, "%s:%d: the replay differs: %s\n", r.File, p.Line, p.Reason)
 		}
