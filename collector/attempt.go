@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net/http/httptrace"
+	"net/textproto"
 	"sync"
 	"time"
 
@@ -15,9 +16,11 @@ import (
 type stopwatch struct {
 	start time.Time // with a monotonic reading: the wall clock may be set in between
 
-	mu      sync.Mutex
-	attempt health.Attempt
-	ended   bool
+	mu        sync.Mutex
+	attempt   health.Attempt
+	ended     bool
+	resolving bool // the name resolution has not succeeded
+	replies   int  // with a code 1xx
 }
 
 // startAttempt returns a stopwatch, and a context that makes net/http report each step of the attempt to it.
@@ -31,12 +34,44 @@ func startAttempt(ctx context.Context) (context.Context, *stopwatch) {
 			defer w.mu.Unlock()
 			a.Reused = info.Reused
 		},
-		DNSDone:              func(httptrace.DNSDoneInfo) { w.mark(&a.DNSDone) },
+		DNSStart: func(httptrace.DNSStartInfo) { w.lookup(true) },
+		DNSDone: func(info httptrace.DNSDoneInfo) {
+			w.lookup(info.Err != nil)
+			w.mark(&a.DNSDone)
+		},
+		// With a hook net/http does not bound the number of these replies, and otelhttptrace sets one.
+		Got1xxResponse:       func(int, textproto.MIMEHeader) error { return w.informational() },
 		ConnectDone:          func(string, string, error) { w.mark(&a.ConnectDone) },
 		TLSHandshakeDone:     func(tls.ConnectionState, error) { w.mark(&a.TLSDone) },
 		WroteRequest:         func(httptrace.WroteRequestInfo) { w.mark(&a.RequestSent) },
 		GotFirstResponseByte: func() { w.mark(&a.FirstByte) },
 	}), w
+}
+
+// lookup records whether the name resolution is still to succeed.
+func (w *stopwatch) lookup(pending bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.ended {
+		w.resolving = pending
+	}
+}
+
+// isResolving reports whether the attempt ended before the name resolution succeeded.
+func (w *stopwatch) isResolving() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.resolving
+}
+
+// informational counts a reply with a code 1xx. It returns an error if there are too many.
+func (w *stopwatch) informational() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.replies++; w.replies > maxInformational {
+		return errInformational
+	}
+	return nil
 }
 
 // mark records the time of a step. It does nothing after stop.

@@ -27,6 +27,8 @@ func classify(err error) health.Failure {
 		return health.FailureBodySize
 	case errors.Is(err, errRedirects):
 		return health.FailureRedirects
+	case errors.Is(err, errInformational):
+		return health.FailureProtocol
 	case errors.Is(err, errRedirected):
 		return health.FailureRedirected
 	case isTimeout(err):

@@ -22,15 +22,17 @@ import (
 )
 
 const (
-	maxRedirects   = 5
-	maxHeaderBytes = 64 << 10
-	excerpt        = 256 // bytes of the reply to a failed probe that are kept
+	maxRedirects     = 5
+	maxInformational = 5 // replies with a code 1xx before the final one, as in net/http
+	maxHeaderBytes   = 64 << 10
+	excerpt          = 256 // bytes of the reply to a failed probe that are kept
 )
 
 var (
-	errBodySize   = errors.New("the body is larger than this probe reads")
-	errRedirects  = fmt.Errorf("more than %d redirects", maxRedirects)
-	errRedirected = errors.New("redirected to another host")
+	errBodySize      = errors.New("the body is larger than this probe reads")
+	errRedirects     = fmt.Errorf("more than %d redirects", maxRedirects)
+	errInformational = fmt.Errorf("more than %d informational replies (1xx)", maxInformational)
+	errRedirected    = errors.New("redirected to another host")
 )
 
 // httpProbe sends GET requests to one URL. It has its own connections, so that problems of other probes cannot affect
@@ -124,7 +126,7 @@ func (p *httpProbe) run(ctx context.Context, use func([]byte) error) (a health.A
 		r.attempts, r.paused = append(first.attempts, r.attempts...), first.paused+r.paused
 	}
 	if r.err != nil {
-		a = health.Answer{Failure: classify(r.err), Detail: p.detail(r.err)}
+		a = health.Answer{Failure: classify(r.err), Detail: p.detail(r)}
 	} else {
 		a = health.Answer{Code: r.code}
 	}
@@ -144,11 +146,15 @@ func (p *httpProbe) run(ctx context.Context, use func([]byte) error) (a health.A
 }
 
 // detail describes why there was no complete reply.
-func (p *httpProbe) detail(err error) string {
-	if errors.Is(err, context.DeadlineExceeded) {
+func (p *httpProbe) detail(r trial) string {
+	switch {
+	case r.resolving && classify(r.err) == health.FailureTimeout:
+		return fmt.Sprintf("the name resolution of the host did not end within %s", p.timeout)
+	case errors.Is(r.err, context.DeadlineExceeded):
 		return fmt.Sprintf("no complete answer within %s", p.timeout)
+	default:
+		return describe(r.err)
 	}
-	return describe(err)
 }
 
 // trial is the outcome of a request and its retries. If err is not nil, reply holds what was received before it.
@@ -156,7 +162,9 @@ type trial struct {
 	reply
 	attempts []health.Attempt
 	err      error
-	paused   time.Duration // for how long this process did not run
+	// resolving: the last attempt ended before the name resolution succeeded.
+	resolving bool
+	paused    time.Duration // for how long this process did not run
 	// interrupted: this process did not run during the last attempt, which ended by a timeout or a closed connection.
 	interrupted bool
 }
@@ -180,7 +188,7 @@ func (p *httpProbe) try(ctx context.Context, use func([]byte) error) (r trial) {
 		if errors.Is(r.err, context.Canceled) && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			r.err = context.DeadlineExceeded
 		}
-		r.attempts = append(r.attempts, watch.stop(r.code, r.err))
+		r.attempts, r.resolving = append(r.attempts, watch.stop(r.code, r.err)), watch.isResolving()
 		failure := classify(r.err)
 		r.interrupted = limit.pauses() > before && (failure == health.FailureTimeout || failure == health.FailureReset)
 		if r.err != nil && !retryable(r.err) {

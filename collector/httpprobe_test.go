@@ -119,6 +119,7 @@ func TestProbeWire(t *testing.T) {
 		{"status code of 000", "HTTP/1.1 000 Nothing\r\nContent-Length: 0\r\n\r\n", health.FailureProtocol},
 		{"status code of 42", "HTTP/1.1 042 Nothing\r\nContent-Length: 0\r\n\r\n", health.FailureProtocol},
 		{"status code of four digits", "HTTP/1.1 2000 OK\r\n\r\n", health.FailureProtocol},
+		{"endless informational replies", strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 1000), health.FailureProtocol},
 		{"no status code", "HTTP/1.1\r\n\r\n", health.FailureProtocol},
 		{"other protocol", "SSH-2.0-OpenSSH_9.6\r\n\r\n", health.FailureProtocol},
 		{"header without colon", "HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", health.FailureProtocol},
@@ -149,6 +150,40 @@ func TestProbeWire(t *testing.T) {
 					utf8.ValidString(got.Detail))
 			}
 		})
+	}
+}
+
+// TestInformationalReplies checks that a few informational replies before the final one are accepted, and that the
+// detail of a failure because of too many names them.
+func TestInformationalReplies(t *testing.T) {
+	for n, want := range map[int]health.Answer{
+		5: {Code: 200}, 6: {Failure: health.FailureProtocol, Detail: "more than 5 informational replies (1xx)"},
+	} {
+		r := newRig(t)
+		stop := r.run(NewProsody(serveWire(t, strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", n)+
+			"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), r.options))
+		got := r.next().Prosody.Health
+		if got.Code != want.Code || got.Failure != want.Failure || !strings.Contains(got.Detail, want.Detail) {
+			t.Errorf("%d replies: %+v", n, got)
+		}
+		stop()
+	}
+}
+
+// TestHangingNameResolution checks that the detail of the timeout names the name resolution.
+func TestHangingNameResolution(t *testing.T) {
+	r := newRig(t)
+	r.options.Timeout = 50 * time.Millisecond
+	r.options.Dial = (&net.Dialer{Resolver: &net.Resolver{PreferGo: true,
+		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
+	}}).DialContext
+	r.run(NewProsody("http://prosody.example:5280", r.options))
+	got := r.next().Prosody.Health
+	if got.Failure != health.FailureTimeout || got.Detail != "the name resolution of the host did not end within 50ms" {
+		t.Errorf("answer = %+v", got)
 	}
 }
 

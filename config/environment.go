@@ -36,7 +36,7 @@ func NewEnvironment() *Environment {
 func (e *Environment) read(path string, named bool) error {
 	file, err := readEnvFile(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !named:
+	case !named && (errors.Is(err, fs.ErrNotExist) || !mayEnter(path)):
 		return nil
 	case err != nil:
 		return &EnvFileError{path, err}
@@ -55,6 +55,12 @@ func (e *Environment) read(path string, named bool) error {
 		e.fromFile[name] = true
 	}
 	return nil
+}
+
+// mayEnter reports whether this user may look into the folder of a file.
+func mayEnter(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrPermission)
 }
 
 // setDefault sets a variable that is not set, for the libraries that read it.
