@@ -77,7 +77,9 @@ func (p *Plan) poll(ctx context.Context, shards []waiting, condition string, o O
 			lines, done = append(lines, err.Error()), false
 			continue
 		}
-		text, holds := w.observe(p.change.Word, condition, r, beliefs[w.Shard], o)
+		row := []Row{{Datacenter: p.datacenter.name, Shard: w.Shard}}
+		addBeliefs(row, beliefs)
+		text, holds := w.observe(p.change.Word, condition, r, row[0].HAProxy, o)
 		lines = append(lines, Printable(w.Shard)+": "+text)
 		done = done && holds
 	}
