@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"strings"
 
@@ -83,6 +84,9 @@ func webConfig(path string) (string, error) {
 		return "", nil
 	}
 	if err := webconfig.Check(path); err != nil {
+		if own := (*fs.PathError)(nil); errors.As(err, &own) && own.Path == path {
+			err = own.Err // the message has the path already, without what may be a secret
+		}
 		return "", fmt.Errorf("a web configuration file that can be used: %w", err)
 	}
 	return path, nil

@@ -85,7 +85,8 @@ func TestBadValues(t *testing.T) {
 			if strings.HasPrefix(name, "CONSUL_") && name != "CONSUL_STATUS" {
 				environment = environment.With(vars{"CONSUL_STATUS": "true"}) // the others are checked only then
 			}
-			expectProblems(t, folder, environment, flags, fmt.Sprintf("%s=%q (%s): must be ", name, value, origin))
+			expectProblems(t, folder, environment, flags, fmt.Sprintf("%s=%q (%s): must be ",
+				name, maskedRefused(name, value), origin))
 		}
 	}
 }

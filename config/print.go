@@ -56,19 +56,54 @@ func libraryVariables() []string {
 }
 
 // masked returns the value of a variable without its secrets. It hides the whole value if the name stands for a secret,
-// else the user and password of a URL.
+// else the arguments of a command,
+// and the user, password and query of a URL.
 func masked(name, value string) string {
 	for _, secret := range []string{"HEADERS", "TOKEN", "AUTH", "SECRET", "PASSWORD"} {
 		if strings.Contains(name, secret) {
 			return "(not shown)"
 		}
 	}
+	if strings.HasSuffix(name, "_DUMP") {
+		return withoutArguments(value)
+	}
 	isURL := strings.Contains(value, "://")
 	for _, suffix := range []string{"_ADDR", "_ENDPOINT", "_HOST", "_ORIG", "_URL_TEMPLATE", "--url", "--haproxy"} {
 		isURL = isURL || strings.HasSuffix(name, suffix)
 	}
 	if isURL {
-		return withoutUser(value)
+		return withoutQuery(withoutUser(value))
 	}
 	return value
+}
+
+// maskedRefused returns a refused value without its secrets. A value that was given to the wrong setting, or has a typing
+// error, may be a URL with a password although it does not look like one.
+func maskedRefused(name, value string) string {
+	return withoutQuery(withoutUser(masked(name, value)))
+}
+
+// withoutArguments hides the arguments of a command.
+func withoutArguments(command string) string {
+	if words := strings.Fields(command); len(words) > 1 {
+		return words[0] + " (arguments not shown)"
+	}
+	return command
+}
+
+// withoutQuery hides the query of a URL, except the places of {trace_id}.
+func withoutQuery(url string) string {
+	before, query, found := strings.Cut(url, "?")
+	if !found || !strings.Contains(before, "://") {
+		return url
+	}
+	query, fragment, hasFragment := strings.Cut(query, "#")
+	shown := "xxxxx"
+	if strings.Contains(query, "{trace_id}") {
+		shown = "xxxxx{trace_id}xxxxx"
+	}
+	if hasFragment {
+		shown += "#" + fragment
+	}
+	return before + "?" + shown
 }

@@ -58,7 +58,7 @@ func NewError(name, text, origin string, accepted error) *Error {
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s=%q (%s): must be %s", e.name, masked(e.name, e.value.text), e.value.origin, e.accepted)
+	return fmt.Sprintf("%s=%q (%s): must be %s", e.name, maskedRefused(e.name, e.value.text), e.value.origin, e.accepted)
 }
 
 func (r *reader) problem(name string, v value, accepted error) {

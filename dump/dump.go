@@ -63,7 +63,7 @@ func (s *script) start(ctx context.Context) {
 	if len(s.command) == 0 {
 		return
 	}
-	log := s.log.With("service", s.service, "command", s.command)
+	log := s.log.With("service", s.service, "command", s.command[0]) // its arguments may hold secrets
 	if !s.running.CompareAndSwap(false, true) {
 		log.WarnContext(ctx, "dump not started: the previous one is still running")
 		return
