@@ -77,8 +77,8 @@ func masked(name, value string) string {
 	return value
 }
 
-// maskedRefused returns a refused value without its secrets. A value that was given to the wrong setting, or has a typing
-// error, may be a URL with a password although it does not look like one.
+// maskedRefused returns a refused value without its secrets. A value that was given to the wrong setting, or has a
+// typing error, may be a URL with a password although it does not look like one.
 func maskedRefused(name, value string) string {
 	return withoutQuery(withoutUser(masked(name, value)))
 }

@@ -12,7 +12,9 @@ func TestSecrets(t *testing.T) {
 	valid := map[string][]string{
 		"JICOFO_ORIG": {"http://admin:" + secret + "@jicofo:8888"}, "PROSODY_ORIG": {"http://" + secret + "@prosody"},
 		"JICOFO_DUMP": {"/bin/dump --token " + secret, "/bin/dump\t" + secret}, "PROSODY_DUMP": {"dump -p" + " " + secret},
-		"TRACE_URL_TEMPLATE":          {"https://tempo/t?key=" + secret + "&id={trace_id}", "https://tempo/{trace_id}?" + secret + "#x"},
+		"TRACE_URL_TEMPLATE": {
+			"https://tempo/t?key=" + secret + "&id={trace_id}", "https://tempo/{trace_id}?" + secret + "#x",
+		},
 		"CONSUL_HTTP_TOKEN":           {secret},
 		"CONSUL_HTTP_AUTH":            {"admin:" + secret},
 		"CONSUL_HTTP_ADDR":            {"http://admin:" + secret + "@consul:8500"},
