@@ -12,11 +12,12 @@ import (
 type bounds struct {
 	streams                  *streams
 	history, census, scrapes *flights
+	turns                    turns
 }
 
 func newBounds() *bounds {
 	return &bounds{
-		streams: newStreams(), history: newFlights(maxHistories, maxHistoryBodies),
+		streams: newStreams(), turns: newTurns(), history: newFlights(maxHistories, maxHistoryBodies),
 		census: newFlights(maxCensuses, maxCensusBodies), scrapes: newFlights(maxScrapes, maxScrapes),
 	}
 }

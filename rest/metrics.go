@@ -1,8 +1,11 @@
 package rest
 
 import (
+	"bytes"
 	"log/slog"
+	"net/http"
 	"slices"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,16 +18,19 @@ import (
 // costs only the memory of its encoding.
 const maxScrapes = 64
 
+const metricsPath = "/metrics"
+
 // metricsHandler serves Prometheus text, OpenMetrics or protobuf, as negotiated. A collector that fails does not hide
 // the metrics of the others. Replies are not compressed: for a text of 15 KB that would cost a fifth of the CPU of a
 // scrape.
-func (o Options) metricsHandler(scrapes *flights) gin.HandlerFunc {
-	handler := promhttp.HandlerFor(&sharedGatherer{Gatherer: o.Gatherer}, promhttp.HandlerOpts{
+func (o Options) metricsHandler(scrapes *flights, turns turns) gin.HandlerFunc {
+	shared := &sharedGatherer{Gatherer: o.Gatherer}
+	options := promhttp.HandlerOpts{
 		EnableOpenMetrics:  true,
 		DisableCompression: true,
 		ErrorHandling:      promhttp.ContinueOnError,
 		ErrorLog:           slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
-	})
+	}
 	return func(c *gin.Context) {
 		end, ok := scrapes.begin(c.Request)
 		if !ok {
@@ -32,9 +38,31 @@ func (o Options) metricsHandler(scrapes *flights) gin.HandlerFunc {
 			return
 		}
 		defer end()
-		handler.ServeHTTP(c.Writer, c.Request)
+		families, err := shared.Gather()
+		if !turns.begin(c.Request.Context()) {
+			return
+		}
+		endTurn := sync.OnceFunc(turns.end)
+		defer endTurn()
+		w := &buffered{header: c.Writer.Header(), code: http.StatusOK}
+		result := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, err })
+		promhttp.HandlerFor(result, options).ServeHTTP(w, c.Request)
+		endTurn()
+		c.Status(w.code)
+		_, _ = w.body.WriteTo(c.Writer) // an error means that the client is gone
 	}
 }
+
+// buffered is a ResponseWriter that keeps the body, so that the turn of the request covers its encoding.
+type buffered struct {
+	header http.Header
+	code   int
+	body   bytes.Buffer
+}
+
+func (b *buffered) Header() http.Header            { return b.header }
+func (b *buffered) WriteHeader(code int)           { b.code = code }
+func (b *buffered) Write(part []byte) (int, error) { return b.body.Write(part) }
 
 // sharedGatherer gathers once for all who ask at the same time. promhttp's CoalesceGather also shares a result with
 // those who ask later, while any client is still receiving it: a few slow clients would make the metrics old.

@@ -201,7 +201,7 @@ func newHandler(o Options, bounds *bounds) (http.Handler, error) {
 	engine.Use(in.measure, noStore, isolate, gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, problem any) {
 		o.Guard.Caught(c, guard.Handler, c.FullPath(), problem)
 		c.AbortWithStatus(http.StatusInternalServerError)
-	}), o.guard)
+	}), o.guard, bounds.turns.wait)
 
 	get := func(path string, handler gin.HandlerFunc) {
 		engine.GET(path, handler)
@@ -219,7 +219,7 @@ func newHandler(o Options, bounds *bounds) (http.Handler, error) {
 		get("/signal/census", h.showCensus)
 	}
 	if o.Gatherer != nil {
-		get("/metrics", o.metricsHandler(bounds.scrapes))
+		get("/metrics", o.metricsHandler(bounds.scrapes, bounds.turns))
 	}
 	return engine, o.addPage(get, bounds.streams)
 }

@@ -97,7 +97,7 @@ func serve(ctx context.Context, c config.Config, out io.Writer, ready func(*side
 		return err
 	}
 	s.flushLog = func() { queue.Close(flushTime) }
-	limitMemory(s.log)
+	limitMemory(c.Rules.Census, s.log)
 	for _, notice := range c.Notices {
 		s.log.WarnContext(ctx, "setting is not in force as given", "notice", notice)
 	}
