@@ -36,9 +36,17 @@ func NewAuthority(t testing.TB) *Authority {
 // for an hour.
 func (a *Authority) Issue(t testing.TB, name string) (certificate, key string) {
 	t.Helper()
+	return a.IssueUntil(t, name, time.Now().Add(time.Hour))
+}
+
+// IssueUntil is like Issue, for a certificate that is valid until a time.
+func (a *Authority) IssueUntil(t testing.TB, name string, end time.Time) (certificate, key string) {
+	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	Must(t, err)
-	_, certificate = a.sign(t, certificateTemplate(t, name), private)
+	template := certificateTemplate(t, name)
+	template.NotAfter = end
+	_, certificate = a.sign(t, template, private)
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
 	Must(t, err)
 	return certificate, encodePEM("PRIVATE KEY", pkcs8)
