@@ -139,6 +139,23 @@ func TestConsulStandIn(t *testing.T) {
 	}
 	checkBlocking(t, agent.origin)
 	checkBlocking(t, server.URL)
+
+	var ends []<-chan string
+	for _, origin := range []string{agent.origin, server.URL} {
+		const path = "/v1/health/service/signal"
+		_, _, headers, err := httpDo(t.Context(), http.MethodGet, origin+path, "", "")
+		testbed.Must(t, err)
+		ends = append(ends, query(t, origin+path+"?wait=1m&index="+headers.Get("X-Consul-Index")))
+	}
+	meta = map[string]string{"environment": "prod", "shard": "prod-1", "release_number": "2"}
+	register(true)
+	for _, end := range ends {
+		select {
+		case <-end:
+		case <-time.After(bound):
+			t.Error("a query for the service is not ended by its change")
+		}
+	}
 }
 
 var keyReference = regexp.MustCompile(`\{([a-z0-9/]+)\}`)
@@ -231,6 +248,20 @@ func covers(want, got any) bool {
 	return reflect.DeepEqual(want, got)
 }
 
+// query sends a blocking query. The channel gets the index of the reply, or the error.
+func query(t *testing.T, url string) <-chan string {
+	ended := make(chan string, 1)
+	go func() {
+		_, _, headers, err := httpDo(t.Context(), http.MethodGet, url, "", "")
+		if err != nil {
+			ended <- err.Error()
+			return
+		}
+		ended <- headers.Get("X-Consul-Index")
+	}()
+	return ended
+}
+
 // checkBlocking checks blocking queries: what ends them, and that writes of something else do not.
 func checkBlocking(t *testing.T, origin string) {
 	do := func(method, path, body string) http.Header {
@@ -257,16 +288,7 @@ func checkBlocking(t *testing.T, origin string) {
 	} {
 		index := do("GET", tt.path, "").Get("X-Consul-Index")
 		wait := func(how string) <-chan string {
-			ended := make(chan string, 1)
-			go func() {
-				_, _, headers, err := httpDo(t.Context(), "GET", origin+tt.path+"index="+index+"&wait="+how, "", "")
-				if err != nil {
-					ended <- err.Error()
-					return
-				}
-				ended <- headers.Get("X-Consul-Index")
-			}()
-			return ended
+			return query(t, origin+tt.path+"index="+index+"&wait="+how)
 		}
 		began := time.Now()
 		unchanged := wait("200ms")

@@ -20,11 +20,12 @@ func consulBlock(t *testing.T, from string) string {
 	return strings.ReplaceAll(block, "  #   ", "    ")
 }
 
-// TestPrometheusRelabelsConsul gives Prometheus the labels that Consul discovery would set, because Debian's Prometheus has no
-// Consul discovery.
+// TestPrometheusRelabelsConsul gives Prometheus the labels that Consul discovery would set, because Debian's Prometheus
+// has no Consul discovery.
 func TestPrometheusRelabelsConsul(t *testing.T) {
 	t.Parallel()
 	const meta = "__meta_consul_service_metadata_"
+	const metaIP, metaPort = meta + "signal_sidecar_http_ip", meta + "signal_sidecar_http_port"
 	targets := []string{}
 	add := func(shard string, labels map[string]string) {
 		all := map[string]string{
@@ -38,9 +39,9 @@ func TestPrometheusRelabelsConsul(t *testing.T) {
 	}
 	add("node", nil)
 	add("service", map[string]string{"__meta_consul_service_address": "10.0.0.2"})
-	add("ip", map[string]string{meta + "signal_sidecar_http_ip": "10.0.0.3"})
-	add("ip-port", map[string]string{meta + "signal_sidecar_http_ip": "10.0.0.4", meta + "signal_sidecar_http_port": "7000"})
-	add("port", map[string]string{"__meta_consul_service_address": "10.0.0.5", meta + "signal_sidecar_http_port": "7001"})
+	add("ip", map[string]string{metaIP: "10.0.0.3"})
+	add("ip-port", map[string]string{metaIP: "10.0.0.4", metaPort: "7000"})
+	add("port", map[string]string{"__meta_consul_service_address": "10.0.0.5", metaPort: "7001"})
 	address := testbed.StartPrometheus(t, "global: {scrape_interval: 1h}\nscrape_configs:\n  - job_name: signal-sidecar\n"+
 		"    static_configs: ["+strings.Join(targets, ", ")+"]\n"+consulBlock(t, "relabel_configs:"))
 	want := map[string]string{
