@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,19 +99,19 @@ func TestPanicInPoll(t *testing.T) {
 				if r.options.Guard, err = guard.New(noop.NewMeterProvider(), r.options.Logger); err != nil {
 					t.Fatal(err)
 				}
-				broken := false
+				var broken atomic.Bool
 				r.options.Dial, r.options.Interval, r.options.Timeout = v.dial, 10*time.Second, 3*time.Second
 				c, err := collector(r.options)
 				look := c.(*poller).look
 				c.(*poller).look = func(ctx context.Context) health.Observation {
-					if broken {
+					if broken.Load() {
 						guard.Together(func() { panic("broken probe") }, func() {})
 					}
 					return look(ctx)
 				}
 				defer r.run(c, err)()
 				r.next()
-				broken = true
+				broken.Store(true)
 				time.Sleep(10*time.Second + 600*ms)
 				synctest.Wait()
 				r.quiet()
@@ -121,7 +122,7 @@ func TestPanicInPoll(t *testing.T) {
 				if err := c.Overdue(time.Now().Add(3 * time.Second)); err == nil {
 					t.Error("the collector is not overdue")
 				}
-				broken = false
+				broken.Store(false)
 				time.Sleep(10 * time.Second)
 				synctest.Wait()
 				r.next()

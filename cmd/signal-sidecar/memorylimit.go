@@ -25,8 +25,8 @@ func limitMemory(census bool, log *slog.Logger) {
 	}
 	limit, err := memlimit.Set(memlimit.WithRatio(1), memlimit.WithProvider(func() (uint64, error) {
 		group, err := memlimit.FromCgroup()
-		if err != nil { // no limit, or no control group
-			return own, nil
+		if err != nil {
+			return own, nil //nolint:nilerr // there is no limit, or no control group
 		}
 		return min(own, uint64(memoryShare*float64(group))), nil
 	}))
