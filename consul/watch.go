@@ -216,17 +216,17 @@ func (w *Watch) use(ctx context.Context, a answer) (news bool) {
 		if before.Found || before.Changed.IsZero() {
 			w.update(func(s *Status) { s.Changed = a.end })
 		}
-		w.failOnce(ctx, a, KindMissing, fmt.Errorf("there is no key %q", w.Key))
+		w.failOnce(ctx, a, before.Found, KindMissing, fmt.Errorf("there is no key %q", w.Key))
 		return before.Found
 	}
 	news = !before.Found || a.pair.ModifyIndex != before.ModifyIndex
 	if news {
-		w.take(a)
+		w.take(ctx, a)
 	}
 	word := w.Status().Word
 	switch {
 	case !word.Known():
-		w.failOnce(ctx, a, KindValue, fmt.Errorf("%q is no known status", message(errors.New(w.Status().Value))))
+		w.failOnce(ctx, a, news, KindValue, fmt.Errorf("%q is no known status", message(errors.New(w.Status().Value))))
 	case w.pending != "":
 		w.apply(ctx, a)
 	default:
@@ -236,12 +236,17 @@ func (w *Watch) use(ctx context.Context, a answer) (news bool) {
 }
 
 // take takes a new value over. The value that an earlier process has applied is not to be written.
-func (w *Watch) take(a answer) {
+func (w *Watch) take(ctx context.Context, a answer) {
 	value := string(a.pair.Value)
 	word := health.ParseWord(value)
 	w.pending = ""
-	if word.Known() && a.pair.ModifyIndex != w.applied {
+	switch had := w.file.word(); {
+	case !word.Known():
+	case a.pair.ModifyIndex != w.applied:
 		w.pending = word
+	case had != word:
+		w.Logger.WarnContext(ctx, "status file differs from consul and is kept: the value was applied before",
+			"key", w.Key, "value", string(word), "file", string(had))
 	}
 	w.rewrite.Reset()
 	w.update(func(s *Status) {
@@ -276,9 +281,9 @@ func (w *Watch) work(ctx context.Context) {
 	w.outcomes.worked(ctx)
 }
 
-// failOnce records a failure that lasts until the key changes, once.
-func (w *Watch) failOnce(ctx context.Context, a answer, kind Kind, err error) {
-	if w.Status().Kind != kind {
+// failOnce records a failure that lasts until the key changes, once for each change.
+func (w *Watch) failOnce(ctx context.Context, a answer, news bool, kind Kind, err error) {
+	if news || w.Status().Kind != kind {
 		w.fail(ctx, a, kind, err)
 	}
 }

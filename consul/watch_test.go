@@ -131,8 +131,8 @@ func TestWatchAfterRestart(t *testing.T) {
 	r.run(second.Run)
 	r.expectKind(second, "")
 	if word := second.file.word(); word != health.WordMaint ||
-		r.metric("signal.consul.status.differs") != 1 {
-		t.Errorf("the file contains %q after the restart", word)
+		r.metric("signal.consul.status.differs") != 1 || r.logged("level=WARN", "value=drain", "file=maint") != 1 {
+		t.Errorf("the file contains %q after the restart; log:\n%s", word, r.log)
 	}
 	r.kv.Put(statusKey, "ready")
 	r.expect(second, health.WordReady)
@@ -191,6 +191,20 @@ func TestWatchFaults(t *testing.T) {
 			if r.logged("consul began to fail", "kind="+string(c.kind)) != 1 || r.logged("level=WARN") != 1 {
 				t.Errorf("log:\n%s", r.log)
 			}
+		})
+	}
+}
+
+// TestWatchNamesEachBadValue puts two values that are no known word. The error names the present one.
+func TestWatchNamesEachBadValue(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	w := r.newWatch("ready")
+	r.run(w.Run)
+	for _, value := range []string{"raedy", "darin"} {
+		r.kv.Put(statusKey, value)
+		testbed.Eventually(t, "the error of "+value, bound, func() bool {
+			return w.Status().Error == fmt.Sprintf("%q is no known status", value)
 		})
 	}
 }
