@@ -82,7 +82,7 @@ func (c *Config) readConsul(env *Environment) {
 		return
 	}
 	r, client := c.reader, &c.Consul.Client
-	get := func(name string) value { return value{os.Getenv(name), env.originOf(name)} }
+	get := func(name string) value { return value{strings.TrimSpace(os.Getenv(name)), env.originOf(name)} }
 	truth := func(name string, initial bool) bool {
 		v := get(name)
 		if v.text == "" {
@@ -183,7 +183,8 @@ func parseConsulAddress(text string, secure bool) (*url.URL, error) {
 		text = "http://" + text
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+	if err != nil || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" ||
+		strings.HasSuffix(u.Host, ":") { // such as unix:/run/consul.sock, which lacks two slashes
 		return nil, errConsulAddr
 	}
 	u.Path = strings.TrimRight(u.Path, "/")

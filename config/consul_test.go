@@ -42,6 +42,7 @@ func TestConsulAddress(t *testing.T) {
 		{"a b", unset, unset, unset, false, ""},
 		{"a:99999", unset, unset, unset, false, ""},
 		{"unix://", unset, unset, unset, false, ""},
+		{"unix:/run/consul.sock", unset, unset, unset, false, ""},
 	} {
 		config := Config{Consul: Consul{host: "localhost", port: 8500}, reader: &reader{values: map[string]value{}}}
 		for _, s := range []struct{ name, text string }{
@@ -124,5 +125,11 @@ func TestConsulVariables(t *testing.T) {
 				t.Errorf("%s=%q: %v", name, value, err)
 			}
 		}
+	}
+	c, _, err := load(t, t.TempDir(), vars{ // as docker passes a file with the line ends of Windows on
+		"CONSUL_STATUS": "true", "CONSUL_HTTP_ADDR": "consul:8500\r", "CONSUL_HTTP_TOKEN": "token\r",
+	})
+	if err != nil || c.Consul.Client.URL != "http://consul:8500" || c.Consul.Client.Token != "token" {
+		t.Errorf("with carriage returns: %+v, error %v", c.Consul.Client, err)
 	}
 }
