@@ -37,6 +37,9 @@ type Changed struct {
 	// nil if that is not known.
 	Unchanged bool
 	Audit     *Audit
+	// Reports is the state that the shard reports if Unchanged is set and it is another one, else "". Then its report is
+	// old, or its status file was edited.
+	Reports string
 
 	index uint64 // the ModifyIndex of the state
 }
@@ -73,6 +76,7 @@ func (o Options) Plan(ctx context.Context, change Change) (*Plan, error) {
 	for _, n := range names {
 		p.add(n, c)
 	}
+	p.addReports(ctx)
 	if change.Word != health.WordReady && !change.Force {
 		if err := p.guard(names, c); err != nil {
 			return nil, err
@@ -170,6 +174,21 @@ func (p *Plan) add(n name, c *contents) {
 	p.changed = append(p.changed, changed)
 }
 
+// addReports sets what the shards report whose wanted state does not change. The change does not depend on it, so a
+// report that cannot be read is not an error.
+func (p *Plan) addReports(ctx context.Context) {
+	for i := range p.changed {
+		c := &p.changed[i]
+		if !c.Unchanged {
+			continue
+		}
+		r, err := p.datacenter.report(ctx, name{c.Environment, c.Shard})
+		if err == nil && r != nil && r.err == nil && !r.reported(p.change.Word) {
+			c.Reports = r.State()
+		}
+	}
+}
+
 func (p *Plan) addOperation(n name, o api.KVTxnOp) {
 	p.operations = append(p.operations, &api.TxnOp{KV: &o})
 	p.concerned = append(p.concerned, n)
@@ -216,11 +235,14 @@ func (p *Plan) Commit(ctx context.Context) ([]Changed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write %s to Consul at %s: %w", p.keys(), p.datacenter.address, withoutURL(err))
 	}
+	if slices.Contains(response.Errors, nil) {
+		return nil, fmt.Errorf("write %s to Consul at %s: %w", p.keys(), p.datacenter.address, errNull)
+	}
 	if !done {
 		return nil, p.conflict(ctx, response.Errors)
 	}
 	for _, result := range response.Results {
-		if result.KV == nil {
+		if result == nil || result.KV == nil {
 			continue
 		}
 		for i := range p.changed {

@@ -94,6 +94,7 @@ func (d *datacenter) options(ctx context.Context, q query) *api.QueryOptions {
 
 var (
 	errNoConsul = errors.New("answered 404 without an index: that is not Consul's HTTP API")
+	errNull     = errors.New("answered a list that contains null: that is not Consul's HTTP API")
 	errFiltered = errors.New("the ACL token may not read any of it; a token for one environment needs --environment")
 )
 
@@ -126,6 +127,9 @@ func (d *datacenter) list(ctx context.Context, q query, prefix string) (
 	}
 	if err := checkEmpty(len(list), meta); err != nil {
 		return nil, 0, 0, err
+	}
+	if slices.Contains(list, nil) {
+		return nil, 0, 0, errNull
 	}
 	pairs = make(map[name]*api.KVPair, len(list))
 	for _, pair := range list {
@@ -185,6 +189,9 @@ func (d *datacenter) readServices(ctx context.Context, q query) (func(*contents)
 	}
 	if len(instances) == 0 && meta.ResultsFilteredByACLs {
 		return nil, 0, 0, errFiltered
+	}
+	if slices.Contains(instances, nil) {
+		return nil, 0, 0, errNull
 	}
 	slices.SortFunc(instances, func(a, b *api.CatalogService) int { return strings.Compare(b.ServiceID, a.ServiceID) })
 	services, used := map[name]service{}, false

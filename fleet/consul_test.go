@@ -119,6 +119,7 @@ func TestBadConsul(t *testing.T) {
 		"429 slow down":   "slow down",
 		"403 Permission":  "Permission",
 		"200 []":          "the ACL token may not read any of it",
+		"200 [null]":      "contains null",
 		"hang":            "context deadline exceeded",
 	} {
 		o := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -150,10 +150,15 @@ func writeLocalState(word health.Word, line *kong.Context, env *config.Environme
 func effect(s fleet.Changed, word health.Word) string {
 	shard := fleet.Printable(s.Shard)
 	switch {
-	case s.Unchanged && s.Audit != nil:
-		return fmt.Sprintf("%s: %s already: %s", shard, word, s.Audit)
 	case s.Unchanged:
-		return fmt.Sprintf("%s: %s already", shard, word)
+		text := fmt.Sprintf("%s: %s already", shard, word)
+		if s.Reports != "" {
+			text += ", but it reports " + health.OneLine(s.Reports)
+		}
+		if s.Audit != nil {
+			text += ": " + s.Audit.String()
+		}
+		return text
 	case s.Before == "":
 		return fmt.Sprintf("%s: %s", shard, word)
 	default:

@@ -250,6 +250,8 @@ func TestChangeCommands(t *testing.T) {
 	for _, s := range []string{"s1", "s2"} {
 		d.Put("shard-states/prod/"+s, "ready")
 	}
+	d.Put("shard-states/prod/s3", "drain")
+	d.Put("signal-report/prod/s3", shardReport(0, "up ready 100%", 1)) // its status file was edited
 	v = v.With(vars{"SUDO_USER": "alice"})
 	host, _ := os.Hostname()
 	for _, c := range []struct {
@@ -259,6 +261,7 @@ func TestChangeCommands(t *testing.T) {
 	}{
 		{"drain s1 --reason kernel", 0, `^s1: drain \(was ready\)\n$`},
 		{"drain s1", 0, `^s1: drain already: drain by alice@` + regexp.QuoteMeta(host) + ` at \S+ \S+Z: kernel\n$`},
+		{"drain s3", 0, `^s3: drain already, but it reports ready\n$`},
 		{"drain s2", 1, `refused: environment prod would have no ready shard without s2; --force does it\n$`},
 		{"maint s2 --force", 0, `^s2: maint \(was ready\)\n$`},
 		{"ready s1 s2", 0, `^s1: ready \(was drain\)\ns2: ready \(was maint\)\n$`},

@@ -132,7 +132,7 @@ func (c fleetColumns) cells(r *fleet.Row) []string {
 	}
 	users, reportAge := "-", "-"
 	if r.Participants != nil {
-		users = fmt.Sprintf("%.0f", *r.Participants)
+		users = cell(fmt.Sprintf("%.0f", *r.Participants))
 	}
 	if r.ReportAge != nil {
 		reportAge = age(*r.ReportAge)
