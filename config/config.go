@@ -143,9 +143,6 @@ func (c *Config) normalize() {
 		c.Notices = append(c.Notices, "CENSUS_POLL without CENSUS_HOST requests the census of the host in PROSODY_ORIG, "+
 			"which is 404 unless prosody serves it as a domain: set CENSUS_HOST to the domain, such as meet.example.com")
 	}
-	if c.Consul.Fleet {
-		c.Notices = append(c.Notices, "CONSUL_FLEET has no effect: this version has no page /fleet")
-	}
 	if c.Consul.CensusReports && c.Consul.Reports && !c.Rules.Census {
 		c.Notices = append(c.Notices, "CENSUS_REPORTS without CENSUS_POLL publishes no rooms: set CENSUS_POLL=true")
 	}

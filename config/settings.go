@@ -181,7 +181,7 @@ var sections = []section{
 			"Add the rooms to the published report.",
 			boolean, func(c *Config) *bool { return &c.Consul.CensusReports }),
 		declare("CONSUL_FLEET", "false", "",
-			"Serve the page /fleet. Without effect in this version.",
+			"Serve the page /fleet: all shards of the fleet, as Consul has them.",
 			boolean, func(c *Config) *bool { return &c.Consul.Fleet }),
 	}},
 	{kong.Group{Key: "process", Title: "Process:",

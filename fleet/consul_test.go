@@ -210,7 +210,9 @@ func TestWatch(t *testing.T) {
 	d.Put("shard-states/prod/s1", "ready")
 	d.Put("signal-report/prod/s1", fresh("up", "ready", 3))
 	c := &counting{next: consul, open: map[string]int{}, most: map[string]int{}}
-	w := NewWatcher(serve(t, c))
+	o := serve(t, c)
+	o.Linger = time.Second
+	w := NewWatcher(o)
 	ctx, stop := context.WithCancel(t.Context())
 	ran := make(chan error, 1)
 	go func() { ran <- w.Run(ctx) }()
@@ -232,9 +234,13 @@ func TestWatch(t *testing.T) {
 	}
 	c.broken.Store(true)
 	d.Put("shard-states/prod/s2", "ready") // ends a query
-	await(t, all[0], "No cluster leader")
+	if v := await(t, all[0], "No cluster leader"); time.Since(v.Outdated) > bound || !v.Outdated.Before(v.At) {
+		t.Errorf("at %s the view is outdated since %s", v.At, v.Outdated)
+	}
 	c.broken.Store(false)
-	await(t, all[0], ":prod/s2 none ready silent")
+	if v := await(t, all[0], ":prod/s2 none ready silent"); len(v.Problems) == 0 && !v.Outdated.IsZero() {
+		t.Errorf("without a problem the view is outdated since %s", v.Outdated)
+	}
 	c.mu.Lock()
 	for path, most := range c.most {
 		if most > 1 {
@@ -245,8 +251,15 @@ func TestWatch(t *testing.T) {
 	for _, end := range leave {
 		end()
 	}
-	testbed.Eventually(t, "the end of the queries", bound, func() bool { return c.total() == 0 })
 	inner, end := context.WithCancel(ctx)
+	select {
+	case <-w.Subscribe(inner): // of the queries that linger
+	case <-time.After(o.Linger):
+		t.Error("the queries did not linger")
+	}
+	end()
+	testbed.Eventually(t, "the end of the queries", bound, func() bool { return c.total() == 0 })
+	inner, end = context.WithCancel(ctx)
 	await(t, w.Subscribe(inner), ":prod/s1 drain drain") // somebody looks again
 	end()
 	stop()

@@ -22,6 +22,8 @@ type Options struct {
 	ServerPattern *regexp.Regexp
 	// CheckTime is how long a disagreement must last before it is marked.
 	CheckTime time.Duration
+	// Linger is how long a Watcher goes on without a subscriber, so that one that comes back at once finds a view.
+	Linger time.Duration
 }
 
 // Reader reads the fleet repeatedly. It is not safe for concurrent use.

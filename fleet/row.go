@@ -99,6 +99,8 @@ type View struct {
 	At       time.Time
 	Rows     []Row    // trouble first
 	Problems []string // what could not be read; each names what was requested from where
+	// Outdated is when the oldest of what is shown, but could not be read again, was last read; zero if there is none.
+	Outdated time.Time
 }
 
 // Disagreements returns the number of rows that are marked so.

@@ -10,8 +10,9 @@ import (
 // source is the last value of something that is read repeatedly.
 type source[T any] struct {
 	value T
-	ok    bool  // whether there is a value
-	err   error // of the last read
+	ok    bool      // whether there is a value
+	at    time.Time // when the value was read
+	err   error     // of the last read
 }
 
 // tried reports whether it was read at least once, with or without success.
@@ -20,7 +21,7 @@ func (s *source[T]) tried() bool { return s.ok || s.err != nil }
 // set keeps the last good value.
 func (s *source[T]) set(value T, err error) {
 	if err == nil {
-		s.value, s.ok = value, true
+		s.value, s.ok, s.at = value, true, time.Now()
 	}
 	s.err = err
 }
@@ -63,12 +64,17 @@ func (s *sources) view(d disagreements) *View {
 		return nil
 	}
 	var problems []string
-	failed := func(err error) {
-		if err != nil {
-			problems = append(problems, err.Error())
+	var outdated time.Time
+	failed := func(err error, lastRead time.Time) {
+		if err == nil {
+			return
+		}
+		problems = append(problems, err.Error())
+		if !lastRead.IsZero() && (outdated.IsZero() || lastRead.Before(outdated)) {
+			outdated = lastRead
 		}
 	}
-	failed(s.names.err)
+	failed(s.names.err, s.names.at)
 	var all []*contents
 	for _, dc := range s.datacenters {
 		c, complete := &contents{datacenter: dc.name}, true
@@ -77,7 +83,7 @@ func (s *sources) view(d disagreements) *View {
 			if !p.tried() {
 				return nil
 			}
-			if failed(p.err); p.ok {
+			if failed(p.err, p.at); p.ok {
 				p.value(c)
 			}
 			complete = complete && p.ok
@@ -92,12 +98,12 @@ func (s *sources) view(d disagreements) *View {
 		if !h.tried() {
 			return nil
 		}
-		if failed(h.err); h.err == nil { // an old belief is worse than none
+		if failed(h.err, time.Time{}); h.err == nil { // an old belief is worse than none
 			servers = append(servers, h.value...)
 		}
 	}
 	v, _ := s.o.view(time.Now(), all, byShard(servers, s.o.ServerPattern), d)
-	v.Problems = problems
+	v.Problems, v.Outdated = problems, outdated
 	return v
 }
 

@@ -24,14 +24,14 @@ const (
 )
 
 // Watcher follows the fleet with blocking queries and publishes it to any number of subscribers. There is one set of
-// queries for all of them, and none while there is no subscriber.
+// queries for all of them, and none once there has been no subscriber for Options.Linger.
 type Watcher struct {
 	o Options
 
 	mu          sync.Mutex
 	subscribers map[chan *View]bool
 	changed     chan struct{} // closed and replaced when the number of subscribers changes
-	latest      *View         // nil while nobody subscribes
+	latest      *View         // nil while nothing is followed
 }
 
 // NewWatcher returns a Watcher. It does nothing until Run.
@@ -72,7 +72,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		inner, cancel := context.WithCancel(ctx)
 		var followers sync.WaitGroup
 		followers.Go(func() { w.follow(inner) })
-		w.wait(ctx, func() bool { return len(w.subscribers) == 0 })
+		w.awaitAbandoned(ctx)
 		cancel()
 		followers.Wait()
 		w.mu.Lock()
@@ -81,6 +81,21 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// awaitAbandoned waits until there has been no subscriber for the time to linger, or ctx ends.
+func (w *Watcher) awaitAbandoned(ctx context.Context) {
+	for w.wait(ctx, w.abandoned) && pause(ctx, w.o.Linger) {
+		w.mu.Lock()
+		abandoned := w.abandoned()
+		w.mu.Unlock()
+		if abandoned {
+			return
+		}
+	}
+}
+
+// abandoned reports whether there is no subscriber. w.mu must be held.
+func (w *Watcher) abandoned() bool { return len(w.subscribers) == 0 }
 
 // wait waits for a condition on the subscribers. It returns false if ctx ended first. condition runs with w.mu held.
 func (w *Watcher) wait(ctx context.Context, condition func() bool) bool {

@@ -69,15 +69,18 @@ func (l *streams) add() bool {
 
 func (l *streams) remove() { l.count.Add(-1) }
 
-// events replies with a stream of server-sent events: the parts of the page whenever something new is observed, and a
-// heartbeat. Each stream waits until the snapshot that it sent last is superseded; nothing waits for a stream.
-func (p *page) events(c *gin.Context) {
-	if !p.streams.add() {
+// events replies with a stream of server-sent events: the parts of the page whenever something new is observed. Each
+// stream waits until the snapshot that it sent last is superseded; nothing waits for a stream.
+func (p *page) events(c *gin.Context) { p.streams.serve(c, p.feed) }
+
+// serve replies with a stream of server-sent events. feed sends them until ctx ends, or the client is gone or too slow.
+func (l *streams) serve(c *gin.Context, feed func(ctx context.Context, s stream)) {
+	if !l.add() {
 		c.Header("Retry-After", strconv.Itoa(int(retryFull.Seconds())))
 		c.String(http.StatusServiceUnavailable, "%d event streams are open already; retry later", maxStreams)
 		return
 	}
-	defer p.streams.remove()
+	defer l.remove()
 	protect(c)
 	c.Header("Content-Type", "text/event-stream; charset=utf-8")
 	c.Header("X-Accel-Buffering", "no") // nginx would buffer events
@@ -87,10 +90,10 @@ func (p *page) events(c *gin.Context) {
 	}
 	ctx, cancel := context.WithCancel(c.Request.Context())
 	defer cancel()
-	defer context.AfterFunc(p.streams.ended, cancel)()
+	defer context.AfterFunc(l.ended, cancel)()
 	s := stream{c.Writer, http.NewResponseController(c.Writer)}
 	if s.control.SetReadDeadline(time.Time{}) == nil && s.send(retry) { // the server's deadline is for the request
-		p.feed(ctx, s)
+		feed(ctx, s)
 	}
 }
 
@@ -98,7 +101,10 @@ func (p *page) events(c *gin.Context) {
 func (p *page) feed(ctx context.Context, s stream) {
 	for {
 		r := p.render(coalesceTime)
-		if !s.send(clock(), r.event) || !s.await(ctx, r.of.Superseded()) {
+		if !s.send(clock(), r.event) {
+			return
+		}
+		if _, ok := await(ctx, s, r.of.Superseded()); !ok {
 			return
 		}
 		select {
@@ -128,19 +134,20 @@ func (s stream) send(parts ...[]byte) bool {
 	return s.control.Flush() == nil
 }
 
-// await sends heartbeats until superseded is closed, and then returns true. It returns false if the stream has to end.
-func (s stream) await(ctx context.Context, superseded <-chan struct{}) bool {
+// await sends heartbeats until next has a value or is closed, and returns the value or the zero value. ok is false if
+// the stream has to end.
+func await[T any](ctx context.Context, s stream, next <-chan T) (value T, ok bool) {
 	heartbeat := time.NewTicker(heartbeatTime)
 	defer heartbeat.Stop()
 	for {
 		select {
-		case <-superseded:
-			return true
+		case value = <-next:
+			return value, true
 		case <-ctx.Done():
-			return false
+			return value, false
 		case <-heartbeat.C:
 			if !s.send([]byte(": heartbeat\n"), clock()) {
-				return false
+				return value, false
 			}
 		}
 	}

@@ -82,7 +82,13 @@ func (s *eventStream) awaitPage(t *testing.T, text string) {
 // open requests the stream. Any reply is accepted.
 func (r *runningServer) open(t *testing.T, method string) *http.Response {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), method, r.origin+eventsPath, nil)
+	return r.openPath(t, method, eventsPath)
+}
+
+// openPath requests the stream at a path.
+func (r *runningServer) openPath(t *testing.T, method, path string) *http.Response {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, r.origin+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +106,10 @@ func (r *runningServer) openStream(t *testing.T) *eventStream {
 	if answer.StatusCode != 200 {
 		t.Fatalf("the stream answers %s", answer.Status)
 	}
+	return newEventStream(answer)
+}
+
+func newEventStream(answer *http.Response) *eventStream {
 	return &eventStream{Closer: answer.Body, lines: bufio.NewReader(answer.Body)}
 }
 
@@ -139,7 +149,7 @@ func TestEvents(t *testing.T) {
 			t.Errorf("%s: %q, want %q", header, got, want)
 		}
 	}
-	s := &eventStream{Closer: answer.Body, lines: bufio.NewReader(answer.Body)}
+	s := newEventStream(answer)
 	clock := s.next(t)
 	now, build, _ := strings.Cut(clock.data, " ")
 	millis, err := strconv.ParseInt(now, 10, 64)

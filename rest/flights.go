@@ -13,12 +13,14 @@ type bounds struct {
 	streams                  *streams
 	history, census, scrapes *flights
 	turns                    turns
+	fleet                    *flights
 }
 
 func newBounds() *bounds {
 	return &bounds{
 		streams: newStreams(), turns: newTurns(), history: newFlights(maxHistories, maxHistoryBodies),
 		census: newFlights(maxCensuses, maxCensusBodies), scrapes: newFlights(maxScrapes, maxScrapes),
+		fleet: newFlights(maxFleets, maxFleetBodies),
 	}
 }
 

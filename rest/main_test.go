@@ -33,6 +33,7 @@ type setup struct {
 	gatherer  prometheus.Gatherer // replaces the real one
 	page      PageOptions
 	consul    ConsulSource
+	fleet     Fleet
 	past      History // replaces the real one
 	second    bool    // a second listener
 	openFiles uint64
@@ -84,6 +85,7 @@ func startServer(t testing.TB, s setup) *runningServer {
 	if s.watch != nil {
 		o.SelfWatch = s.watch
 	}
+	o.Fleet = s.fleet
 	if s.past != nil {
 		o.History = s.past
 	}

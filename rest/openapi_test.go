@@ -143,10 +143,10 @@ func TestEveryAnswerIsDescribed(t *testing.T) {
 	t.Parallel()
 	d := readDescription(t)
 	given := map[string]bool{}
-	crowded := startServer(t, setup{}) // its maximum number of streams is opened below
+	crowded := startServer(t, setup{fleet: newTables()}) // its maximum number of streams is opened below
 	ask := func(r *runningServer, path string, headers ...string) {
 		for _, method := range []string{"GET", "HEAD"} {
-			if path == eventsPath && method == "GET" && r != crowded {
+			if (path == eventsPath || path == fleetEventsPath) && method == "GET" && r != crowded {
 				continue // the stream would not end; HEAD has the same headers
 			}
 			reply := r.ask(t, method, path, headers...)
@@ -175,6 +175,7 @@ func TestEveryAnswerIsDescribed(t *testing.T) {
 		ask(r, "/metrics",
 			"Accept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited")
 	}
+	askFleet(t, ask)
 	ask(startServer(t, setup{noMetrics: true}), "/metrics")
 	failing := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return nil, errors.New("nothing at all") })
 	ask(startServer(t, setup{gatherer: failing}), "/metrics")
@@ -187,6 +188,7 @@ func TestEveryAnswerIsDescribed(t *testing.T) {
 		crowded.openStream(t)
 	}
 	ask(crowded, eventsPath)
+	ask(crowded, fleetEventsPath)
 
 	for path, methods := range d.paths {
 		for code := range methods["get"].Responses {
@@ -197,12 +199,27 @@ func TestEveryAnswerIsDescribed(t *testing.T) {
 	}
 }
 
+// askFleet calls ask for the paths of the fleet, with everything read and with a problem.
+func askFleet(t *testing.T, ask func(*runningServer, string, ...string)) {
+	all := newTables()
+	all.set(new(FleetTable))
+	r := startServer(t, setup{fleet: all})
+	for _, path := range []string{fleetPath, fleetEventsPath, fleetJSONPath} {
+		ask(r, path)
+	}
+	all.set(&FleetTable{Problems: []string{"no answer"}})
+	ask(r, fleetJSONPath)
+}
+
 // askWhileFull calls ask while the maximum number of replies of each bounded route is in flight.
 func askWhileFull(t *testing.T, ask func(*runningServer, string, ...string)) {
-	r := startServer(t, setup{census: true})
+	all := newTables()
+	all.set(new(FleetTable))
+	r := startServer(t, setup{census: true, fleet: all})
 	r.node.enter(t, "census good")
 	for path, f := range map[string]*flights{
 		"/metrics": r.bounds.scrapes, "/signal/history": r.bounds.history, "/signal/census": r.bounds.census,
+		fleetPath: r.bounds.fleet, fleetJSONPath: r.bounds.fleet,
 	} {
 		var ends []func()
 		for i := range f.replies {
@@ -228,7 +245,7 @@ func askWhileFull(t *testing.T, ask func(*runningServer, string, ...string)) {
 // TestEveryRouteIsDescribed checks that every route is described, and that every described path is a route.
 func TestEveryRouteIsDescribed(t *testing.T) {
 	handler, err := newHandler(Options{
-		Source: newNode(true), Gatherer: prometheus.NewRegistry(), Census: true, History: history.New(),
+		Source: newNode(true), Gatherer: prometheus.NewRegistry(), Census: true, History: history.New(), Fleet: newTables(),
 		MeterProvider: noop.NewMeterProvider(), Logger: slog.New(slog.DiscardHandler),
 	}, newBounds())
 	if err != nil {

@@ -28,6 +28,7 @@ type page struct {
 	census  bool
 	consul  ConsulSource
 	links   []string // paths of this server that the page links to
+	other   *link    // to the page of the fleet, nil without it
 
 	streams *streams
 
@@ -66,8 +67,9 @@ func (p *page) render(recent time.Duration) *pageParts {
 	parts := execute("parts", v)
 	l := &pageParts{of: s, at: now, title: v.Title, icon: v.Icon, parts: parts, event: asEvent("page", parts)}
 	l.whole = sync.OnceValue(func() []byte {
-		a := loadAssets()
-		return execute("page", frame{l, time.Now().UnixMilli(), a.paths, a.build, p})
+		return p.frame(frame{
+			Title: l.title, Icon: l.icon, Parts: l.parts, Events: eventsPath, Other: p.other, Links: p.links,
+		})
 	})
 	p.last = l
 	return l
@@ -75,20 +77,26 @@ func (p *page) render(recent time.Duration) *pageParts {
 
 // frame is the data of the template around the parts.
 type frame struct {
-	*pageParts
+	PageOptions
+	Title, Icon string
+	Parts       []byte   // HTML
+	Events      string   // path of the event stream
+	Other       *link    // to the other page, nil for none
+	Links       []string // paths for programs
+
 	Now    int64 // of the server, in milliseconds since the epoch; the first event of the stream corrects it
 	Assets map[string]string
 	Build  string
-	page   *page
 }
 
-func (f frame) Parts() []byte   { return f.parts }
-func (f frame) Events() string  { return eventsPath }
-func (f frame) Title() string   { return f.title }
-func (f frame) Icon() string    { return f.icon }
-func (f frame) Host() string    { return f.page.Host }
-func (f frame) Version() string { return f.page.Version }
-func (f frame) Links() []string { return f.page.links }
+type link struct{ Path, Text string }
+
+// frame renders a whole page. It sets what all pages have.
+func (o PageOptions) frame(f frame) []byte {
+	a := loadAssets()
+	f.PageOptions, f.Now, f.Assets, f.Build = o, time.Now().UnixMilli(), a.paths, a.build
+	return execute("page", f)
+}
 
 // show replies with the whole page. The status code is 200 for every verdict, and before the first one: the page is for
 // people.

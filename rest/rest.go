@@ -84,6 +84,8 @@ type Options struct {
 	History History
 	// Consul is what is known of Consul; nil for a sidecar that does not use it.
 	Consul ConsulSource
+	// Fleet is what the page /fleet shows; nil turns that path off.
+	Fleet Fleet
 	// Page is what else the status page shows.
 	Page PageOptions
 	// SelfWatch is what /health reports; nil means that the sidecar makes progress.
@@ -221,6 +223,7 @@ func newHandler(o Options, bounds *bounds) (http.Handler, error) {
 	if o.Gatherer != nil {
 		get("/metrics", o.metricsHandler(bounds.scrapes, bounds.turns))
 	}
+	o.addFleet(get, bounds)
 	return engine, o.addPage(get, bounds.streams)
 }
 
@@ -233,6 +236,9 @@ func (o Options) addPage(get func(string, gin.HandlerFunc), streams *streams) er
 	}
 	if o.Gatherer != nil {
 		p.links = append(p.links, "/metrics")
+	}
+	if o.Fleet != nil {
+		p.other = &link{fleetPath, "fleet"}
 	}
 	get("/", p.show)
 	get("/assets/:name", showAsset)

@@ -26,10 +26,16 @@ func consulClientOptions(c config.ConsulClient) consul.ClientOptions {
 type consulParts struct {
 	watch     *consul.Watch     // nil without CONSUL_STATUS
 	publisher *consul.Publisher // nil without CONSUL_REPORTS
+	fleet     *fleetPages       // nil without CONSUL_FLEET
 }
 
 // newConsul makes the parts that use Consul. The monitor of s need not exist yet.
 func (s *sidecar) newConsul(c config.Config) (p consulParts, err error) {
+	if c.Consul.Fleet {
+		if p.fleet, err = newFleetPages(c.Consul); err != nil {
+			return p, err
+		}
+	}
 	o := consulClientOptions(c.Consul.Client)
 	if c.Consul.Status {
 		client, err := consul.NewClient(o)
@@ -138,10 +144,21 @@ func (s *sidecar) consulListeners() []health.Listener {
 	return []health.Listener{s.guarded("consul", s.consul.publisher.Listen)}
 }
 
+// fleetPage returns what the page /fleet shows, nil without CONSUL_FLEET.
+func (p consulParts) fleetPage() rest.Fleet {
+	if p.fleet == nil {
+		return nil
+	}
+	return p.fleet
+}
+
 // start runs the parts.
 func (p consulParts) start(ctx context.Context, group *errgroup.Group) {
 	if p.watch != nil {
 		group.Go(func() error { return p.watch.Run(ctx) })
+	}
+	if p.fleet != nil {
+		group.Go(func() error { return p.fleet.watcher.Run(ctx) })
 	}
 	if p.publisher != nil {
 		group.Go(func() error { return p.publisher.Run(ctx) })

@@ -58,22 +58,24 @@ type fleetDocument struct {
 	Problems []string    `json:"problems"`
 }
 
+// documentOf returns a view as JSON. With unhealthy it has only the rows that are so.
+func documentOf(v *fleet.View, unhealthy bool) []byte {
+	document := fleetDocument{Time: health.Time(v.At), Shards: []fleet.Row{}, Problems: []string{}}
+	document.Problems = append(document.Problems, v.Problems...)
+	for _, r := range v.Rows {
+		if !unhealthy || !r.Healthy() {
+			document.Shards = append(document.Shards, r)
+		}
+	}
+	encoded, _ := json.Marshal(document) // it has texts and finite numbers only
+	return encoded
+}
+
 // print prints a view as a table or as JSON, and its problems.
 func (f fleetCommand) print(std streams, v *fleet.View) error {
 	to, text := std.stdout, ""
 	if f.JSON {
-		document := fleetDocument{Time: health.Time(v.At), Shards: []fleet.Row{}, Problems: []string{}}
-		document.Problems = append(document.Problems, v.Problems...)
-		for _, r := range v.Rows {
-			if !f.Unhealthy || !r.Healthy() {
-				document.Shards = append(document.Shards, r)
-			}
-		}
-		encoded, err := json.Marshal(document)
-		if err != nil {
-			return err
-		}
-		text = string(encoded) + "\n"
+		text = string(documentOf(v, f.Unhealthy)) + "\n"
 	} else if len(v.Rows) > 0 || len(v.Problems) == 0 {
 		text = newFleetTable(v, f.Unhealthy).text(colours(to))
 		if terminal := terminalOf(to); terminal != nil {

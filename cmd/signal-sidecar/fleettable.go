@@ -88,7 +88,11 @@ type fleetColumns struct {
 	datacenter, environment bool // whether the names of the shards need them
 	release                 bool
 	haproxys                []string
+	whole                   bool // whether long values are not shortened
 }
+
+// ageTitle is the title of the column with the age of the report.
+const ageTitle = "AGE"
 
 func columnsOf(v *fleet.View) fleetColumns {
 	var c fleetColumns
@@ -111,7 +115,7 @@ func (c fleetColumns) header() []string {
 	if c.release {
 		cells = append(cells, "RELEASE")
 	}
-	cells = append(cells, "AGE")
+	cells = append(cells, ageTitle)
 	if len(c.haproxys) > maxHAProxyColumns {
 		cells = append(cells, "HAPROXYS")
 	} else {
@@ -137,9 +141,9 @@ func (c fleetColumns) cells(r *fleet.Row) []string {
 	if r.ReportAge != nil {
 		reportAge = age(*r.ReportAge)
 	}
-	cells := []string{name, cell(r.State), cell(r.Weight), users, cell(r.Wanted)}
+	cells := []string{name, c.cell(r.State), c.cell(r.Weight), users, c.cell(r.Wanted)}
 	if c.release {
-		cells = append(cells, cell(r.Release))
+		cells = append(cells, c.cell(r.Release))
 	}
 	cells = append(cells, reportAge)
 	if len(c.haproxys) > maxHAProxyColumns {
@@ -150,6 +154,14 @@ func (c fleetColumns) cells(r *fleet.Row) []string {
 		}
 	}
 	return append(cells, marksOf(r))
+}
+
+// cell returns a text for a column, - for none.
+func (c fleetColumns) cell(text string) string {
+	if text != "" && c.whole {
+		return shorten(fleet.Printable(text), tableWidth)
+	}
+	return cell(text)
 }
 
 // cell returns a text for a narrow column, - for none.
@@ -220,10 +232,18 @@ func stateOf(b fleet.Belief) string {
 	return cell(b.Status)
 }
 
-// detailsOf returns what explains a row: why the report is unusable, the root reason, who set the wanted state, and
-// what the HAProxys disagree about.
+// detailsOf returns what explains a row, in lines of the table.
 func detailsOf(r *fleet.Row) (lines []string) {
-	add := func(text string) { lines = append(lines, wrap(health.OneLine(text), tableWidth, detailIndent)...) }
+	for _, text := range explanationOf(r) {
+		lines = append(lines, wrap(text, tableWidth, detailIndent)...)
+	}
+	return lines
+}
+
+// explanationOf returns what explains a row: why the report is unusable, the root reason, who set the wanted state, and
+// what the HAProxys disagree about.
+func explanationOf(r *fleet.Row) (texts []string) {
+	add := func(text string) { texts = append(texts, health.OneLine(text)) }
 	wanted := health.ParseWord(r.Wanted)
 	if r.Problem != "" {
 		add(r.Problem)
@@ -237,7 +257,7 @@ func detailsOf(r *fleet.Row) (lines []string) {
 	if r.Marked(fleet.MarkDisagree) {
 		add(r.Disagreement.Text)
 	}
-	return lines
+	return texts
 }
 
 func severityOf(r *fleet.Row) severity {

@@ -181,7 +181,7 @@ func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *
 	s.rest, err = rest.New(rest.Options{
 		Listeners: s.httpListeners(), Hosts: c.HTTPHosts, Access: s.restAccess(),
 		Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.Rules.Census, History: s.history,
-		Consul: s.consul.source(), SelfWatch: s.selfWatch, Guard: s.guard,
+		Consul: s.consul.source(), Fleet: s.consul.fleetPage(), SelfWatch: s.selfWatch, Guard: s.guard,
 		Page: pageOptions(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
 	})
 	return s, err
