@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -18,8 +19,10 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
 )
 
-// demoCommand runs a sidecar beside a simulated signal node, on loopback only.
-type demoCommand struct{}
+// demoCommand runs a sidecar beside a simulated signal node, or a fleet of them, on loopback only.
+type demoCommand struct {
+	Fleet string `placeholder:"N" help:"Run N shards, 1 to 50, that follow and report to a stand-in for Consul, to try fleet, drain, ready and maint."`
+}
 
 const demoGuide = `
 signal-sidecar watches a simulated signal node. Open the first in a browser; try the others in another terminal:
@@ -52,10 +55,17 @@ End with Ctrl-C. Changes of the verdict are logged here.
 // demoPlaces contains the addresses and the path that the guide names.
 type demoPlaces struct{ Page, HTTP, Agent, Held, Control, StatusPath string }
 
-func (demoCommand) Run(ctx context.Context, line *kong.Context, env *config.Environment, std streams) (err error) {
+func (d demoCommand) Run(ctx context.Context, line *kong.Context, env *config.Environment, std streams) (err error) {
 	c, err := config.Load(line, env)
 	if err != nil {
 		return err
+	}
+	if d.Fleet != "" {
+		shards, err := strconv.Atoi(d.Fleet)
+		if err != nil || shards < 1 || shards > maxDemoShards {
+			return config.NewError("--fleet", d.Fleet, "flag", errDemoShards)
+		}
+		return (&demoFleet{config: c, std: std}).run(ctx, shards)
 	}
 	node, err := signalnode.Start()
 	if err != nil {
@@ -142,11 +152,20 @@ func freeAddress(address string) string {
 
 // serveControl serves the simulator's control endpoint at an address until stop is called.
 func serveControl(ctx context.Context, node *signalnode.Node, address string) (bound string, stop func(), err error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	bound, stop, err = serveLocally(ctx, node.Control(), address)
 	if err != nil {
 		return "", nil, fmt.Errorf("control of the simulated node: %w", err)
 	}
-	server := &http.Server{Handler: node.Control(), ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second}
+	return bound, stop, nil
+}
+
+// serveLocally serves a handler until stop is called, which ends the requests that are being answered.
+func serveLocally(ctx context.Context, h http.Handler, address string) (bound string, stop func(), err error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return "", nil, err
+	}
+	server := &http.Server{Handler: h, ReadTimeout: 5 * time.Second}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(l) })
 	return l.Addr().String(), func() {
