@@ -51,7 +51,8 @@ type Fleet interface {
 	// once or has failed.
 	Subscribe(ctx context.Context) <-chan *FleetTable
 	// JSON returns the fleet in the form of "fleet --json", with the present ages. It waits until everything has been read
-	// once or has failed, or ctx ends. ok is false if something could not be read; the document, if any, names it.
+	// once or has failed, or ctx ends. ok is false if something could not be read; the document, if any, names it. Calls
+	// at the same time get the same document.
 	JSON(ctx context.Context) (document []byte, ok bool)
 }
 
@@ -216,20 +217,21 @@ func (p *fleetPage) json(c *gin.Context) {
 	ctx, cancel := p.within(c, fleetJSONTime)
 	defer cancel()
 	document, complete := p.fleet.JSON(ctx)
-	end, ok := p.flights.begin(c.Request)
+	if len(document) == 0 {
+		c.String(http.StatusServiceUnavailable, "no answer from Consul yet; retry later")
+		return
+	}
+	end, ok := p.flights.begin(&document[0])
 	if !ok {
 		busy(c)
 		return
 	}
 	defer end()
-	switch {
-	case document == nil:
-		c.String(http.StatusServiceUnavailable, "no answer from Consul yet; retry later")
-	case complete:
-		sendJSON(c.Writer, http.StatusOK, document)
-	default:
-		sendJSON(c.Writer, http.StatusServiceUnavailable, document)
+	code := http.StatusOK
+	if !complete {
+		code = http.StatusServiceUnavailable
 	}
+	sendJSON(c.Writer, code, document)
 }
 
 // addFleet adds the page /fleet, its event stream, and the JSON.

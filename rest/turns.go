@@ -13,14 +13,17 @@ import (
 // turns bounds how many replies are rendered at the same time, and so the memory and the processor time that many
 // clients can take from agent checks and probes. A turn ends when the handler begins to write its reply: a slow
 // client must not keep others out. The health endpoints cost little and take no turn; /metrics takes one only for the
-// encoding, so that all scrapes can share a gathering.
+// encoding, so that all scrapes can share a gathering. The fleet's page and JSON take none: they wait for Consul, and
+// are rendered once for all clients.
 type turns chan struct{}
+
+var withoutTurn = []string{metricsPath, fleetPath, fleetJSONPath}
 
 func newTurns() turns { return make(turns, max(2, runtime.GOMAXPROCS(0))) }
 
 // wait waits for a turn and calls the handlers of a request.
 func (t turns) wait(c *gin.Context) {
-	if path := c.FullPath(); path == metricsPath || slices.Contains(openRoutes, path) {
+	if path := c.FullPath(); slices.Contains(withoutTurn, path) || slices.Contains(openRoutes, path) {
 		c.Next()
 		return
 	}

@@ -30,9 +30,8 @@ const (
 )
 
 const demoFleetGuide = `
-{{len .Shards}} sidecars watch a simulated signal node each, {{(index .Shards 0).Name}} to {{.Last.Name}}, and follow and report to a stand-in for
-Consul, which is kept in memory. Open the first in a browser; try the others in another terminal, the first one before
-the rest:
+{{len .Shards}} sidecars watch a simulated signal node each. A stand-in for Consul has their wanted states and reports.
+Open the first in a browser; try the others in another terminal, and begin with the export:
 
   the fleet's page        http://{{.Page}}/fleet
   where Consul is         export CONSUL_HTTP_ADDR=http://{{.Consul}}
@@ -40,12 +39,12 @@ the rest:
                             all {{len .Shards}} shards are ready, with 10 users each
 {{- if .Second}}
 
-  drain {{.Second.Name}}            {{.Command}} drain {{.Second.Name}} --reason 'new kernel' --wait reported --timeout 20
+  drain {{.Second.Name}}            {{.Command}} drain {{.Second.Name}} --reason 'new kernel' --wait reported
                             within a second: the page and the table show drain, who did it, and why
   wait for its users      {{.Command}} drain {{.Second.Name}} --wait empty --timeout 60
                             it returns some 10 s after its users have left; let them leave in a third terminal:
                             curl -d 0 http://{{.Second.Control}}/load
-  take it back            {{.Command}} ready {{.Second.Name}} --wait reported --timeout 20
+  take it back            {{.Command}} ready {{.Second.Name}} --wait reported
 {{- end}}
 
   drain all               {{.Command}} drain{{range .Shards}} {{.Name}}{{end}}

@@ -28,10 +28,12 @@ const (
 type fleetPages struct {
 	watcher *fleet.Watcher
 
-	mu      sync.Mutex
-	view    *fleet.View // the one that table is of
-	content string      // of view, without ages
-	table   *rest.FleetTable
+	mu       sync.Mutex
+	view     *fleet.View // the one that table is of
+	content  string      // of view, without ages
+	table    *rest.FleetTable
+	written  *fleet.View // the one that document is of
+	document []byte
 }
 
 func newFleetPages(c config.Consul) (*fleetPages, error) {
@@ -76,7 +78,12 @@ func (f *fleetPages) JSON(ctx context.Context) (document []byte, ok bool) {
 	if v == nil {
 		return nil, false
 	}
-	return documentOf(v, false), len(v.Problems) == 0
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if v != f.written {
+		f.written, f.document = v, documentOf(v, false)
+	}
+	return f.document, len(v.Problems) == 0
 }
 
 // tableOf returns the table of a view, which is the same as that of an earlier one if only ages differ.
