@@ -72,6 +72,7 @@ func LoadForConsul(ctx *kong.Context, env *Environment) (Config, error) {
 }
 
 func loadFor(ctx *kong.Context, env *Environment, consulCommand bool) (Config, error) {
+	env.printNote()
 	r := newReader(ctx, env)
 	c := Config{reader: r, Notices: env.notices, consulCommand: consulCommand}
 	for _, conditional := range []bool{false, true} { // settings without a condition first: the conditions depend on them

@@ -14,11 +14,20 @@ import (
 // NoSettings is the tag of the commands that read no settings. A bad setting or a bad file does not affect them.
 const NoSettings = "nosettings"
 
+// Packaged is the tag of the commands that are about the service of this machine. Without a named file and without .env
+// they use the settings file of the package, which systemd passes to the service.
+const Packaged = "packaged"
+
+// packagedFile is the settings file of the packages. The tests are linked with another path.
+var packagedFile = "/etc/jitsi/signal-sidecar/config"
+
 // Environment provides the values of settings from the environment of the process and, for variables that are not set
 // there, from a file. An empty variable counts as not set, as in OpenTelemetry. It implements kong.Resolver, which kong
 // uses for the flags that are not on the command line.
 type Environment struct {
 	once     sync.Once
+	announce func(string)    // prints a note
+	note     string          // which file is used although none was named, or why it is not; "" for none
 	problem  error           // of reading the file
 	file     string          // the file that was read, "" for none
 	fromFile map[string]bool // the variables that came from it
@@ -26,9 +35,43 @@ type Environment struct {
 	defaults map[string]bool // the variables that were set to their defaults here
 }
 
-// NewEnvironment returns an environment whose file has not been read yet.
-func NewEnvironment() *Environment {
-	return &Environment{fromFile: map[string]bool{}, defaults: map[string]bool{}}
+// NewEnvironment returns an environment whose file has not been read yet. When settings are loaded it calls announce
+// with a note about a file that is used, or cannot be used, although none was named.
+func NewEnvironment(announce func(note string)) *Environment {
+	return &Environment{announce: announce, fromFile: map[string]bool{}, defaults: map[string]bool{}}
+}
+
+// readFile reads the file that is named, or else .env, or else for some commands the file of the package. The last two
+// need not exist.
+func (e *Environment) readFile(ctx *kong.Context) error {
+	if path := namedEnvFile(ctx); path != "" {
+		return e.read(path, true)
+	}
+	command := ctx.Selected()
+	packaged := command != nil && command.Tag.Has(Packaged)
+	if err := e.read(defaultEnvFile, false); err != nil || !packaged {
+		return err
+	}
+	if e.file == "" {
+		switch err := e.read(packagedFile, true); {
+		case errors.Is(err, fs.ErrPermission):
+			e.note = packagedFile + " cannot be read (permission denied), so its settings are not used: run this as root"
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	if e.file != "" {
+		e.note = "settings of " + e.file
+	}
+	return nil
+}
+
+// printNote prints the note once.
+func (e *Environment) printNote() {
+	if e.note != "" {
+		e.announce(e.note)
+		e.note = ""
+	}
 }
 
 // read sets the variables of the file that are not set in the environment of the process. The file may therefore also
@@ -90,7 +133,7 @@ func (e *Environment) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) 
 	if command := ctx.Selected(); command != nil && command.Tag.Has(NoSettings) {
 		return nil, nil
 	}
-	e.once.Do(func() { e.problem = e.read(envFilePath(ctx)) })
+	e.once.Do(func() { e.problem = e.readFile(ctx) })
 	if e.problem != nil {
 		return nil, e.problem
 	}
@@ -101,17 +144,14 @@ func (e *Environment) Resolve(ctx *kong.Context, _ *kong.Path, flag *kong.Flag) 
 	return nil, nil
 }
 
-// envFilePath returns the path from the flag or the variable, or else the default path, which need not exist.
-func envFilePath(ctx *kong.Context) (path string, named bool) {
+// namedEnvFile returns the path from the flag or the variable, "" if there is none.
+func namedEnvFile(ctx *kong.Context) string {
 	for _, p := range ctx.Path {
 		if p.Flag != nil && p.Flag.Name == "env-file" && ctx.FlagValue(p.Flag) != text("") {
-			return fmt.Sprint(ctx.FlagValue(p.Flag)), true
+			return fmt.Sprint(ctx.FlagValue(p.Flag))
 		}
 	}
-	if path := os.Getenv(Variable("env-file")); path != "" {
-		return path, true
-	}
-	return defaultEnvFile, false
+	return os.Getenv(Variable("env-file"))
 }
 
 // origin returns the origin of a setting.

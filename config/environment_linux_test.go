@@ -35,7 +35,7 @@ func TestForbiddenFolder(t *testing.T) {
 			if err := syscall.Setfsuid(65534); err != nil {
 				panic(err)
 			}
-			result <- NewEnvironment().read(".env", c.named)
+			result <- NewEnvironment(nil).read(".env", c.named)
 		}()
 		if err := <-result; (err != nil) != c.fails {
 			t.Errorf("%+v: %v", c, err)

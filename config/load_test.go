@@ -33,7 +33,7 @@ func load(t *testing.T, folder string, v vars, flags ...string) (c Config, print
 		Command struct{} `cmd:"" default:"1"`
 		kong.Plugins
 	}{Plugins: Flags()}
-	env := NewEnvironment()
+	env := NewEnvironment(func(string) {})
 	parser, err := kong.New(&line, kong.ExplicitGroups(Groups()), kong.Resolvers(env))
 	testbed.Must(t, err)
 	ctx, err := parser.Parse(flags)

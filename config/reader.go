@@ -31,6 +31,9 @@ func newReader(ctx *kong.Context, env *Environment) *reader {
 		}
 		r.values[Variable(f.Name)] = v
 	}
+	if env.file == packagedFile && r.values[envFileName].origin == originDefault {
+		r.values[envFileName] = value{packagedFile, "package"}
+	}
 	return r
 }
 

@@ -200,7 +200,8 @@ var sections = []section{
 			oneOf("json", "text"), func(c *Config) *string { return &c.LogFormat }),
 		declare(envFileName, ".env", "FILE",
 			"File of KEY=value lines, used where the environment has no such variable: as dotenv reads it if "+
-				"its name is .env, else as systemd reads EnvironmentFile=. A file named here must exist.",
+				"its name is .env, else as systemd reads EnvironmentFile=. A file named here must exist. Without one, status, "+
+				"check-config, drain, ready, maint and fleet use .env or /etc/jitsi/signal-sidecar/config.",
 			anything, func(c *Config) *string { return &c.EnvFile }),
 		declare(statePathName, off, "FILE",
 			"Keep the state of the flap mitigation in this file, so that a restart changes no reply; by default "+

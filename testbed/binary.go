@@ -107,9 +107,13 @@ func lock(folder string) (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
+// PackagedFile is where the binary that Binary returns looks for the settings file of the package: in the working
+// directory, so that no test depends on a package that is installed on this machine.
+const PackagedFile = "packaged/config"
+
 func compile(root, path string) error {
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w",
-		"-o", path, "./cmd/signal-sidecar")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags",
+		"-s -w -X "+module+"/config.packagedFile="+PackagedFile, "-o", path, "./cmd/signal-sidecar")
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", cmd, err, out)

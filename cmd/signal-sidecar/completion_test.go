@@ -14,7 +14,7 @@ import (
 // commands are subcommands that --help lists.
 var commands = []string{
 	"serve", "demo", "status", "replay", "fleet", "drain", "ready", "maint", "check-config", "version",
-	"completion", "man",
+	"completion", "man", "help",
 }
 
 // completion is a line up to the cursor, words that the shell must offer there, and words that it must not offer.
@@ -41,7 +41,8 @@ var completionCases = []completion{
 	{"status --", []string{"--url", "--watch", "--json", "--http-port", "--help"}, []string{"--set", "--partipant-max"}},
 	{"replay rec", []string{"recording.jsonl"}, commands},
 	{"replay ", []string{"recording.jsonl", "folder"}, commands},
-	{"replay recording.jsonl --s", []string{"--set", "--status-path"}, []string{"--url"}},
+	{"replay recording.jsonl --s", []string{"--set"}, []string{"--url", "--status-path"}},
+	{"help re", []string{"replay", "ready"}, []string{"recording.jsonl"}},
 	{"completion ", []string{"bash", "zsh", "fish"}, []string{"recording.jsonl"}},
 	{"man --", []string{"--help", "--version"}, []string{"--http-port"}},
 }

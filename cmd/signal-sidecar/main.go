@@ -30,18 +30,19 @@ const description = "Reports to HAProxy, Prometheus and people whether users may
 type commandLine struct {
 	Serve       serveCommand       `cmd:"" default:"1" help:"Run the sidecar. This is what happens without a command."`
 	Demo        demoCommand        `cmd:"" help:"Run the sidecar beside a simulated signal node, and print what to try."`
-	Simulate    simulateCommand    `cmd:"" help:"Run a simulated signal node, without a sidecar, on fixed addresses."`
-	Status      statusCommand      `cmd:"" help:"Print the verdict of a running sidecar: exit 0 when the node is up, 1 when it is down, 2 when that is not known."`
-	Replay      replayCommand      `cmd:"" help:"Run a recording through the rules again, and print the result with other settings."`
-	Fleet       fleetCommand       `cmd:"" help:"Show the shards of a fleet: what they report to Consul, and what HAProxys believe of them."`
-	Drain       drainCommand       `cmd:"" help:"Take shards, or this node, out of service for new users."`
-	Ready       readyCommand       `cmd:"" help:"Put shards, or this node, into service."`
-	Maint       maintCommand       `cmd:"" help:"Take shards, or this node, out of service for all users."`
-	Shards      shardsCommand      `cmd:"" hidden:"" help:"Print the names of the shards in Consul, for the completions."`
-	CheckConfig checkConfigCommand `cmd:"" help:"Print every effective setting and where it came from, or every problem (exit 2)."`
+	Simulate    simulateCommand    `cmd:"" nosettings:"" help:"Run a simulated signal node, without a sidecar, on fixed addresses."`
+	Status      statusCommand      `cmd:"" packaged:"" help:"Print the verdict of a running sidecar: exit 0 when the node is up, 1 when it is down, 2 when that is not known."`
+	Replay      replayCommand      `cmd:"" nosettings:"" help:"Run a recording through the rules again, and print the result with other settings."`
+	Fleet       fleetCommand       `cmd:"" packaged:"" help:"Show the shards of a fleet: what they report to Consul, and what HAProxys believe of them."`
+	Drain       drainCommand       `cmd:"" packaged:"" help:"Take shards, or this node, out of service for new users."`
+	Ready       readyCommand       `cmd:"" packaged:"" help:"Put shards, or this node, into service."`
+	Maint       maintCommand       `cmd:"" packaged:"" help:"Take shards, or this node, out of service for all users."`
+	Shards      shardsCommand      `cmd:"" hidden:"" packaged:"" help:"Print the names of the shards in Consul, for the completions."`
+	CheckConfig checkConfigCommand `cmd:"" packaged:"" help:"Print every effective setting and where it came from, or every problem (exit 2)."`
 	Version     versionCommand     `cmd:"" nosettings:"" help:"Print the version."`
 	Completion  completionCommand  `cmd:"" nosettings:"" help:"Print a completion script for a shell."`
 	Man         manCommand         `cmd:"" nosettings:"" help:"Print the manual page, signal-sidecar(8)."`
+	Help        helpCommand        `cmd:"" nosettings:"" help:"Print this, or the help of a command."`
 
 	ShowVersion versionFlag `name:"version" help:"Print the version, whatever else is on the command line."`
 
@@ -55,19 +56,30 @@ func main() { os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr})) }
 
 // run executes one command line and returns the exit code.
 func run(args []string, std streams) int {
+	stdout := escaping(std.stdout)
+	std = streams{stdout, escaping(std.stderr)}
+	code := execute(args, std)
+	if err := stdout.failed(); err != nil && code == exitOK {
+		return fail(std, exitFailure, fmt.Errorf("write the output: %w", err))
+	}
+	return code
+}
+
+// execute executes one command line with the streams of run.
+func execute(args []string, std streams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
-	std = escaping(std)
 	line := commandLine{Plugins: config.Flags()}
-	env := config.NewEnvironment()
+	env := config.NewEnvironment(func(note string) { fmt.Fprintln(std.stderr, "signal-sidecar:", note) })
 	exited, code := false, exitOK
 	parser, err := kong.New(&line,
 		kong.Name("signal-sidecar"),
 		kong.Description(description),
 		kong.Writers(std.stdout, std.stderr),
 		kong.Exit(func(c int) { exited, code = true, c }),
+		kong.Help(printHelp),
 		kong.ValueFormatter(config.HelpWithVariable),
 		kong.ExplicitGroups(config.Groups()),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),

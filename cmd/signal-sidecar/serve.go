@@ -53,7 +53,7 @@ func (serveCommand) Run(ctx context.Context, line *kong.Context, env *config.Env
 		return err
 	}
 	surviveLogReader()
-	return serve(ctx, c, std.stdout, func(*sidecar) {})
+	return serve(ctx, c, logStream(std), func(*sidecar) {})
 }
 
 // sidecar contains all parts that run, connected to each other.

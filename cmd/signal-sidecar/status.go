@@ -55,7 +55,10 @@ func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *config.
 		if ctx.Err() == nil { // an interrupted request gives no information about the node
 			code = r.code
 			if r.text != printed {
-				r.print(std, s.JSON)
+				if err := r.print(std, s.JSON); err != nil {
+					fail(std, exitUnknown, fmt.Errorf("write the output: %w", err))
+					return exitError(exitUnknown)
+				}
 				printed = r.text
 			}
 		}
@@ -77,15 +80,16 @@ type statusResult struct {
 }
 
 // print prints a result. With asJSON, standard output gets nothing but JSON.
-func (r statusResult) print(std streams, asJSON bool) {
+func (r statusResult) print(std streams, asJSON bool) (err error) {
 	switch {
 	case !asJSON:
-		fmt.Fprintln(std.stdout, r.text)
+		_, err = fmt.Fprintln(std.stdout, r.text)
 	case r.body == nil:
-		fmt.Fprintln(std.stderr, "signal-sidecar:", r.text)
+		_, err = fmt.Fprintln(std.stderr, "signal-sidecar:", r.text)
 	default:
-		fmt.Fprintln(std.stdout, string(r.body))
+		_, err = fmt.Fprintln(std.stdout, string(r.body))
 	}
+	return err
 }
 
 // request gets the explanation once.

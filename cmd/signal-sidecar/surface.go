@@ -59,6 +59,11 @@ func newSurface(app *kong.Application) surface {
 		}
 		s.Commands = append(s.Commands, c)
 	}
+	for i, c := range s.Commands {
+		if c.Name == "help" {
+			s.Commands[i].Operands[0].Words = names(s.Commands)
+		}
+	}
 	for _, g := range config.Groups() {
 		s.Groups = append(s.Groups, group{Title: strings.TrimSuffix(g.Title, ":"), About: g.Description})
 	}
@@ -71,6 +76,13 @@ func newSurface(app *kong.Application) surface {
 		}
 	}
 	return s
+}
+
+func names(commands []command) (all []string) {
+	for _, c := range commands {
+		all = append(all, c.Name)
+	}
+	return all
 }
 
 func newOption(v *kong.Value) option {

@@ -42,15 +42,31 @@ licenses() {
 	go run ./deploy/package/licenses -tags "$TAGS" ./cmd/signal-sidecar "$@" >"$stage/THIRD_PARTY_LICENSES"
 }
 
-# examples gathers what operators copy from deploy/, without its tests.
+# examples gathers what operators copy from deploy/, without its tests and what only works in the compose stack.
 examples() {
 	local file
-	git ls-files deploy | grep -vE '^deploy/package/|_test\.go$|/(testdata|tests)/' | while read -r file; do
+	git ls-files deploy | grep -vE '^deploy/(package|compose|grafana/provisioning)/|_test\.go$|/(testdata|tests)/' | while read -r file; do
 		case $file in
 		deploy/systemd/signal-sidecar*.service | deploy/systemd/signal-sidecar*.socket) ;; # installed
 		*) install -D -m 644 "$file" "$stage/examples/${file#deploy/}" ;;
 		esac
 	done
+}
+
+# docs gathers the documentation for operators. Its links lead to the installed examples and units, and to the repository
+# for what is not installed.
+docs() {
+	local file developers='architecture|decisions|dependencies|performance'
+	local web=https://github.com/signal-sidecar/signal-sidecar/blob/main examples=/usr/share/doc/signal-sidecar/examples
+	git ls-files docs | grep -vE "^docs/($developers)\.md$" | while read -r file; do
+		install -D -m 644 "$file" "$stage/$file"
+	done
+	sed -i -E "
+		s,\]\(\.\./deploy/systemd/(signal-sidecar[^)]*)\),](/usr/lib/systemd/system/\1),g
+		s,\]\(\.\./deploy/,](../examples/,g
+		s,\]\(\.\./(examples/)?,](\n\1,g; s,\n(examples/),../\1,g; s,\n,$web/,g
+		s,\]\((($developers)\.md),]($web/docs/\1,g
+		s,(^|[ \`])deploy/,\1$examples/,g" "$stage"/docs/*.md
 }
 
 # packages builds the packages of one format.
@@ -94,6 +110,7 @@ tag=$(go version -m "$stage/amd64/signal-sidecar" | awk '$1 == "mod" { print $3 
 version=$(deploy/package/version.sh "$tag")
 texts
 examples
+docs
 
 if [ "$1" = release ]; then
 	find dist -mindepth 1 -maxdepth 1 ! -name stage -exec rm -rf {} +

@@ -3,6 +3,8 @@ package packages
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,6 +56,41 @@ func TestInstall(t *testing.T) {
 	}
 	if out := m.must("dpkg --verify signal-sidecar"); out != "" {
 		t.Errorf("dpkg --verify: %s", out)
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)#]+)`)
+
+// TestDocumentation checks that the links of the installed documentation lead to installed files, and that it does not
+// name files of the repository.
+func TestDocumentation(t *testing.T) {
+	m := newMachine(t)
+	m.install(one(t, release(t), "*_amd64.deb"))
+	const folder = "/usr/share/doc/signal-sidecar/docs"
+	pages := strings.Fields(m.must("ls %s/*.md", folder))
+	if !slices.Contains(pages, folder+"/runbook.md") {
+		t.Fatalf("the documentation is %q", pages)
+	}
+	for _, page := range pages {
+		text := m.read(page)
+		for _, found := range link.FindAllStringSubmatch(text, -1) {
+			target := found[1]
+			switch {
+			case strings.Contains(target, "://"):
+				continue
+			case !filepath.IsAbs(target):
+				target = filepath.Join(folder, target)
+			}
+			if out, err := m.run("test -e '%s'", target); err != nil {
+				t.Errorf("%s: %s is not installed %s", page, found[1], out)
+			}
+		}
+		if name := regexp.MustCompile("(^|[ `])deploy/.*").FindString(text); name != "" {
+			t.Errorf("%s names %s", page, name)
+		}
+	}
+	for _, left := range []string{"compose", "grafana/provisioning"} {
+		m.expectGone("/usr/share/doc/signal-sidecar/examples/" + left)
 	}
 }
 

@@ -1,6 +1,7 @@
 package packages
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -63,4 +64,65 @@ func TestService(t *testing.T) {
 		t.Errorf("disabled and upgraded, the service is %s", out)
 	}
 	m.must("dpkg --purge signal-sidecar")
+}
+
+// TestRunbookCommands runs the commands of the installed runbook as they are printed, on a shard whose settings differ
+// from the defaults.
+func TestRunbookCommands(t *testing.T) {
+	m := newMachine(t).boot()
+	m.install(one(t, release(t), "*_amd64.deb"))
+	settings := m.read(configPath)
+	for _, line := range []string{"HTTP_PORT=6010", "POLLING_INTERVAL=3", "STATUS_PATH=/etc/jitsi/word",
+		"PROSODY_DUMP=/usr/local/bin/dump-prosody.sh"} {
+		name, _, _ := strings.Cut(line, "=")
+		settings = lineInFile(settings, name+"=", line)
+	}
+	m.write(configPath, settings)
+	m.must("mv /etc/jitsi/shard-status /etc/jitsi/word && systemctl restart signal-sidecar")
+	m.take("../../recording/testdata/recordings/jicofo_overloaded.jsonl", "/root/recording.jsonl")
+
+	runbook := m.read("/usr/share/doc/signal-sidecar/docs/runbook.md")
+	commands := regexp.MustCompile(`(?m)^signal-sidecar (\S+)[^#\n]*`).FindAllStringSubmatch(runbook, -1)
+	if len(commands) < 6 {
+		t.Fatalf("the runbook has only %q", commands)
+	}
+	for _, command := range commands {
+		out, err := m.run("cd /root && %s", command[0])
+		if command[1] != "replay" && !strings.Contains(out, "signal-sidecar: settings of "+configPath+"\n") {
+			t.Errorf("%s does not name the file: %s", command[0], out)
+		}
+		switch command[1] {
+		case "status": // there is no jicofo
+			if err == nil || !strings.Contains(out, "down") {
+				t.Errorf("%s: %v, %s", command[0], err, out)
+			}
+		case "drain", "maint", "ready":
+			if word := m.read("/etc/jitsi/word"); err != nil || word != command[1]+"\n" {
+				t.Errorf("%s: %v, the file has %q, %s", command[0], err, word, out)
+			}
+		default:
+			if err != nil {
+				t.Errorf("%s: %v, %s", command[0], err, out)
+			}
+		}
+	}
+	if shown := strings.Join(strings.Fields(m.must("signal-sidecar check-config")), " "); !strings.Contains(shown,
+		"POLLING_INTERVAL 3 ("+configPath+")") {
+		t.Errorf("check-config: %s", shown)
+	}
+	out := m.must("setpriv --reuid nobody --clear-groups signal-sidecar check-config")
+	if !strings.Contains(out, configPath+" cannot be read (permission denied)") {
+		t.Errorf("check-config of another user: %s", out)
+	}
+
+	const notice = "cannot use sudo or signal prosody"
+	deb := one(t, release(t), "*_amd64.deb")
+	if out := m.install(deb); strings.Count(out, notice) != 1 {
+		t.Errorf("without the drop-in, dpkg: %s", out)
+	}
+	manual := m.read("/usr/share/doc/signal-sidecar/docs/systemd.md")
+	m.must("%s", regexp.MustCompile(`(?m)^install .*dump-scripts.conf$`).FindString(manual))
+	if out := m.install(deb); strings.Contains(out, notice) {
+		t.Errorf("with the drop-in, dpkg: %s", out)
+	}
 }
