@@ -21,10 +21,15 @@ type area struct {
 var areas = []area{
 	{"jicofo and prosody", backends},
 	{"The status file", statusFile},
+	{"Clients of the agent port", agentPort},
+	{"Clients of the HTTP port", httpPort},
+	{"The process and its machine", process},
+	{"Time", clock},
+	{"Consul and the OpenTelemetry Collector", push},
 }
 
-// fault is a row: what is done to a node that is up and ready, and what must be seen. A row has inject or prepare and is
-// run against the binary, or it names the tests that show it, or it gives the reason why it cannot be run.
+// fault is a row: what is done to a node that is up and ready, and what must be seen. A row has inject or prepare and
+// is run against the binary, or it names the tests that show it, or it gives the reason why it cannot be run.
 type fault struct {
 	does    string                       // what is done, as a phrase without a full stop
 	prepare func(t *testing.T, s *shard) // before the start of the sidecar; may be nil
@@ -33,6 +38,7 @@ type fault struct {
 	want    seen
 	within  within
 	tests   []string // each a folder and the name of a test, such as "collector TestServiceMoves"
+	ends    bool     // the fault ends the sidecar
 	cannot  string   // why the row cannot be run
 }
 
@@ -88,7 +94,7 @@ func TestFaults(t *testing.T) {
 func (f fault) run(t *testing.T) {
 	t.Helper()
 	if f.cannot != "" {
-		t.Skip("this row cannot be run: " + f.cannot)
+		t.Skip("this row is not run: " + f.cannot)
 	}
 	s := newShard(t)
 	if f.prepare != nil {
@@ -104,7 +110,9 @@ func (f fault) run(t *testing.T) {
 		f.undo(t, s)
 		s.Becomes(t, up)
 	}
-	s.stillWell(t)
+	if !f.ends {
+		s.stillWell(t)
+	}
 }
 
 // expect waits until everything is seen.

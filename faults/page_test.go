@@ -99,7 +99,7 @@ func TestRows(t *testing.T) {
 			}
 		}
 	}
-	if rows < 40 {
+	if rows < 80 {
 		t.Errorf("only %d rows", rows)
 	}
 }

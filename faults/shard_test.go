@@ -2,6 +2,8 @@ package faults_test
 
 import (
 	"encoding/json"
+	"net"
+	"sync/atomic"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
@@ -15,7 +17,12 @@ type shard struct {
 	*testbed.Sidecar
 	settings vars
 	program  []string // what starts the sidecar and becomes it; empty for the binary
-	peer     *peer    // the service that a row has put in prosody's place
+	waiting  net.Conn // a check that waits for a descriptor
+	server   *server  // a backend that a row has started
+	relay    *relay
+	endFault func()      // of a row
+	stopping atomic.Bool // the sidecar may refuse
+	peer     *peer       // the service that a row has put in prosody's place
 }
 
 // newShard returns a healthy node whose status file contains ready. The sidecar is not started.

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"net/http/httptest"
 	"os"
@@ -103,11 +104,20 @@ func TestRestartIsInvisible(t *testing.T) {
 	}
 }
 
-// TestKilledAtRandomMoments kills the sidecar again and again while the state changes. The node is in the drain grace
-// all the time, so any other reply is untrue.
+// TestKilledAtRandomMoments kills sidecars 200 times while their state changes. Their nodes are in the drain grace all
+// the time, so any other reply is untrue.
 func TestKilledAtRandomMoments(t *testing.T) {
 	t.Parallel()
-	const kills = 50
+	for i := range 4 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			killAtRandomMoments(t, 50)
+		})
+	}
+}
+
+func killAtRandomMoments(t *testing.T, kills int) {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
