@@ -148,6 +148,8 @@ func (p *Plan) resolveOne(shard string, environments map[string]bool) (name, err
 	case !p.change.Force:
 		return name{}, fmt.Errorf("shard %s is unknown: Consul at %s has neither a wanted state, a report nor a service of it; "+
 			"--force creates its key", Printable(shard), p.datacenter.address)
+	case strings.Contains(shard, "/"): // such as environment/shard, as tables of several environments have it
+		return name{}, fmt.Errorf("shard %s is unknown, and no name of a new shard: that has no /", Printable(shard))
 	case wanted == "":
 		return name{}, fmt.Errorf("shard %s is unknown: --force needs --environment to create its key", Printable(shard))
 	}

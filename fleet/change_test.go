@@ -72,6 +72,7 @@ func TestChange(t *testing.T) {
 		{"unknown in prod", inProd, Change{Word: ready, Shards: []string{"onlyreport"}}, "shard onlyreport is unknown"},
 		{"unknown by force", o, Change{Word: ready, Shards: []string{"new"}, Force: true}, "--force needs --environment"},
 		{"unknown by force in prod", inProd, Change{Word: drain, Shards: []string{"new"}, Force: true}, ""},
+		{"new with an environment", inProd, Change{Word: drain, Shards: []string{"prod/new"}, Force: true}, "that has no /"},
 		{"by its report", o, Change{Word: ready, Shards: []string{"onlyreport"}}, ""},
 		{"by its service", o, Change{Word: health.WordMaint, Shards: []string{"service"}}, ""},
 		{"odd name", o, Change{Word: ready, Shards: []string{"\x1b[2J"}}, ""},

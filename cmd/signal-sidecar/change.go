@@ -74,6 +74,10 @@ func (c changeFlags) check(word health.Word) (timeout time.Duration, err error) 
 		bad(c.Wait != "", "--wait", c.Wait, errNeedsShard)
 		bad(c.Force, "--force", "true", errNeedsShard)
 		bad(c.Environment != "", "--environment", c.Environment, errNeedsShard)
+		bad(c.Datacenter != "", "--datacenter", c.Datacenter, errNeedsShard)
+		for _, h := range c.HAProxy {
+			bad(true, "--haproxy", h, errNeedsShard)
+		}
 	}
 	reason := []rune(c.Reason)
 	bad(len(reason) > maxReason || strings.ContainsAny(c.Reason, "\r\n"), "--reason", shorten(c.Reason, maxReason), errReason)

@@ -151,14 +151,15 @@ func TestFleetUsage(t *testing.T) {
 		"fleet --check-time=x --haproxy=ftp://u:secret@a --haproxy-server-pattern=( --environment=a/b": {
 			`--environment="a/b"`, `--check-time="x"`, `--haproxy-server-pattern="("`, `--haproxy="ftp://xxxxx@a"`,
 		},
-		"fleet --haproxy-ca-file=/does/not/exist":       {`--haproxy-ca-file="/does/not/exist"`},
-		"fleet --haproxy-server-pattern=^a$":            {"a regular expression with a group"},
-		"drain --wait=reported --reason=x --force":      {`--reason="x"`, `--wait="reported"`, `--force="true"`},
-		"drain s1 --wait=soon":                          {`--wait="soon" (flag): must be reported, haproxy or empty`},
-		"drain s1 --wait=haproxy --timeout=x":           {"at least one --haproxy", `--timeout="x"`},
-		"ready s1 --wait=empty --haproxy=unix:/a":       {"a ready shard does not become empty"},
-		"maint s1 --timeout=3 --datacenter=all":         {"used with --wait", `--datacenter="all"`},
-		"drain s1 --reason=" + strings.Repeat("x", 201): {"one line of at most 200 characters"},
+		"fleet --haproxy-ca-file=/does/not/exist":             {`--haproxy-ca-file="/does/not/exist"`},
+		"fleet --haproxy-server-pattern=^a$":                  {"a regular expression with a group"},
+		"drain --wait=reported --reason=x --force":            {`--reason="x"`, `--wait="reported"`, `--force="true"`},
+		"drain --datacenter=west --haproxy=http://u:secret@a": {`--datacenter="west" (flag): must be used with a SHARD`, `--haproxy="http://xxxxx@a"`},
+		"drain s1 --wait=soon":                                {`--wait="soon" (flag): must be reported, haproxy or empty`},
+		"drain s1 --wait=haproxy --timeout=x":                 {"at least one --haproxy", `--timeout="x"`},
+		"ready s1 --wait=empty --haproxy=unix:/a":             {"a ready shard does not become empty"},
+		"maint s1 --timeout=3 --datacenter=all":               {"used with --wait", `--datacenter="all"`},
+		"drain s1 --reason=" + strings.Repeat("x", 201):       {"one line of at most 200 characters"},
 		"fleet s1": {"unexpected argument s1"},
 	} {
 		r := run(t, nil, strings.Fields(args)...)
