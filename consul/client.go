@@ -90,9 +90,13 @@ func newAPIClient(o ClientOptions, u *url.URL, client *http.Client) (*api.Client
 	return api.NewClient(c)
 }
 
+// keepAlive ends a connection whose other side is gone without a word within 30 s. Otherwise a blocking query would
+// notice that only when its time is over, minutes after a change of the key.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
+
 // newHTTPClient returns a client that does not follow redirects: another host would get the token.
 func newHTTPClient(o ClientOptions, u *url.URL, tlsConfig *tls.Config) *http.Client {
-	dial := (&net.Dialer{Timeout: connectTimeout}).DialContext
+	dial := (&net.Dialer{Timeout: connectTimeout, KeepAliveConfig: keepAlive}).DialContext
 	if u.Scheme == "unix" {
 		toAddress := dial
 		dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return toAddress(ctx, "unix", u.Path) }

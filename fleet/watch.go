@@ -169,7 +169,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// newBackoff returns the times between failed requests: from half a second to 30 seconds, with jitter.
+// newBackoff returns the times between failed requests: from 0.5 to 1.5 seconds first, later from 15 to 45 seconds.
 func newBackoff() *backoff.ExponentialBackOff {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval, b.MaxInterval = time.Second, maxBackoff
