@@ -49,8 +49,8 @@ func query(address, q string) map[string]string {
 	return all
 }
 
-// TestPrometheus lets a real Prometheus scrape a shard from its start. The node is then drained, and its jicofo crashes,
-// both for the first time. increase() shows both, because the counters were scraped as 0 before.
+// TestPrometheus lets a real Prometheus scrape a shard from its start. The node is then drained, and its jicofo
+// crashes, both for the first time. increase() shows both, because the counters were scraped as 0 before.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	testbed.Component(t, "prometheus")
