@@ -70,7 +70,8 @@ func (e *StatusError) kind() Kind {
 	}
 }
 
-// retryAfterOf returns how long Consul asked to wait before the next request, 0 if it did not.
+// retryAfterOf returns how long Consul asked to wait before the next request, 0 if it did not. The time of the back-off
+// is to be added: all clients may have been given the same time.
 func retryAfterOf(err error) time.Duration {
 	if status := (*StatusError)(nil); errors.As(err, &status) {
 		return status.RetryAfter

@@ -153,7 +153,7 @@ func (p *Publisher) publish(ctx context.Context) time.Duration {
 		span.SetAttributes(attribute.String("error.type", string(kind)))
 		span.SetStatus(codes.Error, message(err))
 		p.outcomes.failed(ctx, kind, err)
-		return max(min(p.retry.NextBackOff(), p.Interval), retryAfterOf(err))
+		return retryAfterOf(err) + min(p.retry.NextBackOff(), p.Interval)
 	}
 	p.retry.Reset()
 	p.outcomes.worked(ctx)

@@ -162,7 +162,7 @@ func (w *Watch) step(ctx context.Context) time.Duration {
 	if err != nil {
 		w.index, w.fresh = 0, false
 		w.fail(ctx, a, kindOf(err), err)
-		return max(w.retry.NextBackOff(), retryAfterOf(err))
+		return retryAfterOf(err) + w.retry.NextBackOff()
 	}
 	w.retry.Reset()
 	a.pair = pair

@@ -107,7 +107,8 @@ func (w *waiting) observe(
 		return "the report is unusable: " + r.err.Error(), false
 	case r.index <= w.index:
 		return "no report since the change", false
-	case !r.reported(word):
+	case !r.reported(word): // also if another change came in between: HAProxy may send users again
+		w.first, w.shown = nil, nil
 		return "reports " + r.State(), false
 	case w.first == nil:
 		w.first = r
