@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
@@ -21,6 +22,8 @@ const (
 	atomicSize = 8 // bytes
 
 	newFileMode = 0o644
+
+	lockTries = 500
 )
 
 // statusFile is the file that the status is written to.
@@ -79,6 +82,15 @@ func (s statusFile) write(word health.Word) error {
 // replace replaces the file by rename. The new one has the mode and the owner of the old one; old is nil for no file.
 func (s statusFile) replace(path string, old fs.FileInfo, word health.Word) (err error) {
 	folder := filepath.Dir(path)
+	if d, openErr := os.Open(folder); openErr == nil {
+		defer d.Close()
+		lock(d) // until it is closed
+		defer func() {
+			if err == nil { // the word is in place; a crash may bring the old one back
+				_ = s.sync(d)
+			}
+		}()
+	}
 	temporary := filepath.Join(folder, "."+filepath.Base(path)+".signal-sidecar")
 	_ = os.Remove(temporary) // of a process that was killed
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, newFileMode)
@@ -94,14 +106,21 @@ func (s statusFile) replace(path string, old fs.FileInfo, word health.Word) (err
 	if err != nil {
 		return err
 	}
-	if err = os.Rename(temporary, path); err != nil { // EBUSY for a file that is a mount point
-		return err
+	return os.Rename(temporary, path) // EBUSY for a file that is a mount point
+}
+
+// lock keeps other processes that replace the file, such as signal-sidecar drain, away until the folder is closed: one
+// must not rename the unfinished file of another. It waits for lockTries milliseconds at most.
+func lock(folder *os.File) {
+	pause := time.NewTicker(time.Millisecond)
+	defer pause.Stop()
+	for range lockTries {
+		err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a descriptor is small
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			return
+		}
+		<-pause.C
 	}
-	if d, openErr := os.Open(folder); openErr == nil { // the word is in place; a crash may bring the old one back
-		_ = s.sync(d)
-		_ = d.Close()
-	}
-	return nil
 }
 
 func (s statusFile) fill(f *os.File, old fs.FileInfo, word health.Word) error {

@@ -124,6 +124,23 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
+// TestWriteWaits checks that a write waits for another process that replaces the file, but not for long.
+func TestWriteWaits(t *testing.T) {
+	t.Parallel()
+	s := newStatusFile(t, "ready")
+	other, err := os.Open(filepath.Dir(s.path))
+	testbed.Must(t, err)
+	defer other.Close()
+	lock(other)
+	start := time.Now()
+	if err := s.write(health.WordDrain); err != nil || s.word() != health.WordDrain {
+		t.Errorf("the file contains %q, error %v", s.word(), err)
+	}
+	if waited := time.Since(start); waited < lockTries*time.Millisecond {
+		t.Errorf("it waited for %s", waited)
+	}
+}
+
 // TestReadersSeeWholeWords lets 50 readers read the file while it changes, 1,000 times if in place, between all pairs
 // of words. Each reads the old or the new word, whatever the size of its reads is.
 func TestReadersSeeWholeWords(t *testing.T) {

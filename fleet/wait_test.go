@@ -19,7 +19,8 @@ func TestWaitBeginsAgain(t *testing.T) {
 		after  time.Duration
 		want   bool
 	}{
-		{"drain", 0, false}, {"ready", time.Minute, false}, {"drain", 2 * time.Minute, false}, {"drain", 3 * time.Minute, true},
+		{"drain", 0, false}, {"ready", time.Minute, false},
+		{"drain", 2 * time.Minute, false}, {"drain", 3 * time.Minute, true},
 	} {
 		r := parseReport(fmt.Appendf(nil, `{"time":%q,"healthy":true,"status":%q,"agentmessage":"up %[2]s 0%%",`+
 			`"statuses":{"statusFileFound":true,"statusFileContents":%[2]q},"stats":{"jicofoParticipants":0}}`,
