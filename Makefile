@@ -49,6 +49,7 @@ LDFLAGS := -s -w
 TAGS := nomsgpack,grpcnotrace
 BUILD_PACKAGES = NFPM=$(NFPM) CYCLONEDX=$(CYCLONEDX) TAGS=$(TAGS) LDFLAGS='$(LDFLAGS)' deploy/package/build.sh
 FUZZTIME ?= 5s
+SOAK ?= 10m
 
 # Other systems that the code and its tests must build for: signal-sidecar runs on Linux, and its developers also use
 # macOS.
@@ -57,14 +58,14 @@ OTHER_TARGETS := darwin/arm64 linux/arm64
 # The packages on the path of an event or an answer.
 BENCHMARKED := ./agent ./collector ./health ./history ./rest
 
-.PHONY: build test test-all check race components missing lint shellcheck actionlint vulncheck fuzz test-e2e test-containers test-packages test-trixie test-newest deb rpm release licenses bench baseline soak fmt clean
+.PHONY: build test test-all check race components missing lint shellcheck actionlint vulncheck fuzz test-e2e test-containers test-packages test-trixie test-newest deb rpm release licenses bench baseline soak short-soak repeat fmt clean
 
 build: ## the stripped, static binary
 	CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o signal-sidecar ./cmd/signal-sidecar
 
 test: components check race missing ## all tests that need only Go and Debian packages
 
-test-all: lint shellcheck actionlint vulncheck fuzz test-e2e test-containers test-packages test-trixie ## the checks and tests that need heavier tools
+test-all: lint shellcheck actionlint vulncheck fuzz short-soak test-e2e test-containers test-packages test-trixie ## the checks and tests that need heavier tools
 
 check: ## formatting, go vet, staticcheck (lint has more)
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }
@@ -193,8 +194,14 @@ bench: build ## Go benchmarks against the baseline, then the whole program: docs
 baseline: ## set the baseline of make bench, after an intended change of speed
 	go test -run '^$$' -bench . -benchmem -count 6 $(BENCHMARKED) > bench/baseline.txt
 
-soak: ## the tests again and again, in random order: SOAK=20
-	go test -race -shuffle=on -count=$(or $(SOAK),20) -timeout 2h ./...
+soak: components ## a node that fails at random, whose every reply is judged: SOAK=10m, SOAK_SEED
+	SOAK=$(SOAK) go test -count=1 -timeout 0 -v -run 'TestSoak$$' ./faults
+
+short-soak:
+	@$(MAKE) soak SOAK=60s
+
+repeat: ## the tests again and again, in random order: COUNT=20
+	go test -race -shuffle=on -count=$(or $(COUNT),20) -timeout 2h ./...
 
 fmt:
 	gofmt -w .
