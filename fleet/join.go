@@ -77,6 +77,9 @@ func (c *contents) row(n name, now time.Time, staleAfter time.Duration) Row {
 // addReport adds what a report says, and the marks of its age.
 func (r *Row) addReport(report *report, now time.Time, staleAfter time.Duration) {
 	r.State, r.Damped, r.Weight, r.AgentLine = report.State(), report.HealthDamped, report.Weight, report.AgentMessage
+	if r.State != health.StateDown && r.State != health.StateNone && !slices.Contains(healthyStates, r.State) {
+		r.State = string(health.StatusUnknown) // such as a word of a later version
+	}
 	r.Participants = report.Stats.JicofoParticipants
 	if reasons := report.Reasons(); len(reasons) > 0 {
 		r.Reason, r.ReasonText = reasons[0].Code, reasons[0].Text

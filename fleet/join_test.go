@@ -124,6 +124,17 @@ prod/ready2 ready none 100% 0 wanted=ready release=7 age=1 []
 	}
 }
 
+// TestOddState checks that a state that is none of Row.State counts as unknown, which is not healthy.
+func TestOddState(t *testing.T) {
+	t.Parallel()
+	n := name{"prod", "s1"}
+	c := contents{reports: map[name]*report{n: parseReport([]byte(
+		`{"time":"2026-01-02T03:04:05Z","healthy":true,"status":"parked"}`), 1)}}
+	if r := c.row(n, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), time.Minute); r.State != "unknown" || r.Healthy() {
+		t.Errorf("state %q, healthy %t", r.State, r.Healthy())
+	}
+}
+
 // TestGoneNeedsService checks that no shard is gone where no shard has a service.
 func TestGoneNeedsService(t *testing.T) {
 	t.Parallel()
