@@ -58,7 +58,7 @@ func TestRunbook(t *testing.T) {
 		folder := packagedFolder(t, vars{"HTTP_PORT": port, "STATUS_PATH": filepath.Join(t.TempDir(), "shard-status")})
 		testbed.Must(t, os.WriteFile(filepath.Join(folder, "recording.jsonl"),
 			[]byte(testbed.Contents("../../recording/testdata/recordings/jicofo_overloaded.jsonl")), 0o600))
-		for _, command := range regexp.MustCompile(`(?m)^signal-sidecar ([^#\n]+)`).FindAllStringSubmatch(runbook, -1) {
+		for _, command := range regexp.MustCompile(`(?m)^ *signal-sidecar ([^#\n]+)`).FindAllStringSubmatch(runbook, -1) {
 			if r := runIn(t, folder, nil, strings.Fields(command[1])...); r.code != 0 {
 				t.Errorf("%s: exit %d\n%s%s", command[0], r.code, r.stdout, r.stderr)
 			}

@@ -69,6 +69,33 @@ func TestVerifySockets(t *testing.T) {
 	}
 }
 
+// TestVerifyManual makes systemd check each drop-in that docs/systemd.md shows, beside the unit that its comment names.
+func TestVerifyManual(t *testing.T) {
+	t.Parallel()
+	dropIns := regexp.MustCompile("(?ms)^ *```ini\n *# systemctl edit (\\S+)\n(.*?)^ *```$").
+		FindAllStringSubmatch(contents(t, "../../docs/systemd.md"), -1)
+	if len(dropIns) != 2 {
+		t.Fatalf("docs/systemd.md shows the drop-ins %q; this test knows two", dropIns)
+	}
+	for _, d := range dropIns {
+		folder := filepath.Dir(units(t, strings.NewReplacer("/usr/bin/signal-sidecar", testbed.Binary(t)), false))
+		name := d[1]
+		if !strings.Contains(name, ".") {
+			name += ".service"
+		}
+		path := filepath.Join(folder, name)
+		if name != unitFile {
+			write(t, path, contents(t, name))
+		}
+		for _, broken := range []string{"", "\nListenStream=no-such-address\nReadWritePaths=relative\n"} {
+			write(t, filepath.Join(path+".d", "override.conf"), d[2]+broken)
+			if _, out := analyze(t, "verify", "--man=no", path); (out != "") != (broken != "") {
+				t.Errorf("%s with\n%s%s\n%s", name, d[2], broken, out)
+			}
+		}
+	}
+}
+
 var score = regexp.MustCompile(`Overall exposure level for signal-sidecar\.service: ([0-9.]+) `)
 
 // TestSecurity checks the score of the unit, and that the manual has the scores of the unit and of the drop-in.
