@@ -14,15 +14,25 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// limitLogTime is the least time between two log lines of a listener about its limit.
-const limitLogTime = time.Minute
+const (
+	// limitLogTime is the least time between two log lines of a listener about its limit.
+	limitLogTime = time.Minute
+	// turn is the least time that a connection keeps its place while all are in use: without a request, so that a new
+	// client can send one, or with a request. A client that does not read its replies, or does not send the body that it
+	// announced, keeps its place no longer.
+	turn = 200 * time.Millisecond
+	// waitTick is the time between two looks for a place.
+	waitTick = 10 * time.Millisecond
+)
 
 // limiter bounds the open connections of a listener. When all are in use, a new connection replaces the one that has
 // been without a request for the longest time, so that idle clients never keep others out. If each of them has a
-// request in progress, the new connection waits.
+// request in progress, the new connection waits, and replaces the one whose request has been in progress for the
+// longest time and longer than turn.
 type limiter struct {
 	net.Listener
 	limit   int
+	turn    time.Duration // tests change it
 	log     *slog.Logger
 	evicted metric.Int64Counter
 	freed   chan struct{} // holds a token when a connection was closed or became idle
@@ -32,21 +42,22 @@ type limiter struct {
 	mu     sync.Mutex
 	open   int
 	idle   list.List            // of *limitedConn without a request that is handled, the longest idle first
+	active list.List            // of *limitedConn with a request that is handled, the longest first
 	logged map[string]time.Time // the latest log line of each kind
 }
 
 func newLimiter(l net.Listener, limit int, log *slog.Logger, evicted metric.Int64Counter) *limiter {
 	return &limiter{
-		Listener: l, limit: limit, log: log.With("address", l.Addr().String(), "limit", limit), evicted: evicted,
-		freed: make(chan struct{}, 1), done: make(chan struct{}), logged: map[string]time.Time{},
+		Listener: l, limit: limit, turn: turn, log: log.With("address", l.Addr().String(), "limit", limit),
+		evicted: evicted, freed: make(chan struct{}, 1), done: make(chan struct{}), logged: map[string]time.Time{},
 	}
 }
 
 // newEvicted returns the counter of connections that were closed to make place.
 func newEvicted(provider metric.MeterProvider) (metric.Int64Counter, error) {
 	evicted, err := provider.Meter(meterName).Int64Counter("signal.http.evicted", metric.WithUnit("{connection}"),
-		metric.WithDescription(
-			"Number of idle HTTP connections that were closed for a new one, because as many were open as are allowed."))
+		metric.WithDescription("Number of HTTP connections that were closed for a new one, because as many were open as are "+
+			"allowed: idle ones, or, if there were none, one whose request took longest."))
 	if err != nil {
 		return nil, fmt.Errorf("create the instrument of HTTP connections: %w", err)
 	}
@@ -65,25 +76,31 @@ func (l *limiter) Accept() (net.Conn, error) {
 		}
 		return nil, err
 	}
-	for !l.take() {
-		if l.due("waiting") {
-			l.log.Warn("HTTP connections wait: all are in use and have a request in progress")
-		}
-		select {
-		case <-l.freed:
-		case <-l.done:
-			_ = conn.Close()
-			return nil, net.ErrClosed
-		}
+	if err := l.wait(); err != nil {
+		_ = conn.Close()
+		return nil, err
 	}
 	c := &limitedConn{Conn: conn, of: l}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c.place = l.idle.PushBack(c)
+	c.enter(&l.idle)
 	return c, nil
 }
 
-// take takes a place for a connection, if need be that of the longest idle one. It returns false if there is none.
+// wait waits for a place for a connection and takes it. It returns net.ErrClosed if the listener is closed before.
+func (l *limiter) wait() error {
+	for !l.take() {
+		select {
+		case <-l.freed:
+		case <-time.After(waitTick):
+		case <-l.done:
+			return net.ErrClosed
+		}
+	}
+	return nil
+}
+
+// take takes a place for a connection, if need be that of another one. It returns false if there is none.
 func (l *limiter) take() bool {
 	l.mu.Lock()
 	if l.open < l.limit {
@@ -91,17 +108,33 @@ func (l *limiter) take() bool {
 		l.mu.Unlock()
 		return true
 	}
-	oldest := l.idle.Front()
+	longest := l.longest(time.Now())
+	allBusy := l.idle.Len() == 0
 	l.mu.Unlock()
-	if oldest == nil {
+	if allBusy && l.due("waiting") {
+		l.log.Warn("HTTP connections wait: all are in use and have a request in progress")
+	}
+	if longest == nil {
 		return false
 	}
-	_ = oldest.Value.(*limitedConn).Close()
+	longest.leave()
+	go longest.Conn.Close() //nolint:errcheck // it waits for the end of a write that is stuck
 	l.evicted.Add(context.Background(), 1)
 	if l.due("evicted") {
-		l.log.Warn("HTTP connections are at their limit: the longest idle ones are closed")
+		l.log.Warn("HTTP connections are at their limit: the longest idle or busy ones are closed")
 	}
 	return l.take()
+}
+
+// longest returns the connection that makes place for another one: the longest idle one, or else the one whose request
+// has been in progress for the longest time. It returns nil while their turn lasts. The caller holds mu.
+func (l *limiter) longest(now time.Time) *limitedConn {
+	for _, all := range []*list.List{&l.idle, &l.active} {
+		if first := all.Front(); first != nil && now.Sub(first.Value.(*limitedConn).since) >= l.turn {
+			return first.Value.(*limitedConn)
+		}
+	}
+	return nil
 }
 
 // Close implements net.Listener. It ends an Accept that waits.
@@ -132,46 +165,54 @@ func (l *limiter) due(kind string) bool {
 // limitedConn is a connection that counts.
 type limitedConn struct {
 	net.Conn
-	of     *limiter
-	place  *list.Element // in of.idle; nil while a request is handled, and after Close. Guarded by of.mu.
-	closed bool          // guarded by of.mu
+	of *limiter
+	// Guarded by of.mu:
+	in    *list.List // of.idle or of.active; nil after Close
+	place *list.Element
+	since time.Time // when it came into the list
 }
 
 // Close implements net.Conn.
 func (c *limitedConn) Close() error {
-	c.of.mu.Lock()
-	if !c.closed {
-		c.closed = true
-		c.of.open--
-		c.leaveIdle()
-		c.of.free()
-	}
-	c.of.mu.Unlock()
+	c.leave()
 	return c.Conn.Close()
 }
 
-// leaveIdle removes the connection from the idle ones. The caller holds of.mu.
-func (c *limitedConn) leaveIdle() {
-	if c.place != nil {
-		c.of.idle.Remove(c.place)
-		c.place = nil
+// leave gives the place of the connection to others.
+func (c *limitedConn) leave() {
+	c.of.mu.Lock()
+	defer c.of.mu.Unlock()
+	if c.in != nil {
+		c.in.Remove(c.place)
+		c.in = nil
+		c.of.open--
+		c.of.free()
 	}
 }
 
-// busy records that a request is handled: the connection cannot be closed for another one.
+// enter moves the connection to a list of open connections. The caller holds of.mu.
+func (c *limitedConn) enter(to *list.List) {
+	if c.in != nil {
+		c.in.Remove(c.place)
+	}
+	c.in, c.place, c.since = to, to.PushBack(c), time.Now()
+}
+
+// busy records that a request is handled. Over HTTP/2 others may be handled already.
 func (c *limitedConn) busy() {
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()
-	c.leaveIdle()
+	if c.in == &c.of.idle {
+		c.enter(&c.of.active)
+	}
 }
 
 // rest records that the reply has been sent. The connection is idle until the next request has been read.
 func (c *limitedConn) rest() {
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()
-	c.leaveIdle()
-	if !c.closed {
-		c.place = c.of.idle.PushBack(c)
+	if c.in != nil {
+		c.enter(&c.of.idle)
 		c.of.free()
 	}
 }
@@ -192,7 +233,8 @@ func limitedOf(conn net.Conn) *limitedConn {
 
 type connectionKey struct{}
 
-// trackConnections makes a server record which of its connections handle a request.
+// trackConnections makes a server record which of its connections handle a request. Bodies of requests are not waited
+// for, because no route reads one.
 func trackConnections(s *http.Server) {
 	handler := s.Handler
 	s.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
@@ -206,6 +248,10 @@ func trackConnections(s *http.Server) {
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connectionKey{}).(*limitedConn); ok && c != nil {
 			c.busy()
+		}
+		if r.ContentLength != 0 && r.ProtoMajor == 1 { // net/http would read what is left of the body before the reply
+			w.Header().Set("Connection", "close")
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 		}
 		handler.ServeHTTP(w, r)
 	})

@@ -67,7 +67,7 @@ func TestLongestIdleConnectionMakesPlace(t *testing.T) {
 	gone("the first", first)
 	get(t, third, "/health")
 	testbed.Eventually(t, "the connections to be idle", bound, func() bool { return r.idleConnections() == 3 })
-	if n := strings.Count(r.log.String(), "the longest idle ones are closed"); n != 1 {
+	if n := strings.Count(r.log.String(), "the longest idle or busy ones are closed"); n != 1 {
 		t.Errorf("%d log lines: %s", n, r.log)
 	}
 	third.Close() // makes place for the scrape
@@ -78,12 +78,19 @@ func TestLongestIdleConnectionMakesPlace(t *testing.T) {
 	}
 }
 
-// TestBusyConnectionsAreKept checks that a connection with a request in progress is not closed for another one, which
-// waits until the reply has been sent.
+// longTurns lets connections keep their places.
+func longTurns(s *Server) {
+	for _, l := range s.listeners {
+		l.(*limiter).turn = bound
+	}
+}
+
+// TestBusyConnectionsAreKept checks that a connection with a request in progress is not closed at once for another one,
+// which waits for a while.
 func TestBusyConnectionsAreKept(t *testing.T) {
 	t.Parallel()
 	g := newHeldGatherer()
-	r := startServer(t, setup{gatherer: g, openFiles: 2}) // 1 connection
+	r := startServer(t, setup{gatherer: g, openFiles: 2, change: longTurns}) // 1 connection
 	done := r.scrapeLater(g)
 	waiting := r.dial(t)
 	testbed.Eventually(t, "the connection to wait", bound, func() bool {
@@ -93,8 +100,35 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Errorf("the request in flight: %v", err)
 	}
+	r.client.CloseIdleConnections()
 	if code := get(t, waiting, "/health"); code != 200 {
 		t.Errorf("/health answers %d", code)
+	}
+}
+
+// TestStuckRequestsMakePlace checks that clients that do not read their replies, or do not send the body that they
+// announced, keep nobody out.
+func TestStuckRequestsMakePlace(t *testing.T) {
+	t.Parallel()
+	requests := map[string]string{
+		"unread replies": strings.Repeat("GET /openapi.json HTTP/1.1\r\nHost: node\r\n\r\n", 1000), // some 27 MB
+		"missing body":   "POST / HTTP/1.1\r\nHost: node\r\nContent-Length: 100000\r\n\r\n",
+	}
+	for name, request := range requests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := startServer(t, setup{openFiles: 4}) // 2 connections
+			for range 2 {
+				conn := r.dial(t)
+				go func() { _, _ = io.WriteString(conn, request) }()
+			}
+			for range 3 {
+				start := time.Now()
+				if code := get(t, r.dial(t), "/health"); code != 200 || time.Since(start) > readTimeout/2 {
+					t.Errorf("/health answers %d after %s", code, time.Since(start))
+				}
+			}
+		})
 	}
 }
 
@@ -102,7 +136,7 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 func TestShutdownEndsWaitingConnection(t *testing.T) {
 	t.Parallel()
 	g := newHeldGatherer()
-	r := startServer(t, setup{gatherer: g, openFiles: 2})
+	r := startServer(t, setup{gatherer: g, openFiles: 2, change: longTurns})
 	done := r.scrapeLater(g)
 	waiting := r.dial(t)
 	testbed.Eventually(t, "the connection to wait", bound, func() bool {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -134,4 +135,12 @@ func TestConnectionsByOpenFiles(t *testing.T) {
 			t.Errorf("of %d files with two listeners: %d connections each, want %d", files, n, max(1, want/2))
 		}
 	}
+	encrypted := Options{OpenFiles: 8192, Listeners: make([]net.Listener, 2), Access: encryptedAccess{}}
+	if n := encrypted.connections(); n != maxEncrypted/2 {
+		t.Errorf("with TLS: %d connections each, want %d", n, maxEncrypted/2)
+	}
 }
+
+type encryptedAccess struct{ Access }
+
+func (encryptedAccess) TLS() *tls.Config { return new(tls.Config) }

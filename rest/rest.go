@@ -26,7 +26,12 @@ const (
 	// maxConnections bounds the open connections of all listeners, as does half of the file descriptors that the process
 	// may have: the remaining ones are for the probes, the agent and the status file. Each takes some 20 KiB of memory.
 	maxConnections = 1024
+	// maxEncrypted bounds them if they have TLS: each may have maxStreamsOfOne requests in progress.
+	maxEncrypted   = 128
 	maxHeaderBytes = 16 << 10
+	// maxStreamsOfOne bounds the requests in progress of one HTTP/2 connection. Each takes some 20 KiB of memory; an open
+	// status page takes one.
+	maxStreamsOfOne = 8
 
 	readTimeout  = 5 * time.Second // of a whole request
 	writeTimeout = 30 * time.Second
@@ -128,6 +133,11 @@ func New(o Options) (*Server, error) {
 			MaxHeaderBytes: maxHeaderBytes,
 			ErrorLog:       slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 
+			HTTP2: &http.HTTP2Config{
+				MaxConcurrentStreams: maxStreamsOfOne, MaxReadFrameSize: 16 << 10,
+				MaxReceiveBufferPerConnection: 64 << 10, MaxReceiveBufferPerStream: 16 << 10, // no route reads a body
+			},
+
 			DisableGeneralOptionsHandler: true, // its reply to "OPTIONS *" would lack Cache-Control
 		},
 	}
@@ -146,6 +156,9 @@ func New(o Options) (*Server, error) {
 // connections returns the number of connections that each listener may have open.
 func (o Options) connections() int {
 	all := uint64(maxConnections)
+	if o.Access != nil && o.Access.TLS() != nil {
+		all = maxEncrypted
+	}
 	if o.OpenFiles > 0 {
 		all = min(all, o.OpenFiles/2)
 	}
