@@ -13,7 +13,10 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
-const alsoAnswered = "; other requests and checks are answered meanwhile"
+const (
+	alsoAnswered = "; other requests and checks are answered meanwhile"
+	atLimit      = "HTTP connections are at their limit: the longest idle or busy ones are closed"
+)
 
 // httpPort are the faults of the clients of the HTTP port.
 var httpPort = []fault{
@@ -29,8 +32,13 @@ var httpPort = []fault{
 	attacked("a client uses unknown methods", "status code 405"+alsoAnswered, unknownMethods),
 	attacked("a client asks for 100,000 different paths", "/metrics has no more series than before"+alsoAnswered, manyPaths),
 	attacked("80 pages are open and live", "the streams beyond 64 get status code 503"+alsoAnswered, manyStreams),
-	attacked("2,000 connections stay idle", "log `HTTP connections are at their limit: the longest idle ones are closed`; "+
-		"metric `signal_http_evicted_total` grows"+alsoAnswered, idleHTTP),
+	attacked("2,000 connections stay idle", "log `"+atLimit+"`; metric `signal_http_evicted_total` grows"+alsoAnswered,
+		idleHTTP),
+	{
+		does:   "clients do not send the bodies that they announce, or do not read their replies",
+		within: "200 ms", tests: []string{"rest TestStuckRequestsMakePlace"},
+		want: seen{also: "their connections make place for new ones"},
+	},
 	{
 		does: "many clients ask for the history", within: throughout, tests: []string{"rest TestHistoryIsRenderedOnce"},
 		want: seen{also: "it is rendered once"},
@@ -38,6 +46,11 @@ var httpPort = []fault{
 	{
 		does: "many clients ask for the metrics", within: throughout, tests: []string{"rest TestScrapesShareOneGathering"},
 		want: seen{also: "they share one gathering"},
+	},
+	{
+		does: "slow readers keep many versions of a large census", within: throughout,
+		tests: []string{"rest TestFlightsBoundBodies"},
+		want:  seen{also: "status code 503 for those beyond two versions"},
 	},
 	{
 		does: "a handler panics", within: throughout, tests: []string{"rest TestPanicInGatherer"},
@@ -227,7 +240,6 @@ func idleHTTP(t *testing.T, s *shard) {
 	open(t, s.HTTP, 2000, func(net.Conn) {})
 	s.responds(t, "/health", http.StatusOK)
 	s.eventually(t, "evictions", func() bool {
-		return s.Metric("signal_http_evicted_total") != "0" &&
-			len(s.Logged("HTTP connections are at their limit: the longest idle ones are closed")) > 0
+		return s.Metric("signal_http_evicted_total") != "0" && len(s.Logged(atLimit)) > 0
 	})
 }

@@ -25,6 +25,7 @@ var areas = []area{
 	{"Clients of the HTTP port", httpPort},
 	{"The process and its machine", process},
 	{"Time", clock},
+	{"Settings and commands", operators},
 	{"Consul and the OpenTelemetry Collector", push},
 }
 

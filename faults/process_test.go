@@ -26,6 +26,24 @@ var process = []fault{
 		want:  seen{also: "with STATE_PATH the state file is never corrupt, and no reply is untrue"},
 	},
 	{
+		does: "it is killed in the drain grace or in the dampening, and started again", within: "the first reply",
+		tests: []string{"cmd/signal-sidecar TestRestartIsInvisible"},
+		want:  seen{also: "with STATE_PATH the reply, its reasons, its incident and its deadline are the same as before"},
+	},
+	{
+		does: "the file of STATE_PATH is corrupt, of another boot or too old", within: atStart,
+		tests: []string{"state TestBadFiles"}, want: seen{log: "no state is restored"},
+	},
+	{
+		does: "a poll loop, the Monitor or a listener panics", within: throughout,
+		tests: []string{"guard TestLoop", "guard TestTooManyPanics"},
+		want:  seen{log: "panic", also: "the third panic in a minute ends the process"},
+	},
+	{
+		does: "the disk of RECORD_PATH is slow", within: throughout, tests: []string{"recording TestSlowDisk"},
+		want: seen{log: "recording has a gap: the disk is too slow", also: "no reply waits for it"},
+	},
+	{
 		does: "the file system of STATE_PATH is read-only", within: atStart,
 		prepare: func(t *testing.T, s *shard) { s.mounts(t, "mount -t tmpfs -o ro tmpfs %[1]s") },
 		inject:  func(t *testing.T, s *shard) { s.Say(t, "drain") },
@@ -84,6 +102,34 @@ var process = []fault{
 				})
 			},
 		},
+	},
+}
+
+// operators are the faults of settings and of what commands print.
+var operators = []fault{
+	{
+		does: "settings are bad", within: atStart, tests: []string{"config TestAllBadAtOnce", "config TestBadValues"},
+		want: seen{also: "exit code 2, and a line for each problem, before a port opens"},
+	},
+	{
+		does: "a bad setting has a password", within: atStart, tests: []string{"config TestPasswordsInURLs"},
+		want: seen{also: "the password is not shown"},
+	},
+	{
+		does: "two of STATUS_PATH, STATE_PATH, RECORD_PATH and the dump scripts are the same file", within: atStart,
+		tests: []string{"config TestFilesAreDistinct"}, want: seen{also: "exit code 2"},
+	},
+	{
+		does: "RECORD_PATH is a symbolic link or a device", within: atStart, tests: []string{"recording TestNoRegularFile"},
+		want: seen{also: "it is not followed"},
+	},
+	{
+		does: "the user may not enter the working directory", within: atStart, tests: []string{"config TestForbiddenFolder"},
+		want: seen{also: "it starts, as if there were no .env"},
+	},
+	{
+		does: "a service, a recording or another machine sends terminal escapes", within: throughout,
+		tests: []string{"cmd/signal-sidecar TestCommandsEscape"}, want: seen{also: "commands print them escaped"},
 	},
 }
 
