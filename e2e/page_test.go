@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,10 +54,9 @@ func TestPageIsLive(t *testing.T) {
 	if class := evaluate[string](t, b, `document.getElementById("verdict").className`); class != "down" {
 		t.Errorf("the verdict looks like %q", class)
 	}
-	if icon := evaluate[string](t, b, `document.getElementById("icon").getAttribute("href")`); !strings.HasPrefix(
-		icon, "/assets/down-") {
-		t.Errorf("the icon is %q", icon)
-	}
+	testbed.Eventually(t, "the icon of a node that is down", bound, func() bool {
+		return strings.HasPrefix(b.icon(t), "/assets/down-")
+	})
 
 	d.command(t, "/jicofo", "recover")
 	testbed.Eventually(t, "the page to show the dampening", bound, func() bool {
@@ -143,6 +143,65 @@ func TestPageWithoutScript(t *testing.T) {
 	b.wantQuiet(t, d.origin)
 }
 
+// icon returns the path of the tab's icon.
+func (b *tab) icon(t *testing.T) string {
+	t.Helper()
+	return evaluate[string](t, b, `document.getElementById("icon").getAttribute("href")`)
+}
+
+// TestPageKeepsSelection checks that a reason stays selected while the page is updated, so that it can be copied.
+func TestPageKeepsSelection(t *testing.T) {
+	d := startDemo(t, vars{"DRAIN_GRACE_INTERVAL": "100"})
+	b := openBrowser(t)
+	b.goTo(t, d.origin+"/")
+	d.command(t, "/jicofo", "code 503")
+	b.awaitText(t, "h1", "Draining")
+	const selected = "getSelection().toString()"
+	evaluate[int](t, b, `(() => { getSelection().selectAllChildren(document.querySelector(".reasons")); return 1; })()`)
+	before, count := evaluate[string](t, b, selected), b.text(t, ".count")
+	rows := evaluate[int](t, b, `document.querySelectorAll("#changes tbody tr").length`)
+	testbed.Must(t, os.WriteFile(d.statusPath, []byte("maint"), 0o600))
+	b.awaitText(t, "h1", "Maintenance")
+	testbed.Must(t, os.WriteFile(d.statusPath, []byte("ready"), 0o600))
+	b.awaitText(t, "h1", "Draining")
+	testbed.Eventually(t, "the countdown to go on", bound, func() bool { return b.text(t, ".count") != count })
+	if now := evaluate[string](t, b, selected); !strings.Contains(before, "jicofo answered 503") ||
+		!strings.Contains(now, "jicofo answered 503") {
+		t.Errorf("selected was %q, is %q", before, now)
+	}
+	if n := evaluate[int](t, b, `document.querySelectorAll("#changes tbody tr").length`); n != rows+2 {
+		t.Errorf("%d changes are listed, want %d", n, rows+2)
+	}
+	times := evaluate[[]string](t, b, `[...document.querySelectorAll("#changes tbody time")].map((t) => t.dateTime)`)
+	if !slices.IsSortedFunc(times, func(a, b string) int { return strings.Compare(b, a) }) {
+		t.Errorf("the changes are at %q", times)
+	}
+	b.wantQuiet(t, d.origin)
+}
+
+// overprinted returns pairs of texts that are printed over each other, and links that are smaller than 24 by 24 pixels.
+const overprinted = `(() => {
+	const found = [], texts = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	while (walker.nextNode()) {
+		const node = walker.currentNode, parent = node.parentElement;
+		if (!node.data.trim() || parent.closest("svg, .unseen") || getComputedStyle(parent).visibility === "hidden") continue;
+		const range = document.createRange();
+		range.selectNodeContents(node);
+		for (const box of range.getClientRects()) texts.push([node.data.trim(), box]);
+	}
+	for (let i = 0; i < texts.length; i++) for (let j = 0; j < i; j++) {
+		const [a, x] = texts[i], [b, y] = texts[j];
+		const width = Math.min(x.right, y.right) - Math.max(x.left, y.left);
+		if (width > 1 && Math.min(x.bottom, y.bottom) - Math.max(x.top, y.top) > 4)
+			found.push(a + " over " + b);
+	}
+	for (const a of document.querySelectorAll("a")) {
+		const box = a.getBoundingClientRect();
+		if (box.width < 24 || box.height < 24) found.push("link " + a.textContent + " is " + box.width + " by " + box.height);
+	}
+	return found;
+})()`
+
 // contrasts returns the contrast ratios (WCAG 2) of the page's texts, and of the verdict's text in each of its colours.
 const contrasts = `(() => {
 	const channels = (color) => color.match(/[\d.]+/g).slice(0, 3).map(Number);
@@ -173,6 +232,9 @@ func TestPageEverywhere(t *testing.T) {
 			b.look(t, width, 800, scheme)
 			b.goTo(t, d.origin+"/")
 			b.awaitText(t, "h1", "Draining")
+			for _, problem := range evaluate[[]string](t, b, overprinted) {
+				t.Errorf("%s, %d wide: %s", scheme, width, problem)
+			}
 			if got := evaluate[int64](t, b, "document.documentElement.scrollWidth"); got > width {
 				t.Errorf("%s: the page is %d wide on a screen of %d", scheme, got, width)
 			}
@@ -199,8 +261,15 @@ func TestPageTellsThatItIsStale(t *testing.T) {
 	b := openBrowser(t)
 	b.goTo(t, d.origin+"/")
 	b.awaitText(t, "#live", "live")
+	if icon := b.icon(t); !strings.HasPrefix(icon, "/assets/up-") {
+		t.Errorf("live, the icon is %q", icon)
+	}
 	d.Stop(t, syscall.SIGTERM)
 	b.awaitText(t, "#live", "Not live")
+	title, icon := evaluate[string](t, b, "document.title"), b.icon(t)
+	if !strings.HasPrefix(title, "Unknown, was: Up") || !strings.HasPrefix(icon, "/assets/none-") {
+		t.Errorf("not live, the title is %q and the icon %q", title, icon)
+	}
 	if state := evaluate[string](t, b, "document.body.dataset.live"); state != "stale" {
 		t.Errorf("the page is %q", state)
 	}
@@ -213,6 +282,10 @@ func TestPageTellsThatItIsStale(t *testing.T) {
 	}
 	testbed.Eventually(t, "the page to be live again", bound, func() bool {
 		return evaluate[string](t, b, "document.body.dataset.live") == "live"
+	})
+	testbed.Eventually(t, "the tab to show the state again", bound, func() bool {
+		return strings.HasPrefix(evaluate[string](t, b, "document.title"), "Up · ") &&
+			strings.HasPrefix(b.icon(t), "/assets/up-")
 	})
 	again.command(t, "/prosody", "code 500")
 	b.awaitText(t, "h1", "Down")

@@ -15,8 +15,10 @@ type Sample struct {
 
 	probes [len(health.Probes)]ProbeSample
 
-	// Known reports whether there was a verdict after its last step. Weight is that verdict's, in percent.
+	// Known reports whether there was a verdict after its last step. Weight is that verdict's, in percent, and Down
+	// reports whether it was down.
 	Known  bool
+	Down   bool
 	Weight int
 	// Loaded reports whether Participants, after its last step, were known.
 	Loaded       bool
@@ -29,6 +31,8 @@ type Sample struct {
 type ProbeSample struct {
 	// Took is the duration of the slowest run, in seconds.
 	Took float32
+	// FailedAfter is the time from the beginning of the sample to its first failed run, in seconds.
+	FailedAfter float32
 	// Ran reports whether the probe ran at all, Failed whether any run failed.
 	Ran, Failed bool
 }
@@ -42,10 +46,14 @@ func (s *Sample) Probe(p health.Probe) *ProbeSample {
 func (s *Sample) add(step health.Step, after *health.Snapshot) {
 	for _, r := range step.Observation.Results() {
 		p := s.Probe(r.Probe)
+		if r.Failed() && !p.Failed {
+			p.FailedAfter = float32(step.At.Sub(s.Began).Seconds())
+		}
 		p.Ran, p.Failed = true, p.Failed || r.Failed()
 		p.Took = max(p.Took, float32(r.Took))
 	}
 	s.Known, s.Weight = after.Verdict.Known, after.Verdict.Weight
+	s.Down = after.Verdict.Known && !after.Verdict.Healthy
 	s.Participants, _, s.Loaded = after.Jicofo.Load()
 	if after.StatusFile != nil {
 		s.Word = after.StatusFile.Word()

@@ -11,12 +11,12 @@ import (
 // TestSample sums up a few steps: the slowest run of each probe and whether a run failed, and the state after the last
 // step.
 func TestSample(t *testing.T) {
-	var s Sample
+	at := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
+	s := Sample{Began: at}
 	m := health.NewMonitor(health.Config{ParticipantMax: 5000, DrainGraceScope: health.ScopeJicofo},
 		func(_ context.Context, step health.Step, after *health.Snapshot) {
 			s.add(step, after)
 		})
-	at := time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)
 	observe := func(o health.Observation) {
 		at = at.Add(time.Second)
 		o.At = at
@@ -35,11 +35,11 @@ func TestSample(t *testing.T) {
 	observe(health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: "MAINT\n"}})
 	observe(health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 200, Took: 0.125},
 		Stats: health.Answer{Code: 200}, StatsProblem: "no number"}})
-	want := Sample{Known: true, Weight: 0, Word: health.WordMaint}
-	*want.Probe(health.ProbeJicofoHealth) = ProbeSample{0.5, true, false}
-	*want.Probe(health.ProbeJicofoStats) = ProbeSample{0.25, true, true}
-	*want.Probe(health.ProbeProsody) = ProbeSample{3, true, true}
-	*want.Probe(health.ProbeStatusFile) = ProbeSample{0, true, false}
+	want := Sample{Began: s.Began, Known: true, Down: true, Weight: 0, Word: health.WordMaint}
+	*want.Probe(health.ProbeJicofoHealth) = ProbeSample{0.5, 0, true, false}
+	*want.Probe(health.ProbeJicofoStats) = ProbeSample{0.25, 5, true, true}
+	*want.Probe(health.ProbeProsody) = ProbeSample{3, 2, true, true}
+	*want.Probe(health.ProbeStatusFile) = ProbeSample{0, 0, true, false}
 	if s != want {
 		t.Errorf("the sample is\n%+v, want\n%+v", s, want)
 	}
@@ -47,8 +47,8 @@ func TestSample(t *testing.T) {
 	observe(health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 200}, Stats: health.Answer{Code: 200},
 		Participants: 12}})
 	observe(health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: "ready"}})
-	*want.Probe(health.ProbeCensus) = ProbeSample{2, true, true}
-	want.Loaded, want.Participants, want.Weight, want.Word = true, 12, 100, health.WordReady
+	*want.Probe(health.ProbeCensus) = ProbeSample{2, 6, true, true}
+	want.Down, want.Loaded, want.Participants, want.Weight, want.Word = false, true, 12, 100, health.WordReady
 	if s != want {
 		t.Errorf("the sample is\n%+v, want\n%+v", s, want)
 	}

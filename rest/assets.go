@@ -51,12 +51,22 @@ type asset struct {
 }
 
 const iconSVG = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">` +
-	`<circle cx="8" cy="8" r="7" fill="%s"/></svg>`
+	`<circle cx="8" cy="8" r="7.5" fill="%s"/>` +
+	`<path d="%s" fill="none" stroke="#fff" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"/></svg>`
 
 // iconColors are the colours of the tab's icon, the same as on the page.
 var iconColors = map[string]string{
 	kindNone: "#8a919c", kindUp: "#1a7f37", kindDrain: "#bf8700", kindMaint: "#0969da", kindDown: "#cf222e",
-	kindDamped: "#8250df", kindUnknown: "#6e7781",
+	kindDamped: "#8250df", kindUnknown: "#b83a00",
+}
+
+const questionMark = "M5.8 6.2a2.2 2.2 0 1 1 3.3 1.9c-.7.4-1.1.8-1.1 1.5M8 12v.1"
+
+// iconSigns are the signs in the icon, for those who cannot distinguish its colours.
+var iconSigns = map[string]string{
+	kindNone: questionMark, kindUp: "M4.8 8.3l2.3 2.3 4.2-4.8", kindDrain: "M8 4.2v7M5 8.4l3 3 3-3",
+	kindMaint: "M6.2 5.2v5.6M9.8 5.2v5.6", kindDown: "M5.2 5.2l5.6 5.6M10.8 5.2l-5.6 5.6", kindDamped: "M8 4.2v4l2.8 1.8",
+	kindUnknown: questionMark,
 }
 
 var assetTypes = map[string]string{
@@ -86,7 +96,7 @@ var loadAssets = sync.OnceValue(func() assets {
 		add(e.Name(), content)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(iconColors)) {
-		add(kind+".svg", fmt.Appendf(nil, iconSVG, iconColors[kind]))
+		add(kind+".svg", fmt.Appendf(nil, iconSVG, iconColors[kind], iconSigns[kind]))
 	}
 	a.build = hex.EncodeToString(all.Sum(nil)[:6])
 	return a

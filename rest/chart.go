@@ -27,6 +27,7 @@ type chart struct {
 	Alt          string // the chart as text, for screen readers
 	Bands        []band
 	Line, Area   string // SVG paths
+	Limit        number // vertical position of the limit of the value, 0 for none
 	Failures     []band
 }
 
@@ -36,6 +37,25 @@ type band struct {
 	Kind     string
 	Title    string
 }
+
+// A band's height and pattern show its kind to those who cannot distinguish the colours: the worse, the higher.
+var (
+	bandHeights = map[string]number{
+		kindUp: 6, kindMaint: 12, kindDrain: 18, kindDamped: 25, kindDown: chartHeight, kindUnknown: 25, kindNone: 25,
+	}
+	bandPatterns = map[string]string{
+		kindMaint: "hatched", kindDamped: "hatched", kindUnknown: "striped", kindNone: "striped",
+	}
+)
+
+// Y is the position of its upper edge.
+func (b band) Y() number { return chartHeight - b.Height() }
+
+// Height is its height.
+func (b band) Height() number { return bandHeights[b.Kind] }
+
+// Pattern is the id of the pattern over it, "" for none.
+func (b band) Pattern() string { return bandPatterns[b.Kind] }
 
 // number is a coordinate; it is written with at most one decimal.
 type number float64
@@ -129,7 +149,8 @@ func (c *chart) latency(a axis, samples []history.Sample, probe health.Probe) {
 		runs++
 		if p.Failed {
 			failures++
-			c.fail(a, began, endOf(samples, i, a.To))
+			from := began.Add(time.Duration(float64(p.FailedAfter) * float64(time.Second)))
+			c.fail(a, from, endOf(samples, i, a.To))
 		}
 		x, took := a.x(began), float64(p.Took)
 		peak = max(peak, took)

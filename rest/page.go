@@ -16,6 +16,9 @@ type PageOptions struct {
 	Host string
 	// Version is the version of the sidecar.
 	Version string
+	// ParticipantMax is the number of participants above which the node drains. Their chart ends there; with 0 it ends at
+	// the peak.
+	ParticipantMax float64
 	// TraceURL is the URL of a trace, with {trace_id} in place of its id; "" shows no links.
 	TraceURL string
 }
@@ -86,6 +89,7 @@ type frame struct {
 
 	Now    int64 // of the server, in milliseconds since the epoch; the first event of the stream corrects it
 	Assets map[string]string
+	NoIcon string // the tab's icon while the page is not live
 	Build  string
 }
 
@@ -95,6 +99,7 @@ type link struct{ Path, Text string }
 func (o PageOptions) frame(f frame) []byte {
 	a := loadAssets()
 	f.PageOptions, f.Now, f.Assets, f.Build = o, time.Now().UnixMilli(), a.paths, a.build
+	f.NoIcon = a.paths[kindNone+".svg"]
 	return execute("page", f)
 }
 

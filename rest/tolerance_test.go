@@ -22,7 +22,7 @@ func TestTolerated(t *testing.T) {
 	p := &page{source: n, history: history.New()}
 	parts := string(p.render(0).parts)
 	for _, want := range []string{`class="up"`, "<strong>prosody: connection refused</strong> <span>tolerated for",
-		"until 2 Jan 03:04:07 UTC", "<span>Down in</span>"} {
+		"until 2 Jan 2026 03:04:07 UTC", "<span>Down in</span>"} {
 		if !strings.Contains(parts, want) {
 			t.Errorf("the page does not hold %q:\n%.2000s", want, parts)
 		}

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -37,18 +38,19 @@ var wordKinds = map[health.Word]string{
 var headings = map[string][2]string{
 	kindNone: {"No verdict yet",
 		"jicofo, prosody or the status file has not been probed yet. HAProxy keeps the state it has."},
-	kindUp:      {"Up", "HAProxy sends users here."},
-	kindDrain:   {"Draining", "HAProxy sends no new conferences here. Conferences on this node continue."},
-	kindMaint:   {"Maintenance", "HAProxy sends no users here."},
-	kindDown:    {"Down", "HAProxy sends no users here."},
-	kindDamped:  {"Down", "The node is healthy again. HAProxy sends no users here until the dampening ends."},
-	kindUnknown: {"Up, status unknown", "The status file holds no known word, so the reply to HAProxy is drain."},
+	kindUp:     {"Up", "HAProxy sends users here."},
+	kindDrain:  {"Draining", "HAProxy sends no new conferences here. Conferences on this node continue."},
+	kindMaint:  {"Maintenance", "HAProxy sends no users here."},
+	kindDown:   {"Down", "HAProxy sends no users here."},
+	kindDamped: {"Down", "The node is healthy again. HAProxy sends no users here until the dampening ends."},
+	kindUnknown: {"Unknown status",
+		"The status file holds no known word. HAProxy sends no new conferences here until it does."},
 }
 
 // nexts are the names of the next verdict, by its kind.
 var nexts = map[string]string{
 	kindUp: "Up", kindDrain: "Draining", kindMaint: "Maintenance", kindDown: "Down", kindDamped: "Down",
-	kindUnknown: "Up, status unknown",
+	kindUnknown: "Unknown status",
 }
 
 // kindOf returns the kind of a verdict.
@@ -75,7 +77,7 @@ type view struct {
 	Next                   *nextView
 	Axis                   axis
 	Charts, Probes         []chart
-	Legend                 []string
+	Legend                 []band
 	Changes                []changeView
 	More                   int // number of changes that are kept but not shown
 }
@@ -91,8 +93,8 @@ func newMoment(t, now time.Time) moment {
 	away := t.Sub(now)
 	at := now.Add(away) // the wall clock may have been set since t
 	format := "15:04:05"
-	if at.UTC().YearDay() != now.UTC().YearDay() {
-		format = "2 Jan 15:04:05"
+	if at.UTC().Format(time.DateOnly) != now.UTC().Format(time.DateOnly) {
+		format = "2 Jan 2006 15:04:05"
 	}
 	return moment{at.UTC().Format(format), at.UTC().Format(time.RFC3339), at.UnixMilli(), duration(away.Abs())}
 }
@@ -100,10 +102,22 @@ func newMoment(t, now time.Time) moment {
 // duration formats a duration in whole seconds, as page.js does.
 func duration(d time.Duration) string {
 	s := int(d.Round(time.Second).Seconds())
+	if s >= 86400 {
+		return fmt.Sprintf("%d d %02d:%02d:%02d", s/86400, s/3600%24, s/60%60, s%60)
+	}
 	if s >= 3600 {
 		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 	}
 	return fmt.Sprintf("%d:%02d", s/60, s%60)
+}
+
+// count formats a number without fraction, with separators between thousands.
+func count(n float64) string {
+	digits := strconv.FormatFloat(n, 'f', 0, 64)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
 }
 
 type reasonView struct {
@@ -143,7 +157,9 @@ func (p *page) view(s *health.Snapshot, now time.Time) view {
 		Kind: kind, Heading: headings[kind][0], Meaning: headings[kind][1],
 		AgentLine: strings.TrimSuffix(string(s.AgentLine), "\n"),
 		Icon:      loadAssets().paths[kind+".svg"], At: clockTime(now), Incident: verdict.Incident,
-		Legend: []string{kindUp, kindDrain, kindMaint, kindDown, kindDamped, kindUnknown},
+	}
+	for _, kind := range []string{kindUp, kindMaint, kindDrain, kindDamped, kindUnknown, kindDown} {
+		v.Legend = append(v.Legend, band{Width: 24, Kind: kind, Title: kindNames[kind]})
 	}
 	v.Title = v.Heading
 	if p.Host != "" {
@@ -165,7 +181,9 @@ func (p *page) view(s *health.Snapshot, now time.Time) view {
 		began = samples[n-1].Began
 	}
 	v.Axis = newAxis(began, now)
-	v.Charts = charts(s, samples, changes, v.Axis, kind)
+	v.Charts = []chart{
+		verdictRow(changes, v.Axis, kind), weightRow(s, samples, v.Axis), p.participantsRow(s, samples, v.Axis),
+	}
 	v.Probes = p.probes(s, samples, v.Axis)
 	v.Changes, v.More = p.changes(changes, now)
 	return v
@@ -190,21 +208,35 @@ func (p *page) changes(changes []history.Change, now time.Time) (shown []changeV
 	return shown, 0
 }
 
-// charts returns the rows about the verdict.
-func charts(s *health.Snapshot, samples []history.Sample, changes []history.Change, a axis, kind string) []chart {
-	verdict := chart{Name: "Verdict", Now: kindNames[kind], Bands: a.timeline(changes)}
-	verdict.Alt = fmt.Sprintf("Verdict: %s now, %d changes.", verdict.Now, len(changes))
+func verdictRow(changes []history.Change, a axis, kind string) chart {
+	c := chart{Name: "Verdict", Now: kindNames[kind], Bands: a.timeline(changes)}
+	c.Alt = fmt.Sprintf("Verdict: %s now, %d changes.", c.Now, len(changes))
+	return c
+}
 
-	weight := chart{Name: "Weight", Now: "–"}
-	if s.Verdict.Known {
-		weight.Now = s.Verdict.WeightText()
+// weightRow returns the row of the weight, which counts only while the node is up.
+func weightRow(s *health.Snapshot, samples []history.Sample, a axis) chart {
+	c := chart{Name: "Weight", Now: "–"}
+	switch {
+	case s.Verdict.Known && s.Verdict.Healthy:
+		c.Now = s.Verdict.WeightText()
+	case s.Verdict.Known:
+		c.Detail = "not used while down"
 	}
-	weight.steps(a, samples, 100, func(s history.Sample) (float64, bool) { return float64(s.Weight), s.Known })
-	weight.Alt = "Weight: " + weight.Now + " now."
+	c.steps(a, samples, 100, func(s history.Sample) (float64, bool) { return float64(s.Weight), s.Known && !s.Down })
+	c.Alt = "Weight: " + c.Now + " now."
+	return c
+}
 
-	load := chart{Name: "Participants", Now: "not known"}
+// participantsRow returns the row of the participants, drawn against PARTICIPANT_MAX.
+func (p *page) participantsRow(s *health.Snapshot, samples []history.Sample, a axis) chart {
+	c := chart{Name: "Participants", Now: "not known"}
+	if p.ParticipantMax > 0 {
+		c.Detail = "of " + count(p.ParticipantMax)
+	}
 	if participants, conferences, ok := s.Jicofo.Load(); ok {
-		load.Now, load.Detail = fmt.Sprintf("%.0f", participants), fmt.Sprintf("in %.0f conferences", conferences)
+		c.Now = count(participants)
+		c.Detail = strings.TrimSpace(fmt.Sprintf("%s in %s conferences", c.Detail, count(conferences)))
 	}
 	peak := 0.0
 	for _, s := range samples {
@@ -212,12 +244,19 @@ func charts(s *health.Snapshot, samples []history.Sample, changes []history.Chan
 			peak = max(peak, s.Participants)
 		}
 	}
-	load.steps(a, samples, niceCeiling(peak), func(s history.Sample) (float64, bool) { return s.Participants, s.Loaded })
-	load.Alt = fmt.Sprintf("Participants: %s now, at most %.0f.", load.Now, peak)
-	if load.Line != "" {
-		load.Peak = fmt.Sprintf("max %.0f", peak)
+	top := niceCeiling(peak)
+	if p.ParticipantMax > 0 {
+		top = max(p.ParticipantMax, peak)
+		if peak > p.ParticipantMax {
+			c.Limit = number(height(p.ParticipantMax, top))
+		}
 	}
-	return []chart{verdict, weight, load}
+	c.steps(a, samples, top, func(s history.Sample) (float64, bool) { return s.Participants, s.Loaded })
+	c.Alt = fmt.Sprintf("Participants: %s now, at most %s.", c.Now, count(peak))
+	if c.Line != "" {
+		c.Peak = "max " + count(peak)
+	}
+	return c
 }
 
 // probeRows holds the name and the path of each probe's row.
