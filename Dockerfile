@@ -40,5 +40,7 @@ ENV STATE_PATH=/var/lib/signal-sidecar/state.json
 USER 65532:65532
 # REST and metrics, the HAProxy agent, the held agent (if TCP_HOLD_PORT=6061 is set)
 EXPOSE 6000 6001 6060 6061
-HEALTHCHECK --interval=10s --timeout=6s --start-period=15s CMD ["/usr/bin/signal-sidecar", "status"]
+# Of the sidecar itself, not of the node: what restarts unhealthy containers (Swarm, autoheal) must not restart the
+# sidecar of a node that is down. Its exit codes are 0 and 1 only; docker reserves 2.
+HEALTHCHECK --interval=10s --timeout=6s --start-period=15s CMD ["/usr/bin/signal-sidecar", "status", "--self"]
 ENTRYPOINT ["/usr/bin/signal-sidecar"]

@@ -33,7 +33,8 @@ type nomadJob struct {
 
 const nomadFile = "../deploy/nomad/signal-sidecar.nomad.hcl"
 
-var nomadVariables = []string{`datacenters=["dc1"]`, "environment=prod", "domain=meet.example.com"}
+var nomadVariables = []string{`datacenters=["dc1"]`, "environment=prod", "domain=meet.example.com",
+	"image=registry.example.com/signal-sidecar:1.0.0"}
 
 // TestNomadJob parses the job with Nomad's parser, and starts the sidecar's check-config with the environment of the
 // job.
@@ -86,7 +87,8 @@ func TestNomadJob(t *testing.T) {
 func TestNomadJobWants(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command(tool(t, "E2E_NOMADJOB"), nomadFile, "environment=prod").CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "domain") || !strings.Contains(string(out), "datacenters") {
-		t.Errorf("without domain and datacenters: %v\n%s", err, out)
+	if err == nil || !strings.Contains(string(out), "domain") || !strings.Contains(string(out), "datacenters") ||
+		!strings.Contains(string(out), "image") {
+		t.Errorf("without domain, datacenters and image: %v\n%s", err, out)
 	}
 }

@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
 
+	"github.com/signal-sidecar/signal-sidecar/signalnode"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
@@ -25,6 +28,7 @@ type stack struct {
 	ports    map[string]string // the port used here, by the port in the container
 	places   map[string]string // host:port used here, by the port that compose publishes
 	statuses string            // the folder of the status files
+	consul   string            // the URL of Consul
 }
 
 // inContainers are the ports in the containers that tests replace by free ones.
@@ -40,7 +44,7 @@ func startStack(t *testing.T) *stack {
 	for _, port := range inContainers {
 		s.ports[port] = testbed.LastingPort(t)
 	}
-	testbed.Must(t, os.CopyFS(s.statuses, os.DirFS("../deploy/compose/status")))
+	s.startConsul(t)
 	j := startJaeger(t)
 	traces := startCollector(t, j.otlp, "--config", collectorConfig)
 	s.places["16686"] = strings.TrimPrefix(j.api, "http://")
@@ -67,6 +71,26 @@ func (s *stack) publish(service, host string) {
 	}
 }
 
+// startConsul serves a Consul with the services that the compose file gives it.
+func (s *stack) startConsul(t *testing.T) {
+	t.Helper()
+	var file struct {
+		Services []struct {
+			ID, Name string
+			Meta     map[string]string
+		}
+	}
+	testbed.Must(t, json.Unmarshal([]byte(testbed.Contents("../deploy/compose/consul/services.json")), &file))
+	kv := signalnode.NewConsul()
+	for _, service := range file.Services {
+		kv.Datacenter("").Register(signalnode.Instance{Service: service.Name, ID: service.ID, Meta: service.Meta})
+	}
+	server := httptest.NewServer(kv)
+	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections)
+	s.consul, s.places["8500"] = server.URL, strings.TrimPrefix(server.URL, "http://")
+}
+
 func (s *stack) startShard(t *testing.T, n, traces string) {
 	t.Helper()
 	host := "127.0.0." + n
@@ -76,19 +100,21 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 	simulate.Env = vars{}.Environ()
 	testbed.Start(t, simulate)
 
+	status := filepath.Join(s.statuses, "shard"+n)
+	testbed.Must(t, os.WriteFile(status, []byte("drain\n"), 0o600)) // as in the image
 	sidecar := exec.Command(testbed.Binary(t))
 	sidecar.Dir = t.TempDir()
 	sidecar.Env = s.environment("sidecar" + n).With(vars{
 		"HTTP_ADDR": host, "TCP_ADDR": host, "HTTP_PORT": s.ports["6000"], "PAGE_PORT": s.ports["6001"],
 		"TCP_PORT": s.ports["6060"], "TCP_HOLD_PORT": s.ports["6061"],
 		"JICOFO_ORIG": "http://" + at("8888"), "PROSODY_ORIG": "http://" + at("5280"),
-		"STATUS_PATH":                        filepath.Join(s.statuses, "shard"+n),
+		"STATUS_PATH": status, "CONSUL_HTTP_ADDR": s.consul,
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": traces,
 		"OTEL_BSP_SCHEDULE_DELAY":            "100",
 		"DRAIN_GRACE_INTERVAL":               "15", "HEALTH_DAMPENING_INTERVAL": "2", // short, for the test
 	}).Environ()
 	testbed.Start(t, sidecar)
-	s.publish("shard"+n, host)
+	s.publish("node"+n, host)
 	testbed.Eventually(t, "shard "+n, bound, func() bool {
 		code, _ := testbed.Get("http://" + at("6000") + "/signal/health")
 		return code == http.StatusOK
@@ -109,7 +135,7 @@ func (s *stack) startHAProxy(t *testing.T) {
 		if name == "USERS" || name == "METRICS" {
 			moved[name] = "127.0.0.1" + moved[name]
 		}
-		if n, is := strings.CutPrefix(value, "shard"); is {
+		if n, is := strings.CutPrefix(value, "shard"); is && !strings.HasSuffix(name, "_NAME") {
 			moved[name] = "127.0.0." + n
 		}
 	}
@@ -138,7 +164,9 @@ func commands(t *testing.T) (all []string) {
 // here returns a text of the README with the addresses and paths of this stack.
 func (s *stack) here(t *testing.T, text string) string {
 	t.Helper()
-	text = strings.ReplaceAll(text, "deploy/compose/status", s.statuses)
+	text = strings.ReplaceAll(text, "docker compose exec sidecar1 signal-sidecar",
+		"CONSUL_HTTP_ADDR="+s.consul+" "+testbed.Binary(t))
+	text = strings.ReplaceAll(text, "http://haproxy:8404", "http://"+s.places["8404"])
 	return localAddress.ReplaceAllStringFunc(text, func(address string) string {
 		_, port, _ := strings.Cut(address, ":")
 		if s.places[port] == "" {
@@ -175,13 +203,13 @@ func (s *stack) says(t *testing.T, commands string, texts ...string) (out string
 func TestWalkThrough(t *testing.T) {
 	t.Parallel()
 	all := commands(t)
-	if len(all) != 11 || !strings.HasPrefix(all[0], "docker compose up") ||
-		!strings.HasPrefix(all[10], "docker compose down") {
+	if len(all) != 13 || !strings.HasPrefix(all[0], "docker compose up") ||
+		!strings.HasPrefix(all[12], "docker compose down") {
 		t.Fatalf("the README's walk is %q; this test knows another one", all)
 	}
-	visit, breakIt, explain, haproxy := all[1], all[2], all[3], all[4]
-	incident := all[5] + "\n" + all[6]
-	heal, drain, ready := all[7], all[8], all[9]
+	start, visit, breakIt, explain, haproxy := all[1], all[2], all[3], all[4], all[5]
+	incident := all[6] + "\n" + all[7]
+	heal, drain, table, ready := all[8], all[9], all[10], all[11]
 
 	s := startStack(t)
 	metrics, server := haproxy[:strings.Index(haproxy, "|")], `haproxy_server_status{proxy="signal",server="shard1",state=`
@@ -189,6 +217,7 @@ func TestWalkThrough(t *testing.T) {
 		// Every published port has an address here.
 		s.says(t, "curl -s -o /dev/null -w %{http_code} http://localhost:"+port+"/", "")
 	}
+	s.says(t, start, "shard1: ready", "shard3: ready", "reported after")
 	s.says(t, visit, "200 OK", "x-jitsi-shard: shard")
 	s.says(t, breakIt, "code 503")
 	s.says(t, explain, `"agentmessage":"up drain 0%`, `"code":"jicofo`)
@@ -199,17 +228,21 @@ func TestWalkThrough(t *testing.T) {
 	s.says(t, heal, "healthy")
 	s.says(t, explain, `"agentmessage":"up ready 100%"`)
 	s.says(t, metrics, server+`"DOWN"} 0`, server+`"DRAIN"} 0`)
-	s.says(t, drain)
-	s.says(t, haproxy, server+`"DRAIN"} 1`)
-	s.says(t, ready)
-	s.says(t, haproxy, server+`"DRAIN"} 0`)
+	s.says(t, drain, "shard2: drain", "haproxy after")
+	out := s.says(t, table, "DRAIN 0 0", ": new kernel", "3 shards: 2 ready, 1 drain\n")
+	if strings.Contains(out, "gone") || strings.Contains(out, "disagree") {
+		t.Errorf("the fleet is\n%s", out)
+	}
+	s.says(t, "curl -s http://localhost:6001/fleet", "2 ready, 1 drain", `<a href="http://localhost:6002/"`)
+	s.says(t, ready, "shard2: ready (was drain)")
+	s.says(t, table, "3 shards: 3 ready\n")
 }
 
 // TestWalkThroughNamesWhatIsPublished checks that the compose file publishes every port that the README names in its
 // walk-through.
 func TestWalkThroughNamesWhatIsPublished(t *testing.T) {
 	t.Parallel()
-	o, err := cli.NewProjectOptions([]string{"../docker-compose.yml"})
+	o, err := cli.NewProjectOptions([]string{"../docker-compose.yml"}, cli.WithProfiles([]string{"jitsi"}))
 	testbed.Must(t, err)
 	project, err := o.LoadProject(context.Background())
 	testbed.Must(t, err)

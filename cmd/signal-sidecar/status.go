@@ -39,16 +39,24 @@ type statusCommand struct {
 	CA    string `name:"ca-file" help:"CA certificates (PEM) for an https URL; the system's without it." placeholder:"FILE"`
 	Cert  string `name:"cert-file" help:"Client certificate (PEM), if the sidecar demands one." placeholder:"FILE"`
 	Key   string `name:"key-file" help:"Key (PEM) of the client certificate." placeholder:"FILE"`
+	Self  bool   `help:"Ask whether the sidecar itself works, whatever the verdict: exit 0 if it does, else 1. For the health check of a container."`
 	JSON  bool   `name:"json" help:"Print the reply of /signal/explain as it is."`
 	Watch bool   `help:"Go on, and print each change, until interrupted."`
 }
 
 func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *config.Environment, std streams) error {
 	client, err := s.client(line, env)
+	if err != nil && s.Self {
+		fmt.Fprintln(std.stderr, "signal-sidecar:", err)
+		return exitError(exitDown) // a health check knows only 0 and 1
+	}
 	if err != nil {
 		return err
 	}
 	stdlog.SetOutput(io.Discard) // net/http logs a reply that arrives before the request; the error names it too
+	if s.Self {
+		return client.self(ctx, std)
+	}
 	code, printed := exitUnknown, ""
 	for {
 		r := client.request(ctx)
@@ -90,6 +98,17 @@ func (r statusResult) print(std streams, asJSON bool) (err error) {
 		_, err = fmt.Fprintln(std.stdout, string(r.body))
 	}
 	return err
+}
+
+// self requests /health once and prints the reply.
+func (c *statusClient) self(ctx context.Context, std streams) error {
+	body, err := c.get(ctx, "/health")
+	if err != nil {
+		fmt.Fprintln(std.stdout, c.unknown("/health", err).text)
+		return exitError(exitDown)
+	}
+	fmt.Fprintln(std.stdout, health.EscapeLine(string(body)))
+	return nil
 }
 
 // request gets the explanation once.

@@ -105,6 +105,23 @@ func TestStatus(t *testing.T) {
 		becomes("up ready 100%"), incident)
 }
 
+// TestStatusSelf checks that a health check sees the sidecar, not the node, and gets no exit code but 0 and 1.
+func TestStatusSelf(t *testing.T) {
+	t.Parallel()
+	s := startShard(t, lasting)
+	s.becomes(t, "up ready 100%")
+	s.jicofo("code 503")
+	s.becomes(t, "up drain 0%")
+	s.prosody("code 500")
+	s.becomes(t, "down ready 100%")
+	wantStatus(t, "down", nil, []string{"--self", "--url", "http://" + s.HTTP}, 0, "OK")
+	gone := "http://127.0.0.1:" + testbed.LastingPort(t)
+	wantStatus(t, "gone", nil, []string{"--self", "--url", gone}, 1, "unknown: "+gone+"/health: .*refused.*")
+	if r := run(t, vars{"HTTP_PORT": "x"}, "status", "--self"); r.code != 1 || !strings.Contains(r.stderr, "HTTP_PORT") {
+		t.Errorf("with a bad setting: exit %d, %s", r.code, r.stderr)
+	}
+}
+
 // TestStatusWithDescription checks that status prints the same reply as HAProxy gets.
 func TestStatusWithDescription(t *testing.T) {
 	t.Parallel()

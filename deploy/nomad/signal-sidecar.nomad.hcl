@@ -1,6 +1,10 @@
 # signal-sidecar in a container under Nomad, one on each signal node, beside its jicofo and prosody.
 #
-#   nomad job run -var datacenters='["dc1"]' -var environment=prod -var domain=meet.example.com signal-sidecar.nomad.hcl
+#   nomad job run -var datacenters='["dc1"]' -var environment=prod -var domain=meet.example.com \
+#     -var image=ghcr.io/signal-sidecar/signal-sidecar:1.0.0 signal-sidecar.nomad.hcl
+#
+# The client configuration of each node must allow the docker driver to mount folders of the node, which it does not by
+# default: plugin "docker" { config { volumes { enabled = true } } }
 
 variable "datacenters" {
   type = list(string)
@@ -16,8 +20,7 @@ variable "domain" {
 
 variable "image" {
   type        = string
-  default     = "signal-sidecar:1"
-  description = "Where the image that the Dockerfile makes is to be had, with a tag that does not move."
+  description = "The image that the Dockerfile makes, in a registry that the nodes reach, with a tag that does not move."
 }
 
 variable "census_host" {

@@ -5,9 +5,11 @@ package containers
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,28 +24,34 @@ const root = "../.."
 // load reads docker-compose.yml as docker compose does.
 func load(t *testing.T, profiles ...string) *types.Project {
 	t.Helper()
-	project, err := loadFrom(filepath.Join(root, "docker-compose.yml"), profiles...)
+	return loadWith(t, nil, profiles...)
+}
+
+// loadWith is load with variables in the environment.
+func loadWith(t *testing.T, environment []string, profiles ...string) *types.Project {
+	t.Helper()
+	project, err := loadFrom(filepath.Join(root, "docker-compose.yml"), environment, profiles...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return project
 }
 
-func loadFrom(file string, profiles ...string) (*types.Project, error) {
-	o, err := cli.NewProjectOptions([]string{file}, cli.WithProfiles(profiles))
+func loadFrom(file string, environment []string, profiles ...string) (*types.Project, error) {
+	o, err := cli.NewProjectOptions([]string{file}, cli.WithProfiles(profiles), cli.WithEnv(environment))
 	if err != nil {
 		return nil, err
 	}
 	return o.LoadProject(context.Background())
 }
 
-var simulated = []string{"grafana", "haproxy", "jaeger", "otel-collector", "prometheus", "shard1", "shard2", "shard3",
-	"sidecar1", "sidecar2", "sidecar3"}
+var simulated = []string{"consul", "grafana", "haproxy", "jaeger", "node1", "node2", "node3", "otel-collector",
+	"prometheus", "shard1", "shard2", "shard3", "sidecar1", "sidecar2", "sidecar3"}
 
 // TestComposeServices checks that the services are those that the documentation names, with the profile and without it.
 func TestComposeServices(t *testing.T) {
 	t.Parallel()
-	with := append(slices.Clone(simulated), "jicofo", "jitsi", "jvb", "sidecar-jitsi")
+	with := append(slices.Clone(simulated), "jicofo", "prosody", "jvb", "node-jitsi", "sidecar-jitsi")
 	slices.Sort(with)
 	for profile, want := range map[string][]string{"": simulated, "jitsi": with} {
 		project := load(t, profile)
@@ -56,12 +64,13 @@ func TestComposeServices(t *testing.T) {
 // unasked are the services without a health check, with the reasons.
 var unasked = map[string]string{
 	"shard1": "fails on purpose", "shard2": "fails on purpose", "shard3": "fails on purpose",
-	"jitsi": "its sidecar says", "jicofo": "its sidecar says", "jvb": "its sidecar says",
+	"prosody": "its sidecar says", "jicofo": "its sidecar says", "jvb": "its sidecar says",
+	"node1": "does nothing", "node2": "does nothing", "node3": "does nothing", "node-jitsi": "does nothing",
 	"otel-collector": "nothing in the image could ask",
 }
 
 // foreign are the services with Jitsi's images, which start as root and write anywhere.
-var foreign = map[string]bool{"jitsi": true, "jicofo": true, "jvb": true}
+var foreign = map[string]bool{"prosody": true, "jicofo": true, "jvb": true}
 
 func TestComposeHardening(t *testing.T) {
 	t.Parallel()
@@ -76,6 +85,8 @@ func TestComposeHardening(t *testing.T) {
 		expect(slices.Contains(s.SecurityOpt, "no-new-privileges:true"), "may gain privileges")
 		expect(s.MemLimit > 0 && s.MemLimit <= 1<<30, "has no bound of its memory")
 		expect(s.PidsLimit > 0, "has no bound of its processes")
+		expect(s.Logging != nil && s.Logging.Options["max-size"] != "" && s.Logging.Options["max-file"] != "",
+			"has no bound of its log")
 		expect(!s.Privileged && s.NetworkMode != "host" && s.Pid == "" && s.Ipc == "", "shares what is the host's")
 		if !foreign[name] {
 			expect(s.ReadOnly, "may write to its root file system")
@@ -86,8 +97,8 @@ func TestComposeHardening(t *testing.T) {
 		asked := s.HealthCheck != nil && !s.HealthCheck.Disable
 		expect(asked == (unasked[name] == ""), fmt.Sprintf("health check: %v, want the opposite", asked))
 		if strings.HasPrefix(name, "sidecar") && asked {
-			expect(slices.Equal(s.HealthCheck.Test, []string{"CMD", "/usr/bin/signal-sidecar", "status"}),
-				"is not asked by signal-sidecar status")
+			expect(slices.Equal(s.HealthCheck.Test, []string{"CMD", "/usr/bin/signal-sidecar", "status", "--self"}),
+				"is not asked by signal-sidecar status --self")
 		}
 		for _, p := range s.Ports {
 			expect(p.HostIP == "127.0.0.1", "publishes port "+p.Published+" beyond loopback")
@@ -95,10 +106,34 @@ func TestComposeHardening(t *testing.T) {
 	}
 }
 
+// product is the image that is built from this tree.
+const product = "signal-sidecar:local"
+
+// TestComposeBuildsOnce checks that one service builds the image, and that no other pulls it: builds of several services
+// that export the same tag at the same time fail.
+func TestComposeBuildsOnce(t *testing.T) {
+	t.Parallel()
+	var builders []string
+	for name, s := range load(t, "jitsi").Services {
+		switch {
+		case s.Build != nil:
+			builders = append(builders, name)
+			if s.Image != product || s.PullPolicy != types.PullPolicyBuild {
+				t.Errorf("%s builds %s with the policy %s", name, s.Image, s.PullPolicy)
+			}
+		case s.Image == product && s.PullPolicy != types.PullPolicyNever:
+			t.Errorf("%s may pull %s", name, s.Image)
+		}
+	}
+	if !slices.Equal(builders, []string{"shard1"}) {
+		t.Errorf("the image is built by %q", builders)
+	}
+}
+
 func TestComposeImagesArePinned(t *testing.T) {
 	t.Parallel()
 	for name, s := range load(t, "jitsi").Services {
-		if s.Build != nil {
+		if s.Image == product {
 			continue // built from this tree
 		}
 		_, tag, _ := strings.Cut(s.Image[strings.LastIndex(s.Image, "/")+1:], ":")
@@ -144,25 +179,117 @@ func TestComposePublishesOnce(t *testing.T) {
 }
 
 // TestComposeSidecarsSitBesideTheirShards checks that, as in production, each sidecar shares its shard's network, where
-// it has a name of its own.
+// it has a name of its own. The network belongs to neither, so that it outlives both.
 func TestComposeSidecarsSitBesideTheirShards(t *testing.T) {
 	t.Parallel()
-	project := load(t)
-	for _, n := range []string{"1", "2", "3"} {
-		sidecar, shard := project.Services["sidecar"+n], project.Services["shard"+n]
-		if sidecar.NetworkMode != "service:shard"+n {
-			t.Errorf("sidecar%s has the network %s", n, sidecar.NetworkMode)
+	project := load(t, "jitsi")
+	for node, members := range map[string][]string{
+		"node1": {"shard1", "sidecar1"}, "node2": {"shard2", "sidecar2"}, "node3": {"shard3", "sidecar3"},
+		"node-jitsi": {"prosody", "jicofo", "jvb", "sidecar-jitsi"},
+	} {
+		owner := project.Services[node]
+		if !strings.Contains(owner.Image, "/pause:") {
+			t.Errorf("%s runs %s, which may end by itself", node, owner.Image)
 		}
-		if d := sidecar.DependsOn["shard"+n]; !d.Restart {
-			t.Errorf("sidecar%s would stay in the network of a shard%[1]s that is gone", n)
+		for _, name := range members {
+			s := project.Services[name]
+			if s.NetworkMode != "service:"+node || !s.DependsOn[node].Restart {
+				t.Errorf("%s has the network %s, and would stay in it when %s is restarted", name, s.NetworkMode, node)
+			}
+			if strings.HasPrefix(name, "sidecar") && !slices.Contains(owner.Networks["default"].Aliases, name) {
+				t.Errorf("nobody finds %s", name)
+			}
 		}
-		if !slices.Contains(shard.Networks["default"].Aliases, "sidecar"+n) {
-			t.Errorf("nobody finds sidecar%s", n)
+	}
+}
+
+// TestComposeShardsHaveOneName checks that Consul, Prometheus and HAProxy mean the same shard by a name.
+func TestComposeShardsHaveOneName(t *testing.T) {
+	t.Parallel()
+	project := loadWith(t, []string{"SHARD1=jitsi"}, "jitsi")
+	haproxy := project.Services["haproxy"].Environment
+	if *haproxy["SHARD1"] != "jitsi" || *haproxy["SHARD1_NAME"] != "jitsi" {
+		t.Errorf("HAProxy calls %s %s", *haproxy["SHARD1"], *haproxy["SHARD1_NAME"])
+	}
+	prometheus, err := os.ReadFile(filepath.Join(root, "deploy/prometheus/prometheus.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"shard1", "shard2", "shard3", "jitsi"} {
+		sidecar := "sidecar" + strings.TrimPrefix(name, "shard")
+		if name == "jitsi" {
+			sidecar = "sidecar-jitsi"
 		}
-		word, err := os.ReadFile(filepath.Join(root, "deploy/compose/status/shard"+n))
-		if err != nil || string(word) != "ready\n" || *sidecar.Environment["STATUS_PATH"] != "/etc/jitsi/status/shard"+n {
-			t.Errorf("sidecar%s reads %s: %q, %v", n, *sidecar.Environment["STATUS_PATH"], word, err)
+		if a := *project.Services[sidecar].Environment["OTEL_RESOURCE_ATTRIBUTES"]; !strings.HasPrefix(a,
+			"jitsi.shard="+name+",") {
+			t.Errorf("%s is %s", sidecar, a)
 		}
+		if !strings.Contains(string(prometheus), sidecar) {
+			t.Errorf("Prometheus does not scrape %s", sidecar)
+		}
+	}
+	for name, s := range project.Services {
+		if strings.HasPrefix(name, "sidecar") && (*s.Environment["CONSUL_STATUS_KEY"] != "shard-states/demo/{jitsi.shard}" ||
+			*s.Environment["CONSUL_REPORT_KEY"] != "signal-report/demo/{jitsi.shard}") {
+			t.Errorf("%s has other keys in Consul", name)
+		}
+	}
+}
+
+// TestComposePortsCanBeMoved checks that each published port is a variable.
+func TestComposePortsCanBeMoved(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(filepath.Join(root, "docker-compose.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var moved []string
+	for i, m := range regexp.MustCompile(`127\.0\.0\.1:\$\{(\w+):-\d+\}:\d+"`).FindAllStringSubmatch(string(content), -1) {
+		moved = append(moved, m[1]+"="+strconv.Itoa(20000+i))
+	}
+	for name, s := range loadWith(t, moved, "jitsi").Services {
+		for _, p := range s.Ports {
+			if port, _ := strconv.Atoi(p.Published); port < 20000 || port > 20100 {
+				t.Errorf("%s publishes port %s always", name, p.Published)
+			}
+		}
+	}
+}
+
+// TestComposeFilesAreReadable checks that the containers' users, who do not own the clone, can read what they mount.
+func TestComposeFilesAreReadable(t *testing.T) {
+	t.Parallel()
+	const command = "chmod -R a+rX deploy"
+	for _, s := range load(t, "jitsi").Services {
+		for _, v := range s.Volumes {
+			if v.Type != types.VolumeTypeBind {
+				continue
+			}
+			err := filepath.WalkDir(v.Source, func(path string, d fs.DirEntry, err error) error {
+				if err != nil {
+					return err
+				}
+				info, err := d.Info()
+				if err != nil {
+					return err
+				}
+				want := fs.FileMode(0o444)
+				if d.IsDir() {
+					want = 0o555
+				}
+				if info.Mode()&want != want {
+					t.Errorf("%s has the mode %s: %s", path, info.Mode(), command)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil || !strings.Contains(string(readme), "`"+command+"`") {
+		t.Errorf("the README does not name %q: %v", command, err)
 	}
 }
 
@@ -186,7 +313,7 @@ func TestComposeRefuses(t *testing.T) {
 		if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := loadFrom(file); err == nil {
+		if _, err := loadFrom(file, nil); err == nil {
 			t.Errorf("%s is accepted", what)
 		}
 	}

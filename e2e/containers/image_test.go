@@ -129,7 +129,7 @@ func checkConfig(t *testing.T, inspected, revision string) {
 	if !slices.Equal(c.Entrypoint, []string{"/usr/bin/signal-sidecar"}) || len(c.Cmd) > 0 {
 		t.Errorf("it starts %q %q", c.Entrypoint, c.Cmd)
 	}
-	if !slices.Equal(c.Healthcheck.Test, []string{"CMD", "/usr/bin/signal-sidecar", "status"}) {
+	if !slices.Equal(c.Healthcheck.Test, []string{"CMD", "/usr/bin/signal-sidecar", "status", "--self"}) {
 		t.Errorf("its health is asked for by %q", c.Healthcheck.Test)
 	}
 	if !slices.Contains(c.Env, "STATE_PATH=/var/lib/signal-sidecar/state.json") {
@@ -224,6 +224,9 @@ func checkRuns(t *testing.T, files string) {
 	}
 	if out, err := inImage(t, files, environment, "status").Output(); err != nil ||
 		!strings.HasPrefix(string(out), "up drain 0%") {
+		t.Errorf("its status: %v, %s", err, out)
+	}
+	if out, err := inImage(t, files, environment, "status", "--self").Output(); err != nil || string(out) != "OK\n" {
 		t.Errorf("its health check: %v, %s", err, out)
 	}
 	_ = sidecar.Process.Signal(syscall.SIGTERM)
