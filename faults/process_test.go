@@ -88,6 +88,31 @@ var process = []fault{
 		want: seen{line: up, also: "the metrics of the process are missing"},
 	},
 	{
+		does: "it gets SIGTERM while the file system of the status file does not reply", within: "5 s", ends: true,
+		inject: loseFileServer,
+		want: seen{
+			also: "it ends",
+			check: func(t *testing.T, s *shard) {
+				s.eventually(t, "no reply", func() bool { return s.line() == "" })
+				s.Signal(t, syscall.SIGTERM)
+				s.eventually(t, "the end of the sidecar", s.Ended)
+			},
+		},
+	},
+	{
+		does: "the file system of the status file does not reply when it starts", within: atStart,
+		prepare: loseFileServer,
+		undo:    func(_ *testing.T, s *shard) { s.endFault() },
+		want: seen{
+			also: "/signal/health returns 500, and the agent gives no reply",
+			check: func(t *testing.T, s *shard) {
+				s.responds(t, "/signal/health", http.StatusInternalServerError)
+			},
+		},
+	},
+	stoppedWithoutFiles("STATE_PATH", "state.json"),
+	stoppedWithoutFiles("RECORD_PATH", "recording.jsonl"),
+	{
 		does:   "the file system of the status file does not reply, as of a file server that is gone",
 		within: "POLLING_INTERVAL + PROBE_TIMEOUT + 500 ms", inject: loseFileServer,
 		undo: func(t *testing.T, s *shard) { s.endFault() },
@@ -103,6 +128,40 @@ var process = []fault{
 			},
 		},
 	},
+}
+
+// stoppedWithoutFiles is a row in which the file system of a file of the sidecar's own does not reply, also while it is
+// stopped.
+func stoppedWithoutFiles(variable, name string) fault {
+	return fault{
+		does: "the file system of " + variable + " does not reply", within: throughout, ends: true,
+		prepare: func(t *testing.T, s *shard) { s.set(vars{variable: filepath.Join(t.TempDir(), name)}) },
+		inject: func(t *testing.T, s *shard) {
+			t.Helper()
+			s.eventually(t, "the file", func() bool { return testbed.Contents(s.settings[variable]) != "" })
+			hang(t, filepath.Dir(s.settings[variable]))
+			s.Say(t, "drain")
+		},
+		want: seen{
+			line: "up drain 0%", also: "SIGTERM ends the sidecar within 5 s",
+			check: func(t *testing.T, s *shard) {
+				s.checkedLine(t, "up drain 0%")
+				s.Signal(t, syscall.SIGTERM)
+				s.eventually(t, "the end of the sidecar", s.Ended)
+			},
+		},
+	}
+}
+
+// checkedLine checks that the agent keeps its reply for a second.
+func (s *shard) checkedLine(t *testing.T, line string) {
+	t.Helper()
+	for range 10 {
+		if got := s.line(); got != line+"\n" {
+			t.Errorf("the agent replies %q", got)
+		}
+		<-time.After(checkEvery)
+	}
 }
 
 // operators are the faults of settings and of what commands print.

@@ -115,6 +115,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 			"PROBE_TIMEOUT": soakTimeout.String(), "HEALTH_DAMPENING_INTERVAL": soakDampens.String(),
 			"DRAIN_GRACE_INTERVAL": soakGrace.String(), "AGENT_DESCRIPTION": "true",
 			"HTTP_PORT": testbed.LastingPort(t), "TCP_PORT": testbed.LastingPort(t),
+			"TCP_HOLD_PORT": testbed.LastingPort(t), "AGENT_HOLD": "2",
 			"STATE_PATH": filepath.Join(t.TempDir(), "state.json"),
 		})}
 		k := &soaker{shard: own, judge: &judge{node: s.node}, restarts: restarts}
@@ -197,16 +198,23 @@ func (s *soak) load(ctx context.Context, all *sync.WaitGroup) {
 	}
 	for i := range soakScrapers {
 		every(200*time.Millisecond, s.request, s.soakers[i%2])
+		every(200*time.Millisecond, s.held, s.soakers[i%2])
 	}
 }
 
 // check makes a check and judges the reply.
-func (s *soak) check(k *soaker) {
+func (s *soak) check(k *soaker) { s.ask(k, func() string { return k.Agent }) }
+
+// held makes a check at the held port. It ends when the reply changes, or after 2 s.
+func (s *soak) held(k *soaker) { s.ask(k, func() string { return k.Held }) }
+
+func (s *soak) ask(k *soaker, address func() string) {
 	k.life.RLock()
-	defer k.life.RUnlock()
+	port := address()
+	k.life.RUnlock()
 	s.checks.Add(1)
 	asked := time.Now()
-	line, err := testbed.Ask(k.Agent)
+	line, err := testbed.Ask(port)
 	received := time.Now()
 	if line == "" { // closed because a poll is overdue, or by a kill
 		s.silent.Add(1)
