@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -184,9 +185,16 @@ acl {
   tokens { initial_management = %q }
 }`
 
-const policyOfShards = `
-key_prefix "shard-states/" { policy = "read" }
-key_prefix "signal-report/" { policy = "write" }`
+// policyOf returns the policy of docs/consul.md for the keys of a shard.
+func policyOf(t *testing.T, shard string) string {
+	t.Helper()
+	block := regexp.MustCompile("(?s)```hcl\n(.*?)```").FindStringSubmatch(testbed.Contents("../docs/consul.md"))
+	if block == nil {
+		t.Fatal("docs/consul.md has no policy")
+	}
+	return strings.NewReplacer("shard-states/prod/shard1", stateKey+shard, "signal-report/prod/shard1", reportKey+shard).
+		Replace(block[1])
+}
 
 // TestConsulACL denies a shard, allows it, and then changes its token.
 func TestConsulACL(t *testing.T) {
@@ -199,7 +207,7 @@ func TestConsulACL(t *testing.T) {
 		testbed.Must(t, err)
 		return c.callAs(t, management, method, path, string(text))
 	}
-	manage(http.MethodPut, "/v1/acl/policy", map[string]any{"Name": "shard", "Rules": policyOfShards})
+	manage(http.MethodPut, "/v1/acl/policy", map[string]any{"Name": "shard", "Rules": policyOf(t, "prod-1")})
 	shards := []any{map[string]any{"Name": "shard"}}
 	token := func(policies []any) (accessor, secret string) {
 		t.Helper()

@@ -86,6 +86,37 @@ func TestRunbook(t *testing.T) {
 	})
 }
 
+// TestRunbookLogMessages checks that the program has each log message that the runbook and docs/systemd.md quote.
+func TestRunbookLogMessages(t *testing.T) {
+	t.Parallel()
+	pages := testbed.Contents("../../docs/runbook.md") + testbed.Contents("../../docs/systemd.md")
+	pages = strings.Join(strings.Fields(pages), " ")
+	files, err := filepath.Glob("../../*/*.go")
+	testbed.Must(t, err)
+	var sources strings.Builder
+	for _, file := range append(files, "serve.go", "listen.go") {
+		if !strings.HasSuffix(file, "_test.go") {
+			sources.WriteString(testbed.Contents(file))
+		}
+	}
+	for _, message := range []string{
+		"HTTP connections wait: all are in use and have a request in progress",
+		"agent connections are refused: TCP_ALLOW does not list the address",
+		"consul began to fail",
+		"listening on the socket that systemd passed",
+		"recording fails",
+		"recording has a gap",
+		"state is not written: a restart would forget it",
+		"state is written again",
+		"telemetry export began to fail",
+		"watchdog not fed",
+	} {
+		if !strings.Contains(pages, message) || !strings.Contains(sources.String(), `"`+message) {
+			t.Errorf("%q is not a message of both the pages and the program", message)
+		}
+	}
+}
+
 // TestRunbookReasons checks that the runbook names each reason that can take a shard down.
 func TestRunbookReasons(t *testing.T) {
 	t.Parallel()
