@@ -41,6 +41,7 @@ type limiter struct {
 
 	mu     sync.Mutex
 	open   int
+	fresh  int                  // connections without a request until now
 	idle   list.List            // of *limitedConn without a request that is handled, the longest idle first
 	active list.List            // of *limitedConn with a request that is handled, the longest first
 	logged map[string]time.Time // the latest log line of each kind
@@ -84,6 +85,8 @@ func (l *limiter) Accept() (net.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.enter(&l.idle)
+	c.fresh = true
+	l.fresh++
 	return c, nil
 }
 
@@ -150,6 +153,13 @@ func (l *limiter) free() {
 	}
 }
 
+// awaitsRequests reports whether a connection has not sent a request yet.
+func (l *limiter) awaitsRequests() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fresh > 0
+}
+
 // due reports whether a log line of a kind is due: at most one a minute.
 func (l *limiter) due(kind string) bool {
 	l.mu.Lock()
@@ -170,6 +180,7 @@ type limitedConn struct {
 	in    *list.List // of.idle or of.active; nil after Close
 	place *list.Element
 	since time.Time // when it came into the list
+	fresh bool      // without a request until now
 }
 
 // Close implements net.Conn.
@@ -185,6 +196,7 @@ func (c *limitedConn) leave() {
 	if c.in != nil {
 		c.in.Remove(c.place)
 		c.in = nil
+		c.begin()
 		c.of.open--
 		c.of.free()
 	}
@@ -198,12 +210,21 @@ func (c *limitedConn) enter(to *list.List) {
 	c.in, c.place, c.since = to, to.PushBack(c), time.Now()
 }
 
+// begin records that the connection is not fresh any more. The caller holds of.mu.
+func (c *limitedConn) begin() {
+	if c.fresh {
+		c.fresh = false
+		c.of.fresh--
+	}
+}
+
 // busy records that a request is handled. Over HTTP/2 others may be handled already.
 func (c *limitedConn) busy() {
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()
 	if c.in == &c.of.idle {
 		c.enter(&c.of.active)
+		c.begin()
 	}
 }
 

@@ -35,7 +35,7 @@ func get(t *testing.T, conn net.Conn, path string) int {
 
 // idleConnections returns how many connections of a server are idle.
 func (r *runningServer) idleConnections() int {
-	l := r.listeners[0].(*limiter)
+	l := r.listeners[0]
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.idle.Len()
@@ -47,13 +47,19 @@ func TestLongestIdleConnectionMakesPlace(t *testing.T) {
 	t.Parallel()
 	r := startServer(t, setup{openFiles: 6}) // 3 connections
 	first, second, third := r.dial(t), r.dial(t), r.dial(t)
-	get(t, first, "/health")
-	get(t, third, "/health")
-	testbed.Eventually(t, "the connections to be idle", bound, func() bool { return r.idleConnections() == 3 })
+	allIdle := func() {
+		t.Helper()
+		testbed.Eventually(t, "the connections to be idle", bound, func() bool { return r.idleConnections() == 3 })
+	}
+	allIdle()
+	for _, conn := range []net.Conn{first, third} {
+		get(t, conn, "/health")
+		allIdle()
+	}
 	gone := func(name string, conn net.Conn) {
 		t.Helper()
-		if n, err := conn.Read(make([]byte, 1)); err == nil {
-			t.Errorf("%s: %d bytes instead of the end", name, n)
+		if n, err := conn.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+			t.Errorf("%s: %d bytes and %v instead of the end", name, n, err)
 		}
 	}
 	// second has never sent anything, then first has been idle for longer than third.
@@ -62,11 +68,11 @@ func TestLongestIdleConnectionMakesPlace(t *testing.T) {
 		t.Errorf("/health answers %d", code)
 	}
 	gone("the second", second)
-	testbed.Eventually(t, "the connections to be idle", bound, func() bool { return r.idleConnections() == 3 })
+	allIdle()
 	get(t, r.dial(t), "/health")
 	gone("the first", first)
 	get(t, third, "/health")
-	testbed.Eventually(t, "the connections to be idle", bound, func() bool { return r.idleConnections() == 3 })
+	allIdle()
 	if n := strings.Count(r.log.String(), "the longest idle or busy ones are closed"); n != 1 {
 		t.Errorf("%d log lines: %s", n, r.log)
 	}
@@ -81,7 +87,7 @@ func TestLongestIdleConnectionMakesPlace(t *testing.T) {
 // longTurns lets connections keep their places.
 func longTurns(s *Server) {
 	for _, l := range s.listeners {
-		l.(*limiter).turn = bound
+		l.turn = bound
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -39,6 +40,8 @@ const (
 
 	// shutdownTime is the time limit for requests in flight at shutdown.
 	shutdownTime = time.Second
+	// firstRequestTime is the part of it for which a new connection may take to send its request.
+	firstRequestTime = 250 * time.Millisecond
 )
 
 // Source provides the current snapshot; *health.Monitor is one.
@@ -106,7 +109,7 @@ type Options struct {
 
 // Server is the HTTP server.
 type Server struct {
-	listeners []net.Listener
+	listeners []*limiter
 	http      *http.Server
 	encrypted bool // HTTPS
 	bounds    *bounds
@@ -168,20 +171,16 @@ func (o Options) connections() int {
 // Run serves until ctx ends, then gives requests in flight one second to finish. It returns nil, or an error if a
 // listener failed; the failure of one listener ends all.
 func (s *Server) Run(ctx context.Context) error {
-	stopped := make(chan struct{})
+	served, stopped := make(chan struct{}), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
-		defer cancel()
-		if s.http.Shutdown(limit) != nil {
-			_ = s.http.Close() // cuts off the requests that are left
-		}
+		s.shutdown(context.WithoutCancel(ctx), served)
 	})
 	var serving errgroup.Group
 	for _, l := range s.listeners {
 		serving.Go(func() error {
 			err := s.serve(l)
-			if errors.Is(err, http.ErrServerClosed) {
+			if ctx.Err() != nil || errors.Is(err, http.ErrServerClosed) { // shutdown or another listener has closed it
 				return nil
 			}
 			defer s.http.Close() // ends the other listeners and the open connections, which would stay open otherwise
@@ -189,10 +188,40 @@ func (s *Server) Run(ctx context.Context) error {
 		})
 	}
 	err := serving.Wait()
+	close(served)
 	if !stop() {
 		<-stopped
 	}
 	return err
+}
+
+// shutdown closes the ports and gives the requests in flight one second to finish. A connection that was accepted just
+// before gets a reply too: net/http closes it without one if its first request is read after the call of Shutdown.
+func (s *Server) shutdown(ctx context.Context, served <-chan struct{}) {
+	limit, cancel := context.WithTimeout(ctx, shutdownTime)
+	defer cancel()
+	for _, l := range s.listeners {
+		_ = l.Close()
+	}
+	<-served
+	s.awaitFirstRequests()
+	if s.http.Shutdown(limit) != nil {
+		_ = s.http.Close() // cuts off the requests that are left
+	}
+}
+
+// awaitFirstRequests waits until every connection has sent a request, for at most firstRequestTime.
+func (s *Server) awaitFirstRequests() {
+	end, tick := time.NewTimer(firstRequestTime), time.NewTicker(time.Millisecond)
+	defer end.Stop()
+	defer tick.Stop()
+	for slices.ContainsFunc(s.listeners, (*limiter).awaitsRequests) {
+		select {
+		case <-end.C:
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // serve serves HTTP on a listener, or HTTPS if there is a TLS configuration.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -127,5 +128,47 @@ func TestRunReturnsWhyTheListenerFailed(t *testing.T) {
 	}
 	if _, err := io.ReadAll(conn); err != nil {
 		t.Errorf("an open connection is still served: %v", err)
+	}
+}
+
+// slowListener accepts a connection, and returns it only after it has been closed.
+type slowListener struct {
+	net.Listener
+	accepted, closed chan struct{}
+	once             sync.Once
+}
+
+func (l *slowListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		close(l.accepted)
+		<-l.closed
+	}
+	return conn, err
+}
+
+func (l *slowListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// TestRunWaitsForTheLastConnection checks that a connection that is accepted while the shutdown begins gets its reply.
+func TestRunWaitsForTheLastConnection(t *testing.T) {
+	t.Parallel()
+	l := &slowListener{accepted: make(chan struct{}), closed: make(chan struct{})}
+	r := startServer(t, setup{change: func(s *Server) {
+		l.Listener, s.listeners[0].Listener = s.listeners[0].Listener, l
+	}})
+	conn := r.dial(t)
+	if _, err := io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: node\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-l.accepted
+	if err := r.stop(); err != nil {
+		t.Errorf("Run returned %v", err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200 ") {
+		t.Errorf("the reply is %q, %v", answer, err)
 	}
 }

@@ -342,7 +342,7 @@ func TestStatusBadUse(t *testing.T) {
 		r := run(t, nil, "status", "--url", url)
 		want := fmt.Sprintf(
 			"signal-sidecar: --url=%q (flag): must be an origin: http or https, optional user:password@, host and optional port, such as http://localhost:8888\n",
-			strings.Replace(url, "me:secret@", "xxxxx@", 1))
+			strings.NewReplacer("me:secret@", "xxxxx@", "?x", "?xxxxx", "?a=b", "?xxxxx").Replace(url))
 		if r.code != 2 || r.stdout != "" || r.stderr != want {
 			t.Errorf("%s: exit %d, %q, standard error\n%swant\n%s", url, r.code, r.stdout, r.stderr, want)
 		}
