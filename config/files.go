@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/webconfig"
 )
 
 const (
@@ -45,6 +47,9 @@ func (c *Config) files() []fileSetting {
 		{statusPathName, c.StatusPath, false}, {statePathName, c.StatePath, false},
 		{jicofoDumpName, program(c.JicofoDump), true}, {prosodyDumpName, program(c.ProsodyDump), true},
 		{envFileName, c.EnvFile, true}, {probeCAFileName, c.ProbeCAFile, true},
+	}
+	for _, path := range webconfig.Files(c.WebConfigFile) {
+		all = append(all, fileSetting{webConfigFileName, path, true})
 	}
 	if c.RecordPath != "" {
 		all = append(all, fileSetting{recordPathName, c.RecordPath, false})

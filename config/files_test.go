@@ -14,6 +14,11 @@ func TestFilesAreDistinct(t *testing.T) {
 	folder := t.TempDir()
 	in := func(name string) string { return filepath.Join(folder, name) }
 	testbed.Must(t, os.WriteFile(in("ca.pem"), []byte(testbed.Contents("testdata/authority.pem")), 0o600))
+	ca := testbed.NewAuthority(t)
+	certificate, key := ca.Issue(t, "sidecar")
+	testbed.Write(t, folder, "cert.pem", certificate)
+	testbed.Write(t, folder, "key.pem", key)
+	web := testbed.Write(t, folder, "web.yml", "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n")
 	for _, name := range []string{"status", "script"} {
 		testbed.Must(t, os.WriteFile(in(name), []byte("ready"), 0o755))
 	}
@@ -36,6 +41,9 @@ func TestFilesAreDistinct(t *testing.T) {
 		{vars{"RECORD_PATH": in("script"), "PROSODY_DUMP": in("script")}, `RECORD_PATH="` + in("script")},
 		{vars{"STATE_PATH": in("x.env"), "ENV_FILE": testbed.Write(t, folder, "x.env", "")}, `ENV_FILE="` + in("x.env")},
 		{vars{"STATE_PATH": in("ca.pem"), "PROBE_CA_FILE": in("ca.pem")}, `PROBE_CA_FILE="` + in("ca.pem")},
+		{vars{"STATE_PATH": web, "WEB_CONFIG_FILE": web}, `WEB_CONFIG_FILE="` + web},
+		{vars{"RECORD_PATH": in("key.pem"), "WEB_CONFIG_FILE": web}, "RECORD_PATH=\"" + in("key.pem") +
+			`" (environment): must be a file of its own: WEB_CONFIG_FILE uses ` + in("key.pem")},
 		{vars{"JICOFO_DUMP": in("script"), "PROSODY_DUMP": in("script")}, ""},
 		{vars{"STATUS_PATH": in("status"), "RECORD_PATH": in("recording"), "STATE_PATH": in("state")}, ""},
 	} {

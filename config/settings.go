@@ -26,6 +26,7 @@ const (
 	prosodyDumpName        = "PROSODY_DUMP"
 	envFileName            = "ENV_FILE"
 	probeCAFileName        = "PROBE_CA_FILE"
+	webConfigFileName      = "WEB_CONFIG_FILE"
 )
 
 // About describes the syntax of all settings.
@@ -71,7 +72,7 @@ var sections = []section{
 			positiveSeconds, func(c *Config) *time.Duration { return &c.Hold }),
 	}},
 	{kong.Group{Key: "access", Title: "Access:"}, []declaration{
-		declare("WEB_CONFIG_FILE", "", "FILE",
+		declare(webConfigFileName, "", "FILE",
 			"TLS, client certificates, users and headers of the HTTP ports: Prometheus's web configuration file. /health, "+
 				"/signal/health and /about/health need no password. Open without it.",
 			webConfig, func(c *Config) *string { return &c.WebConfigFile }),

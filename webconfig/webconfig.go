@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/exporter-toolkit/web"
@@ -38,6 +39,25 @@ type state struct {
 func Check(path string) error {
 	_, err := load(path)
 	return err
+}
+
+// Files returns a web configuration file and the files that it names. It returns none for "" and for a file that cannot
+// be used.
+func Files(path string) []string {
+	if path == "" {
+		return nil
+	}
+	c, _, err := read(path)
+	if err != nil {
+		return nil
+	}
+	return append(named(c), path)
+}
+
+// named returns the files that a configuration names.
+func named(c *web.Config) []string {
+	return slices.DeleteFunc([]string{c.TLSConfig.TLSCertPath, c.TLSConfig.TLSKeyPath, c.TLSConfig.ClientCAs},
+		func(name string) bool { return name == "" })
 }
 
 // Certificate returns the certificate that a server with this file presents. It returns nil if the file has no TLS.
@@ -90,10 +110,7 @@ func read(path string) (*web.Config, [sha256.Size]byte, error) {
 	}
 	c.TLSConfig.SetDirectory(filepath.Dir(path))
 	all.Write(content)
-	for _, name := range []string{c.TLSConfig.TLSCertPath, c.TLSConfig.TLSKeyPath, c.TLSConfig.ClientCAs} {
-		if name == "" {
-			continue
-		}
+	for _, name := range named(c) {
 		if content, err = readFile(name); err != nil {
 			return nil, [sha256.Size]byte{}, err
 		}
