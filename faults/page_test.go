@@ -20,7 +20,7 @@ const (
 <!-- Generated: go test ./faults -run TestPage -update -->
 
 Each row is a test: what is done to a node that is up and ready, what must be seen then, and within what time. The tests
-run against the real program (` + "`go test ./faults`" + `), unless the row names another test. They run without
+run against the real program (` + "`go test ./faults`" + `), unless the row names the test that shows it. They run without
 HEALTH_DAMPENING_INTERVAL and DRAIN_GRACE_INTERVAL. With their defaults, most failures of jicofo show as
 ` + "`up drain 0%`" + ` at first, and a recovered node stays down for a while: [runbook.md](runbook.md).
 
@@ -63,10 +63,12 @@ func (f fault) shown() string {
 	add("log `", f.want.log, "`")
 	add("metric `", f.want.metric, "`")
 	add("", f.want.also, "")
+	var tests []string
 	for _, test := range f.tests {
 		folder, name, _ := strings.Cut(test, " ")
-		add("(", name+" in "+folder, ")")
+		tests = append(tests, name+" in "+folder)
 	}
+	add("shown by ", strings.Join(tests, " and "), "")
 	add("not tested: ", f.cannot, "")
 	return strings.Join(parts, "; ")
 }

@@ -88,7 +88,7 @@ var process = []fault{
 		want: seen{line: up, also: "the metrics of the process are missing"},
 	},
 	{
-		does: "it gets SIGTERM while the file system of the status file does not reply", within: "5 s", ends: true,
+		does: "it gets SIGTERM while the file system of the status file does not reply", within: "2 s", ends: true,
 		inject: loseFileServer,
 		want: seen{
 			also: "it ends",
@@ -143,11 +143,13 @@ func stoppedWithoutFiles(variable, name string) fault {
 			s.Say(t, "drain")
 		},
 		want: seen{
-			line: "up drain 0%", also: "SIGTERM ends the sidecar within 5 s",
+			line: "up drain 0%", also: "SIGTERM ends the sidecar within 2 s",
 			check: func(t *testing.T, s *shard) {
 				s.checkedLine(t, "up drain 0%")
 				s.Signal(t, syscall.SIGTERM)
+				began := time.Now()
 				s.eventually(t, "the end of the sidecar", s.Ended)
+				t.Logf("ended after %s", time.Since(began))
 			},
 		},
 	}

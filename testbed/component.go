@@ -12,7 +12,7 @@ import (
 var packages = map[string]string{
 	"ip": "iproute2", "man": "man-db", "nsenter": "util-linux", "promtool": "prometheus",
 	"qemu-aarch64-static": "qemu-user-static", "qemu-x86_64-static": "qemu-user-static", "setpriv": "util-linux",
-	"systemd-analyze": "systemd", "unshare": "util-linux",
+	"systemd-analyze": "systemd", "taskset": "util-linux", "unshare": "util-linux",
 }
 
 // Component returns the path of a real program. If the program is missing, it calls Missing.
