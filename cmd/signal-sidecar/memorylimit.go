@@ -12,7 +12,7 @@ const (
 	memoryShare = 0.9
 	// plainMemory and censusMemory are the limits without and with CENSUS_POLL, whatever the control group allows. They
 	// are above what is in use with the most HTTP connections and with the largest census; the rest would be garbage.
-	plainMemory  = 28 << 20
+	plainMemory  = 40 << 20
 	censusMemory = 180 << 20
 )
 
