@@ -19,17 +19,21 @@ import (
 // Part is where a panic happened.
 type Part string
 
-// The parts. A handler is an HTTP request or a connection of HAProxy; its panics never end the process, because clients
-// could then end it.
+// The parts. A handler is an HTTP request or a connection of HAProxy. Panics of a handler or of what uses Consul never
+// end the process, because clients or Consul could then end it.
 const (
 	Poll     Part = "poll"
 	Monitor  Part = "monitor"
 	Listener Part = "listener"
 	Handler  Part = "handler"
+	Consul   Part = "consul"
 )
 
+// endsProcess reports whether too many panics of the part end the process.
+func (p Part) endsProcess() bool { return p != Handler && p != Consul }
+
 const (
-	limit  = 3 // panics within window, handlers not counted, that end the process
+	limit  = 3 // panics within window that end the process: see endsProcess
 	window = time.Minute
 )
 
@@ -47,11 +51,11 @@ type Guard struct {
 func New(provider metric.MeterProvider, log *slog.Logger) (*Guard, error) {
 	panics, err := provider.Meter("github.com/signal-sidecar/signal-sidecar/guard").Int64Counter("signal.panics",
 		metric.WithUnit("{panic}"), metric.WithDescription(
-			"Number of panics that were caught, by part: poll, monitor, listener, or handler (a request or an agent check)."))
+			"Number of panics that were caught, by part: poll, monitor, listener, handler (a request or an agent check), or consul."))
 	if err != nil {
 		return nil, fmt.Errorf("create the instrument of panics: %w", err)
 	}
-	for _, part := range []Part{Poll, Monitor, Listener, Handler} {
+	for _, part := range []Part{Poll, Monitor, Listener, Handler, Consul} {
 		panics.Add(context.Background(), 0, in(part))
 	}
 	return &Guard{log: log, panics: panics, tooMany: make(chan error, 1)}, nil
@@ -81,7 +85,7 @@ func (g *Guard) Caught(ctx context.Context, part Part, name string, value any) {
 	g.log.ErrorContext(ctx, "panic",
 		"part", string(part), "name", name, "panic", fmt.Sprint(value), "stack", string(stack))
 	g.panics.Add(ctx, 1, in(part))
-	if part != Handler && g.tooOften(time.Now()) {
+	if part.endsProcess() && g.tooOften(time.Now()) {
 		g.log.ErrorContext(ctx, "too many panics: the process ends", "panics", limit, "within", window.String())
 		select {
 		case g.tooMany <- fmt.Errorf("%d panics within %s, the last in %s %s: %v", limit, window, part, name, value):
@@ -109,11 +113,17 @@ func (g *Guard) Run(ctx context.Context) error {
 	}
 }
 
-// Loop runs a function of the Monitor again after each panic, until the function returns or ctx ends.
-func (g *Guard) Loop(ctx context.Context, part Part, name string, run func(context.Context) error) error {
+// Loop runs a function again after each panic and a pause, until the function returns or ctx ends.
+func (g *Guard) Loop(
+	ctx context.Context, part Part, name string, pause time.Duration, run func(context.Context) error,
+) error {
 	for ctx.Err() == nil {
 		if returned, err := g.once(ctx, part, name, run); returned {
 			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
 		}
 	}
 	return nil

@@ -58,7 +58,8 @@ func TestCatch(t *testing.T) {
 	}
 }
 
-// TestTooManyPanics checks that the third panic within a minute ends Run, and that panics of handlers do not.
+// TestTooManyPanics checks that the third panic within a minute ends Run, and that panics of handlers and
+// of what uses Consul do not.
 func TestTooManyPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, _, _ := newGuard(t)
@@ -68,6 +69,7 @@ func TestTooManyPanics(t *testing.T) {
 		go func() { result <- g.Run(ctx) }()
 		for range 10 {
 			fail(g, Handler)
+			fail(g, Consul)
 		}
 		for range 5 { // always two within a minute
 			fail(g, Poll)
@@ -89,19 +91,21 @@ func TestTooManyPanics(t *testing.T) {
 	})
 }
 
-// TestLoop checks that a function runs again after a panic, and no more after it returned.
+// TestLoop checks that a function runs again a while after a panic, and no more after it returned.
 func TestLoop(t *testing.T) {
-	g, _, _ := newGuard(t)
-	runs := 0
-	err := g.Loop(t.Context(), Monitor, "deadlines", func(context.Context) error {
-		if runs++; runs < 3 {
-			panic("broken")
+	synctest.Test(t, func(t *testing.T) {
+		g, _, _ := newGuard(t)
+		runs, began := 0, time.Now()
+		err := g.Loop(t.Context(), Consul, "status", time.Second, func(context.Context) error {
+			if runs++; runs < 3 {
+				panic("broken")
+			}
+			return nil
+		})
+		if passed := time.Since(began); err != nil || runs != 3 || passed != 2*time.Second {
+			t.Errorf("%d runs in %s, %v", runs, passed, err)
 		}
-		return nil
 	})
-	if err != nil || runs != 3 {
-		t.Errorf("%d runs, %v", runs, err)
-	}
 }
 
 func breakDown() { panic("broken") }

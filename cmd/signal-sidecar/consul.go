@@ -8,6 +8,7 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/consul"
+	"github.com/signal-sidecar/signal-sidecar/guard"
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/rest"
 	"github.com/signal-sidecar/signal-sidecar/state"
@@ -152,15 +153,21 @@ func (p consulParts) fleetPage() rest.Fleet {
 	return p.fleet
 }
 
+// panicPause is the time from a panic of a part until it runs again.
+const panicPause = 10 * time.Second
+
 // start runs the parts.
-func (p consulParts) start(ctx context.Context, group *errgroup.Group) {
+func (p consulParts) start(ctx context.Context, group *errgroup.Group, g *guard.Guard) {
+	loop := func(name string, run func(context.Context) error) {
+		group.Go(func() error { return g.Loop(ctx, guard.Consul, name, panicPause, run) })
+	}
 	if p.watch != nil {
-		group.Go(func() error { return p.watch.Run(ctx) })
+		loop("status", p.watch.Run)
 	}
 	if p.fleet != nil {
 		group.Go(func() error { return p.fleet.watcher.Run(ctx) })
 	}
 	if p.publisher != nil {
-		group.Go(func() error { return p.publisher.Run(ctx) })
+		loop("reports", p.publisher.Run)
 	}
 }

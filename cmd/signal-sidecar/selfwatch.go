@@ -29,5 +29,5 @@ func (s *sidecar) guarded(name string, listen health.Listener) health.Listener {
 
 // runMonitor runs the Monitor, again after a panic.
 func (s *sidecar) runMonitor(ctx context.Context) error {
-	return s.guard.Loop(ctx, guard.Monitor, "deadline", s.monitor.Run)
+	return s.guard.Loop(ctx, guard.Monitor, "deadline", 0, s.monitor.Run)
 }

@@ -299,7 +299,7 @@ func (s *sidecar) run(ctx context.Context) error {
 		parts.Go(func() error { return a.Run(ctx) })
 	}
 	parts.Go(func() error { return s.rest.Run(ctx) })
-	s.consul.start(ctx, parts)
+	s.consul.start(ctx, parts, s.guard)
 	if s.web != nil {
 		parts.Go(func() error { return s.web.Run(ctx) })
 	}
