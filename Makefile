@@ -77,7 +77,7 @@ check: ## formatting, go vet, staticcheck (lint has more)
 	go tool -modfile=tools/go.mod staticcheck ./...
 
 race:
-	go test -race -shuffle=on ./...
+	go test -race -shuffle=on -timeout 20m ./...
 	go test -tags portable ./agent ./collector ./testbed # what other systems than Linux run instead
 
 components: ## install the real programs that the tests run
@@ -116,7 +116,7 @@ fuzz: ## each fuzz target for FUZZTIME
 test-e2e: components $(JAEGER) $(OTELCOL) $(NOMADJOB) $(CONSUL) $(CONSUL_TEMPLATE) ## the binary with a Collector, Consul, Jaeger, Prometheus and a browser; the files in deploy/
 	@tools/components.sh install browser
 	cd e2e && go vet ./... && E2E_JAEGER=$(JAEGER) E2E_OTELCOL=$(OTELCOL) E2E_NOMADJOB=$(NOMADJOB) \
-		E2E_CONSUL=$(CONSUL) E2E_CONSUL_TEMPLATE=$(CONSUL_TEMPLATE) go test -count=1 # without a pattern, so that skipped tests are shown
+		E2E_CONSUL=$(CONSUL) E2E_CONSUL_TEMPLATE=$(CONSUL_TEMPLATE) go test -count=1 -timeout 20m # without a pattern, so that skipped tests are shown
 
 $(JAEGER):
 	mkdir -p $(@D)
@@ -167,7 +167,7 @@ $(CYCLONEDX):
 test-packages: $(NFPM) $(CYCLONEDX) ## the packages in a separate Debian
 	@tools/components.sh install packaging
 	@[ -d $(SCRATCH_ROOT) ] || tools/scratchroot.sh $(SCRATCH_ROOT) bookworm $(ROOT_PACKAGES)
-	cd e2e && go vet ./packages && E2E_SCRATCH_ROOT=$(SCRATCH_ROOT) go test -count=1 ./packages
+	cd e2e && go vet ./packages && E2E_SCRATCH_ROOT=$(SCRATCH_ROOT) go test -count=1 -timeout 20m ./packages
 
 test-trixie: $(NFPM) $(CYCLONEDX) ## the tests with the programs of Debian 13, and the packages in a Debian 13
 	$(call test_on,trixie)
