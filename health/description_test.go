@@ -20,7 +20,7 @@ func describing() health.Config {
 // TestDescription compares replies byte for byte, with AGENT_DESCRIPTION and without.
 func TestDescription(t *testing.T) {
 	detail := func(text string) func(*node) {
-		return func(n *node) { n.prosody.Health = health.Answer{Failure: health.FailureReset, Detail: text} }
+		return func(n *node) { n.prosody.Health = health.Answer{Failure: health.FailureUnexpected, Detail: text} }
 	}
 	for _, c := range []struct {
 		name        string

@@ -119,9 +119,9 @@ func prosodyReason(p *Prosody) (Reason, bool) {
 	case p == nil || p.Healthy():
 		return Reason{}, false
 	case p.SoftDown():
-		return Reason{Code: ReasonProsodyTimeout, Text: "prosody: " + p.Health.Detail}, true
+		return Reason{Code: ReasonProsodyTimeout, Text: p.Health.missing("prosody")}, true
 	case !p.Health.Reachable():
-		return Reason{Code: ReasonProsodyNoAnswer, Text: "prosody: " + p.Health.Detail}, true
+		return Reason{Code: ReasonProsodyNoAnswer, Text: p.Health.missing("prosody")}, true
 	default:
 		return Reason{Code: ReasonProsodyUnhealthy, Text: "prosody " + p.Health.Describe()}, true
 	}
@@ -137,9 +137,9 @@ func jicofoReason(j *Jicofo) (Reason, bool) {
 	case j.SoftDown():
 		return Reason{Code: ReasonJicofoOverloaded, Text: "jicofo " + h.Describe()}, true
 	case h.TimedOut():
-		return Reason{Code: ReasonJicofoTimeout, Text: "jicofo: " + h.Detail}, true
+		return Reason{Code: ReasonJicofoTimeout, Text: h.missing("jicofo")}, true
 	case !h.Reachable():
-		return Reason{Code: ReasonJicofoNoAnswer, Text: "jicofo: " + h.Detail}, true
+		return Reason{Code: ReasonJicofoNoAnswer, Text: h.missing("jicofo")}, true
 	case h.Code == 404:
 		return Reason{
 			Code: ReasonJicofoHealthOff, Text: "jicofo answered 404: health checks or REST are switched off there",
@@ -147,7 +147,7 @@ func jicofoReason(j *Jicofo) (Reason, bool) {
 	case !h.OK():
 		return Reason{Code: ReasonJicofoUnhealthy, Text: "jicofo " + h.Describe()}, true
 	case !s.Reachable():
-		return Reason{Code: ReasonStatsNoAnswer, Text: "jicofo statistics: " + s.Detail}, true
+		return Reason{Code: ReasonStatsNoAnswer, Text: s.missing("jicofo statistics")}, true
 	case !s.OK():
 		return Reason{Code: ReasonStatsNoAnswer, Text: "jicofo statistics " + s.Describe()}, true
 	case !j.StatsParsed():

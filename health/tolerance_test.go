@@ -32,7 +32,7 @@ func TestToleranceIsExplained(t *testing.T) {
 	}
 	s := refused(10*time.Second + 250*time.Millisecond)
 	want := []health.ExplainedTolerance{{
-		Service: "prosody", Text: "prosody: connect:? connection refused",
+		Service: "prosody", Text: "prosody does not accept connections",
 		Since: health.Time(epoch.Add(10*time.Second + 250*time.Millisecond)),
 		Until: health.Time(epoch.Add(12*time.Second + 250*time.Millisecond)),
 	}}
@@ -45,7 +45,7 @@ func TestToleranceIsExplained(t *testing.T) {
 	}
 	for _, at := range []time.Duration{12250 * time.Millisecond, 13 * time.Second} {
 		got := refused(at).Verdict.Reasons
-		if len(got) != 1 || got[0].Text != "prosody: connect:? connection refused (first at 12:00:10.250Z)" ||
+		if len(got) != 1 || got[0].Text != "prosody does not accept connections (first at 12:00:10.250Z)" ||
 			!got[0].Since.Equal(epoch.Add(12250*time.Millisecond)) {
 			t.Errorf("at %s the reasons are %+v", at, got)
 		}

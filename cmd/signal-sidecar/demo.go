@@ -25,35 +25,88 @@ type demoCommand struct {
 }
 
 const demoGuide = `
-signal-sidecar watches a simulated signal node. Open the first in a browser; try the others in another terminal:
+signal-sidecar watches a simulated signal node. It polls every {{.Poll}}, drains for {{.Grace}} before a failing
+jicofo counts as down (DRAIN_GRACE_INTERVAL), and stays down for {{.Dampening}} after the last failure
+(HEALTH_DAMPENING_INTERVAL).
+Open the page in a browser, and try the commands in another terminal:
 
   the status page         http://{{.Page}}/
+
+LOOK
+  the state in words      {{.Program}} status --url http://{{.HTTP}}
+                          the reply to HAProxy, the reasons, and what comes next and when
+  the same as JSON        curl -s http://{{.HTTP}}/signal/explain
+  what happened           curl -s 'http://{{.HTTP}}/signal/history?since=5m'
   the reply to HAProxy    curl -s telnet://{{.Agent}} </dev/null
 {{- with .Held}}
   and when it changes     curl -s telnet://{{.}} </dev/null
 {{- end}}
   the health as a code    curl -i http://{{.HTTP}}/signal/health
+                          200 up, 503 down; the headers have the state and the reason
   the whole report        curl -s http://{{.HTTP}}/signal/report
   the rooms               curl -s http://{{.HTTP}}/signal/census
-  the metrics             curl -s http://{{.HTTP}}/metrics
+  some metrics            curl -s http://{{.HTTP}}/metrics | grep ^signal_verdict
 
+DRAIN IT
   drain the node          echo drain > {{.StatusPath}}
+                          at once: up drain 0%
   take it back            echo ready > {{.StatusPath}}
+                          at once: up ready 100%
 
+BREAK IT
   overload jicofo         curl -d 'code 503' http://{{.Control}}/jicofo
+                          within {{.Poll}}: up drain 0%; {{.Grace}} later: down
+  heal it                 curl -d recover http://{{.Control}}/jicofo
+                          if it was down: up again {{.Dampening}} later; if it only drained: up at once
   kill jicofo             curl -d crash http://{{.Control}}/jicofo
+                          the same, noticed at once: the connection is refused
   hang prosody            curl -d hang http://{{.Control}}/prosody
-  heal them               curl -d recover http://{{.Control}}/jicofo
-                          curl -d recover http://{{.Control}}/prosody
+                          up drain 0% after PROBE_TIMEOUT and a poll; {{.Grace}} later: down
+  heal it                 curl -d recover http://{{.Control}}/prosody
   fill the node           curl -d 6000 http://{{.Control}}/load
+                          within {{.Poll}}: up drain 0%, above PARTICIPANT_MAX; "-d 10" empties it
   all the ways to fail    curl http://{{.Control}}/
 
+{{with .Record}}WHAT IF
+  replay what you did     {{$.Program}} replay {{.}} --set DRAIN_GRACE_INTERVAL=15
+                          two timelines side by side: what was, and what would have been
+{{end}}
+With HAProxy, Prometheus, Grafana and Jaeger: README.md, "Run the whole stack". Many shards: {{.Program}} demo --fleet 5
 End with Ctrl-C. Changes of the verdict are logged here.
 
 `
 
-// demoPlaces contains the addresses and the path that the guide names.
-type demoPlaces struct{ Page, HTTP, Agent, Held, Control, StatusPath string }
+// demoPlaces contains the addresses, paths and intervals that the guide names.
+type demoPlaces struct {
+	Program, Page, HTTP, Agent, Held, Control, StatusPath, Record string
+
+	Poll, Grace, Dampening time.Duration
+}
+
+// The demo's intervals, where none is set: short, so that each effect can be awaited.
+const (
+	demoPoll      = 2 * time.Second
+	demoGrace     = 30 * time.Second
+	demoDampening = 10 * time.Second
+)
+
+// shortenIntervals sets the demo's intervals where none is set.
+func shortenIntervals(c *config.Config) {
+	if c.IsDefault("POLLING_INTERVAL") {
+		c.Interval = demoPoll
+	}
+	if c.IsDefault("DRAIN_GRACE_INTERVAL") && c.IsDefault("HEALTH_DAMPENING_INTERVAL") {
+		c.Rules.DrainGrace, c.Rules.HealthDampening = demoGrace, demoDampening
+	}
+}
+
+// program returns the path of this program, for commands that people copy. go run builds it in a folder of its own.
+func program() string {
+	if path, err := os.Executable(); err == nil {
+		return path
+	}
+	return "signal-sidecar"
+}
 
 func (d demoCommand) Run(ctx context.Context, line *kong.Context, env *config.Environment, std streams) (err error) {
 	c, err := config.Load(line, env)
@@ -87,11 +140,16 @@ func (d demoCommand) Run(ctx context.Context, line *kong.Context, env *config.En
 		return fmt.Errorf("write the status file: %w", err)
 	}
 	simulate(&c, node)
+	shortenIntervals(&c)
+	if c.RecordPath == "" {
+		c.RecordPath = filepath.Join(folder, "recording.jsonl")
+	}
 
 	return serve(ctx, c, std.stderr, func(s *sidecar) {
 		places := demoPlaces{
 			Page: forBrowser(s.pagePort.Addr()), HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(),
-			Control: control, StatusPath: c.StatusPath,
+			Control: control, StatusPath: c.StatusPath, Record: c.RecordPath, Program: program(),
+			Poll: c.Interval, Grace: c.Rules.DrainGrace, Dampening: c.Rules.HealthDampening,
 		}
 		if s.held != nil {
 			places.Held = s.held.Addr().String()

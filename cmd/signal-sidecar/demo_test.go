@@ -25,7 +25,8 @@ var (
 	guideHTTP    = regexp.MustCompile(`curl -i http://(\S+)/signal/health`)
 	guideControl = regexp.MustCompile(`curl http://(\S+)/\n`)
 	guideStatus  = regexp.MustCompile(`echo drain > (\S+)`)
-	guideURL     = regexp.MustCompile(`http://\S+`)
+	guideProgram = regexp.MustCompile(`\S+/signal-sidecar ((?:status|replay) .+)\n`)
+	guideURL     = regexp.MustCompile(`http://[^\s']+`)
 )
 
 func startDemo(t *testing.T, v vars) *demo {
@@ -103,6 +104,15 @@ func TestDemo(t *testing.T) {
 		d.command(t, step.path, step.text)
 		d.becomes(t, step.line)
 	}
+	commands := guideProgram.FindAllStringSubmatch(d.Stdout(), -1)
+	for _, command := range commands {
+		if r := run(t, nil, strings.Fields(command[1])...); r.code != 0 || !strings.Contains(r.stdout, "up ready 100%") {
+			t.Errorf("%s: exit %d\n%s%s", command[0], r.code, r.stdout, r.stderr)
+		}
+	}
+	if len(commands) != 2 {
+		t.Errorf("the guide has the commands %q", commands)
+	}
 	if log := d.Stderr(); !strings.Contains(log, `message="verdict changed"`) {
 		t.Errorf("the log shows no change of the verdict:\n%s", log)
 	}
@@ -118,6 +128,10 @@ func TestDemoTakesFreePorts(t *testing.T) {
 		}
 	}
 	d := startDemo(t, nil)
+	if !strings.Contains(d.Stdout(), "polls every 2s, drains for 30s") ||
+		!strings.Contains(d.Stdout(), "stays down for 10s after the last failure") {
+		t.Errorf("the guide does not name the demo's intervals:\n%s", d.Stdout())
+	}
 	d.becomes(t, "up ready 100%")
 	for _, address := range []string{strings.Replace(d.page, "localhost", "127.0.0.1", 1), d.HTTP, d.Agent, d.control} {
 		host, port, _ := net.SplitHostPort(address)

@@ -153,10 +153,8 @@ func inWords(e rest.Explanation) string {
 		return "unknown: no verdict yet"
 	}
 	fmt.Fprint(&b, health.EscapeLine(e.AgentMessage))
-	if e.Damped {
-		fmt.Fprint(&b, "  (damped by flap mitigation)")
-	}
 	fmt.Fprintln(&b)
+	writeMitigation(&b, e)
 	for _, r := range e.Reasons {
 		fmt.Fprintf(&b, "  because  %s, since %s  [%s]\n",
 			health.EscapeLine(r.Text), clock(r.Since), health.EscapeLine(string(r.Code)))
@@ -173,6 +171,25 @@ func inWords(e rest.Explanation) string {
 		fmt.Fprintf(&b, "  incident %s\n", health.EscapeLine(e.Incident))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// writeMitigation writes why the state is not what was observed, and until when.
+func writeMitigation(b *strings.Builder, e rest.Explanation) {
+	if !e.Damped || e.Next == nil || len(e.Reasons) == 0 {
+		return
+	}
+	root, until := e.Reasons[0], time.Time(e.Next.At).UTC().Format("15:04:05Z")
+	service, _, _ := strings.Cut(string(root.Code), "_")
+	switch e.State {
+	case health.StateDown:
+		fmt.Fprintf(b, "  damped   healthy since %s: counts as up at %s (HEALTH_DAMPENING_INTERVAL)\n",
+			time.Time(root.Since).UTC().Format("15:04:05Z"), until)
+	case string(health.StatusDrain):
+		fmt.Fprintf(b, "  grace    %s failing: drains until %s (DRAIN_GRACE_INTERVAL)\n", health.EscapeLine(service), until)
+	default:
+		fmt.Fprintf(b, "  grace    %s failing: counts as down from %s (DRAIN_GRACE_INTERVAL)\n",
+			health.EscapeLine(service), until)
+	}
 }
 
 // writeConsul writes the wanted state in Consul, and what fails there.

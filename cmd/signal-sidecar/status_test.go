@@ -44,6 +44,8 @@ func wantStatus(t *testing.T, when string, v vars, args []string, code int, line
 
 // Patterns of parts of the output.
 const (
+	clock    = `[0-9]{2}:[0-9]{2}:[0-9]{2}Z`
+	grace    = `  grace    jicofo failing: drains until ` + clock + ` \(DRAIN_GRACE_INTERVAL\)`
 	moment   = `20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}Z`
 	incident = `  incident 20[0-9]{6}T[0-9]{6}\.[0-9]{3}Z-[0-9A-Za-z-]+`
 )
@@ -80,7 +82,7 @@ func TestStatus(t *testing.T) {
 		}},
 		{"up again", func() { s.Say(t, "ready") }, "up ready 100%", saysUp, []string{"up ready 100%"}},
 		{"in grace", func() { s.jicofo("code 503") }, "up drain 0%", saysUp, []string{
-			`up drain 0%  \(damped by flap mitigation\)`,
+			"up drain 0%", grace,
 			because("jicofo answered 503: Health check timed out, overloaded", "jicofo_overloaded"),
 			becomes("down ready 100%"), incident,
 		}},
@@ -100,7 +102,7 @@ func TestStatus(t *testing.T) {
 		return len(s.Logged("verdict changed", "damped", "true", "to", "down ready 100%")) == 1
 	})
 	wantStatus(t, "damped", nil, url, saysDown,
-		`down ready 100%  \(damped by flap mitigation\)`,
+		"down ready 100%", "  damped   healthy since "+clock+": counts as up at "+clock+` \(HEALTH_DAMPENING_INTERVAL\)`,
 		because("healthy again, but not yet for 10m0s", "dampening"),
 		becomes("up ready 100%"), incident)
 }
@@ -130,7 +132,7 @@ func TestStatusWithDescription(t *testing.T) {
 	s.jicofo("code 503")
 	s.becomes(t, "up drain 0% #jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded")
 	wantStatus(t, "in grace", nil, []string{"--url", "http://" + s.HTTP}, saysUp,
-		`up drain 0% #jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded  \(damped by flap mitigation\)`,
+		`up drain 0% #jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded`, grace,
 		because("jicofo answered 503: Health check timed out, overloaded", "jicofo_overloaded"),
 		becomes("down ready 100% #jicofo_overloaded: jicofo answered 503: Health check timed out, overloaded"), incident)
 }
