@@ -101,7 +101,9 @@ func loadFor(ctx *kong.Context, env *Environment, consulCommand bool) (Config, e
 }
 
 // IsDefault reports whether a setting has its default because it was not set.
-func (c *Config) IsDefault(variable string) bool { return c.reader.values[variable].origin == originDefault }
+func (c *Config) IsDefault(variable string) bool {
+	return c.reader.values[variable].origin == originDefault
+}
 
 // address returns host:port to bind, "" for a port that is off.
 func address(host string, port int) string {
