@@ -29,10 +29,10 @@ func TestReadmeCommands(t *testing.T) {
 		commands = append(commands, strings.Split(strings.TrimSpace(block[1]), "\n")...)
 	}
 	replay := "signal-sidecar replay recording.jsonl --set DRAIN_GRACE_INTERVAL=60"
-	if want := []string{"go run ./cmd/signal-sidecar demo", "make test", replay}; !slices.Equal(commands, want) {
+	if want := []string{"make demo", "make test", replay}; !slices.Equal(commands, want) {
 		t.Fatalf("the README's commands are %q; this test knows %q", commands, want)
 	}
-	// timeout sends the signal to all processes that go run has started, as a terminal does.
+	// timeout sends the signal to all processes that make and go run have started, as a terminal does.
 	cmd := exec.Command("sh", "-c", "exec timeout 300 "+commands[0])
 	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "HTTP_PORT=0", "TCP_PORT=0")
 	p := testbed.Start(t, cmd)
