@@ -79,7 +79,7 @@ func (w *stopwatch) mark(step *float64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.ended {
-		*step = time.Since(w.start).Seconds()
+		*step = seconds(time.Since(w.start))
 	}
 }
 
@@ -88,10 +88,14 @@ func (w *stopwatch) stop(code int, err error) health.Attempt {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ended = true
-	w.attempt.Done = time.Since(w.start).Seconds()
+	w.attempt.Done = seconds(time.Since(w.start))
 	w.attempt.Code = code
 	if err != nil {
 		w.attempt.Error = describe(err)
 	}
 	return w.attempt
 }
+
+// seconds returns a duration in seconds, to the microsecond. Duration.Seconds can differ from the nearest number, which
+// then prints as 2.6709680000000002.
+func seconds(d time.Duration) float64 { return float64(d.Round(time.Microsecond).Microseconds()) / 1e6 }

@@ -131,7 +131,7 @@ func (p *httpProbe) run(ctx context.Context, use func([]byte) error) (a health.A
 		a = health.Answer{Code: r.code}
 	}
 	took := time.Since(start) - r.paused
-	a.Took = took.Round(time.Microsecond).Seconds()
+	a.Took = seconds(took)
 	if !a.OK() || r.invalid != nil {
 		a.Exchange = &health.Exchange{
 			URL: withoutUser(p.url), Host: p.host, TraceID: traceID(ctx), Attempts: r.attempts,

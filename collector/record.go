@@ -119,7 +119,7 @@ func (r *recorder) logPause(ctx context.Context) {
 		return
 	}
 	if r.paused++; r.paused == 1 {
-		r.log.WarnContext(ctx, "this process did not run during a probe", "seconds", r.run.paused.Seconds())
+		r.log.WarnContext(ctx, "this process did not run during a probe", "seconds", seconds(r.run.paused))
 	}
 }
 
@@ -135,7 +135,7 @@ func (r *recorder) logChange(ctx context.Context, result health.Result) {
 		r.log.WarnContext(ctx, "probe fails differently",
 			"outcome", string(result.Outcome), "detail", detail, "failures", r.failures)
 	case !result.Failed() && failedBefore:
-		r.log.InfoContext(ctx, "probe works again", "failures", r.failures, "seconds", time.Since(r.since).Seconds())
+		r.log.InfoContext(ctx, "probe works again", "failures", r.failures, "seconds", seconds(time.Since(r.since)))
 	}
 	if result.Failed() {
 		r.failures++

@@ -86,9 +86,9 @@ func (s *script) start(ctx context.Context) {
 		s.running.Store(false) // before the end is logged
 		if err != nil {
 			span.SetStatus(codes.Error, err.Error())
-			log.ErrorContext(ctx, "dump failed", "error", err, "seconds", time.Since(began).Seconds())
+			log.ErrorContext(ctx, "dump failed", "error", err, "seconds", float64(time.Since(began).Milliseconds())/1e3)
 			return
 		}
-		log.InfoContext(ctx, "dump finished", "seconds", time.Since(began).Seconds())
+		log.InfoContext(ctx, "dump finished", "seconds", float64(time.Since(began).Milliseconds())/1e3)
 	}()
 }

@@ -89,7 +89,7 @@ func (r *Row) addReport(report *report, now time.Time, staleAfter time.Duration)
 		return
 	}
 	age := now.Sub(report.at)
-	r.ReportTime, r.ReportAge = report.Time, new(age.Round(time.Millisecond).Seconds())
+	r.ReportTime, r.ReportAge = report.Time, new(float64(age.Round(time.Millisecond).Milliseconds())/1e3)
 	switch {
 	case age > staleAfter:
 		r.Marks = append(r.Marks, MarkStale)
