@@ -181,7 +181,7 @@ func (p *fleetPage) show(c *gin.Context) {
 	case <-ctx.Done():
 	}
 	r := p.render(t, maxAge)
-	end, ok := p.flights.begin(r)
+	end, ok := p.flights.begin(r, c.Writer)
 	if !ok {
 		busy(c)
 		return
@@ -221,7 +221,7 @@ func (p *fleetPage) json(c *gin.Context) {
 		c.String(http.StatusServiceUnavailable, "no answer from Consul yet; retry later")
 		return
 	}
-	end, ok := p.flights.begin(&document[0])
+	end, ok := p.flights.begin(&document[0], c.Writer)
 	if !ok {
 		busy(c)
 		return

@@ -2,8 +2,10 @@ package rest
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/gin-gonic/gin"
 )
@@ -24,37 +26,60 @@ func newBounds() *bounds {
 	}
 }
 
+// flightTime is how long a reply in flight keeps its place while another one needs it.
+const flightTime = time.Second
+
 // flights bounds the replies in flight of a route whose bodies are large. A body stays in memory until its slowest
-// client has received it, so the number of different bodies is bounded too.
+// client has received it, so the number of different bodies is bounded too. When there are too many, a new reply
+// replaces the oldest ones, whose connections are closed: slow clients cannot keep others out.
 type flights struct {
 	replies, bodies int // at most
+	keep            time.Duration
 
-	mu    sync.Mutex
-	count int
-	users map[any]int // replies in flight by body
+	mu     sync.Mutex
+	flying []*flight // the oldest first
+}
+
+// flight is a reply in flight.
+type flight struct {
+	body  any // comparable
+	began time.Time
+	w     http.ResponseWriter
 }
 
 func newFlights(replies, bodies int) *flights {
-	return &flights{replies: replies, bodies: bodies, users: map[any]int{}}
+	return &flights{replies: replies, bodies: bodies, keep: flightTime}
 }
 
-// begin counts a reply with a body, which is identified by a comparable value. It returns false if there are too many.
-func (f *flights) begin(body any) (end func(), ok bool) {
+// begin counts a reply with a body, which is identified by a comparable value. It returns false if there are too many,
+// all of which are younger than flightTime.
+func (f *flights) begin(body any, w http.ResponseWriter) (end func(), ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.count == f.replies || f.users[body] == 0 && len(f.users) == f.bodies {
-		return nil, false
+	for f.full(body) {
+		oldest := f.flying[0]
+		if time.Since(oldest.began) < f.keep {
+			return nil, false
+		}
+		f.flying = f.flying[1:]
+		_ = http.NewResponseController(oldest.w).SetWriteDeadline(time.Now()) // its handler then returns
 	}
-	f.count++
-	f.users[body]++
+	reply := &flight{body, time.Now(), w}
+	f.flying = append(f.flying, reply)
 	return func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.count--
-		if f.users[body]--; f.users[body] == 0 {
-			delete(f.users, body)
-		}
+		f.flying = slices.DeleteFunc(f.flying, func(other *flight) bool { return other == reply })
 	}, true
+}
+
+// full reports whether there is no place for a reply with this body. The caller holds mu.
+func (f *flights) full(body any) bool {
+	bodies := map[any]bool{body: true}
+	for _, reply := range f.flying {
+		bodies[reply.body] = true
+	}
+	return len(f.flying) >= f.replies || len(bodies) > f.bodies
 }
 
 // retryBusy is the time in seconds after which a client may retry a request that was refused because of too many.

@@ -89,7 +89,7 @@ func (h *handlers) showCensus(c *gin.Context) {
 		sendJSON(c.Writer, http.StatusServiceUnavailable, noCensus)
 		return
 	}
-	end, ok := h.census.begin(census)
+	end, ok := h.census.begin(census, c.Writer)
 	if !ok {
 		c.Header("Retry-After", strconv.Itoa(retryBusy))
 		sendJSON(c.Writer, http.StatusServiceUnavailable, noCensus)

@@ -50,7 +50,7 @@ func (p *past) serve(c *gin.Context) {
 	if since.IsZero() {
 		version = p.history.Version()
 	}
-	end, ok := p.flights.begin(version)
+	end, ok := p.flights.begin(version, c.Writer)
 	if !ok {
 		busy(c)
 		return

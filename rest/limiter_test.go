@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -186,7 +187,7 @@ func TestScrapesShareOneGathering(t *testing.T) {
 	testbed.Eventually(t, "all scrapes to be in progress", bound, func() bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		return f.count == scrapes
+		return len(f.flying) == scrapes
 	})
 	close(release)
 	for range scrapes {
@@ -228,19 +229,46 @@ func TestHistoryIsRenderedOnce(t *testing.T) {
 	}
 }
 
-// TestFlightsBoundBodies checks that another body is refused while the maximum of different ones is in flight, and that
-// more replies with these bodies are not.
+// cutWriter records whether its reply was cut off.
+type cutWriter struct {
+	http.ResponseWriter
+	cut bool
+}
+
+func (w *cutWriter) SetWriteDeadline(time.Time) error {
+	w.cut = true
+	return nil
+}
+
+// TestFlightsBoundBodies checks that another body is refused while the maximum of different ones is in flight, that
+// more replies with these bodies are not, and that after a second the oldest reply makes place.
 func TestFlightsBoundBodies(t *testing.T) {
 	t.Parallel()
-	f := newFlights(10, 2)
-	_, ok1 := f.begin("one")
-	end, ok2 := f.begin("two")
-	_, again := f.begin("one")
-	if _, third := f.begin("three"); !ok1 || !ok2 || !again || third {
-		t.Errorf("accepted: %t, %t, %t; a third body: %t", ok1, ok2, again, third)
-	}
-	end()
-	if _, third := f.begin("three"); !third {
-		t.Error("refused after a body has been sent")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlights(10, 2)
+		one, two, three := new(cutWriter), new(cutWriter), new(cutWriter)
+		endOne, ok1 := f.begin("one", one)
+		end, ok2 := f.begin("two", two)
+		endAgain, again := f.begin("one", one)
+		if _, third := f.begin("three", three); !ok1 || !ok2 || !again || third {
+			t.Errorf("accepted: %t, %t, %t; a third body: %t", ok1, ok2, again, third)
+		}
+		end()
+		if end, third := f.begin("three", three); !third {
+			t.Error("refused after a body has been sent")
+		} else {
+			end()
+		}
+		endAgain()
+		time.Sleep(flightTime / 2)
+		_, _ = f.begin("two", two)
+		time.Sleep(flightTime / 2)
+		if _, third := f.begin("three", three); !third || !one.cut || two.cut || three.cut {
+			t.Errorf("a third body after a second: %t; cut off: %t, %t, %t", third, one.cut, two.cut, three.cut)
+		}
+		endOne()
+		if len(f.flying) != 2 {
+			t.Errorf("%d replies in flight", len(f.flying))
+		}
+	})
 }

@@ -32,7 +32,7 @@ func (o Options) metricsHandler(scrapes *flights, turns turns) gin.HandlerFunc {
 		ErrorLog:           slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
 	}
 	return func(c *gin.Context) {
-		end, ok := scrapes.begin(c.Request)
+		end, ok := scrapes.begin(c.Request, c.Writer)
 		if !ok {
 			busy(c)
 			return

@@ -222,8 +222,11 @@ func askWhileFull(t *testing.T, ask func(*runningServer, string, ...string)) {
 		fleetPath: r.bounds.fleet, fleetJSONPath: r.bounds.fleet,
 	} {
 		var ends []func()
+		f.mu.Lock()
+		f.keep = bound // on a slow machine too
+		f.mu.Unlock()
 		for i := range f.replies {
-			end, ok := f.begin(i % f.bodies)
+			end, ok := f.begin(i%f.bodies, nil)
 			if !ok {
 				t.Fatalf("%s: reply %d was refused", path, i)
 			}
