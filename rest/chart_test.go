@@ -156,8 +156,10 @@ func TestSeconds(t *testing.T) {
 }
 
 func TestDuration(t *testing.T) {
-	for value, want := range map[time.Duration]string{0: "0:00", 400 * time.Millisecond: "0:00",
-		600 * time.Millisecond: "0:01", 78 * time.Second: "1:18", 3661 * time.Second: "1:01:01", 50 * time.Hour: "2 d 02:00:00"} {
+	for value, want := range map[time.Duration]string{
+		0: "0:00", 400 * time.Millisecond: "0:00", 600 * time.Millisecond: "0:01", 78 * time.Second: "1:18",
+		3661 * time.Second: "1:01:01", 50 * time.Hour: "2 d 02:00:00",
+	} {
 		if got := duration(value); got != want {
 			t.Errorf("%s is %q, want %q", value, got, want)
 		}
