@@ -23,7 +23,7 @@ func TestTolerance(t *testing.T) {
 		testbed.Must(t, service.Crash())
 		testbed.Eventually(t, "the metric of "+name, bound, func() bool { return s.Metric(series) == "1" })
 		wantStatus(t, name+" is tolerated", nil, url, saysUp, "up ready 100%",
-			"  tolerated  "+name+": .*, since "+moment+", until "+moment, becomes("(down ready 100|up drain 0)%"))
+			"  tolerated  "+name+" does not accept connections at .*, since "+moment+", until "+moment, becomes("(down ready 100|up drain 0)%"))
 		if code, page := testbed.Get("http://" + s.HTTP + "/"); code != http.StatusOK ||
 			!strings.Contains(page, "tolerated for") {
 			t.Errorf("the page, %d, does not show that %s is tolerated", code, name)
