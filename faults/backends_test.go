@@ -21,7 +21,9 @@ var backends = []fault{
 		does: "jicofo refuses connections", within: atOnce,
 		inject: func(t *testing.T, s *shard) { testbed.Must(t, s.Jicofo.Crash()) },
 		undo:   func(t *testing.T, s *shard) { testbed.Must(t, s.Jicofo.Recover()) },
-		want:   seen{line: down, reason: "jicofo_unreachable", text: "not accept", outcome: "jicofo_health connection_refused"},
+		want: seen{
+			line: down, reason: "jicofo_unreachable", text: "does not accept", outcome: "jicofo_health connection_refused",
+		},
 	},
 	{
 		does: "jicofo replies 503", within: onePoll, inject: jicofo("code 503"), undo: jicofo("healthy"),
