@@ -156,8 +156,8 @@ func TestSandbox(t *testing.T) {
 // PROBE_TIMEOUT permits.
 func TestLongFirstProbe(t *testing.T) {
 	t.Parallel()
-	m := boot(t, "PROBE_TIMEOUT=3")
-	m.dropIn("test.conf", "[Service]\nTimeoutStartSec=1\n")
+	m := boot(t, "PROBE_TIMEOUT=6")
+	m.dropIn("test.conf", "[Service]\nTimeoutStartSec=4\n") // a loaded machine needs seconds to start a program
 	behave(m.node.Prosody, "hang")
 	m.must("systemctl start signal-sidecar")
 	if status := m.show("StatusText"); !strings.HasPrefix(status, "down ready 100% #prosody_") ||
