@@ -3,7 +3,6 @@ package signalnode
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -59,20 +58,4 @@ func (p *process) kill() error {
 	err = errors.Join(err, p.server.Close())
 	p.busy.Wait()
 	return err
-}
-
-// listenOnLastingPort listens on a free port that stays free while its service is down. The system would
-// give a port that it chose to another socket while the service is down; then connections would not be refused, and
-// Recover would fail. So this port is below the ranges from which systems choose.
-func listenOnLastingPort() (net.Listener, error) {
-	const lowest, count, tries = 20000, 12000, 100
-	var err error
-	for range tries {
-		var l net.Listener
-		l, err = net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: lowest + rand.IntN(count)})
-		if err == nil {
-			return l, nil
-		}
-	}
-	return nil, err
 }

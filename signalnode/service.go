@@ -126,7 +126,9 @@ func (s *Service) close() error {
 	s.life.Lock()
 	defer s.life.Unlock()
 	s.closed = true
-	return s.crash()
+	err := s.crash()
+	releasePort(s.address)
+	return err
 }
 
 // running reports whether the service listens.
