@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// maxScrapes is the number of scrapes that may run at once; further ones get a 503. They share one gathering, so each
-// costs only the memory of its encoding.
+// maxScrapes is the number of scrapes that may run at once: see flights. They share one gathering, so each costs only
+// the memory of its encoding.
 const maxScrapes = 64
 
 const metricsPath = "/metrics"

@@ -175,16 +175,21 @@ func newSidecar(ctx context.Context, c config.Config, handler slog.Handler) (_ *
 	if err := s.addAgents(c); err != nil {
 		return nil, err
 	}
-	if s.web, err = openWebConfig(c, log); err != nil {
-		return nil, err
+	return s, s.addREST(c)
+}
+
+// addREST makes the server of the HTTP ports.
+func (s *sidecar) addREST(c config.Config) (err error) {
+	if s.web, err = openWebConfig(c, s.log); err != nil {
+		return err
 	}
 	s.rest, err = rest.New(rest.Options{
 		Listeners: s.httpListeners(), Hosts: c.HTTPHosts, Access: s.restAccess(),
 		Source: s.monitor, Gatherer: s.telemetry.Gatherer, Census: c.Rules.Census, History: s.history,
 		Consul: s.consul.source(), Fleet: s.consul.fleetPage(), SelfWatch: s.selfWatch, Guard: s.guard,
-		Page: pageOptions(c), OpenFiles: openFiles(), MeterProvider: mp, Logger: log,
+		Page: pageOptions(c), OpenFiles: openFiles(), MeterProvider: s.telemetry.MeterProvider, Logger: s.log,
 	})
-	return s, err
+	return err
 }
 
 // keepHistory makes the history and, with RECORD_PATH, the recorder. It returns their listeners.
