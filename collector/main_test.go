@@ -83,18 +83,10 @@ func (r *rig) run(c Collector, err error) (stop func()) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- c.Run(ctx) }()
+	end, _ := testbed.Background(c.Run, bound)
 	stop = sync.OnceFunc(func() {
-		cancel()
-		select {
-		case err := <-ended:
-			if err != nil {
-				r.t.Errorf("Run returned %v", err)
-			}
-		case <-time.After(bound):
-			r.t.Error("Run did not end with its context")
+		if err := end(); err != nil {
+			r.t.Errorf("Run: %v", err)
 		}
 	})
 	r.t.Cleanup(stop)

@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -81,25 +81,12 @@ func (r *rig) fail(handler http.HandlerFunc) {
 // run runs something until stop is called or the test ends.
 func (r *rig) run(run func(context.Context) error) (stop func()) {
 	r.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx) }()
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
+	end, _ := testbed.Background(run, bound)
+	stop = sync.OnceFunc(func() {
+		if err := end(); err != nil {
+			r.t.Errorf("Run: %v", err)
 		}
-		stopped = true
-		cancel()
-		select {
-		case err := <-ended:
-			if err != nil {
-				r.t.Errorf("Run returned %v", err)
-			}
-		case <-time.After(bound):
-			r.t.Error("Run did not end with its context")
-		}
-	}
+	})
 	r.t.Cleanup(stop)
 	return stop
 }

@@ -70,13 +70,10 @@ func TestConsul(t *testing.T) {
 func TestConsulAfterRestart(t *testing.T) {
 	t.Parallel()
 	n := node.Start(t)
-	kv := signalnode.NewConsul()
-	server := httptest.NewServer(kv)
-	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections)
+	kv, address := startConsul(t)
 	kv.Datacenter("").Put("shard-state", "drain")
-	settings := testbed.Quick.With(n.Settings()).With(vars{
-		"CONSUL_HTTP_ADDR": server.URL, "CONSUL_STATUS": "true", "STATE_PATH": filepath.Join(t.TempDir(), "state"),
+	settings := testbed.Quick.With(n.Settings()).With(address).With(vars{
+		"CONSUL_STATUS": "true", "STATE_PATH": filepath.Join(t.TempDir(), "state"),
 	})
 	s := testbed.StartSidecar(t, settings)
 	s.Becomes(t, "up drain 0%")

@@ -26,6 +26,7 @@ func startConsul(t *testing.T, datacenters ...string) (*signalnode.Consul, vars)
 	c := signalnode.NewConsul(datacenters...)
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections) // Close waits for queries
 	return c, vars{"CONSUL_HTTP_ADDR": server.URL}
 }
 

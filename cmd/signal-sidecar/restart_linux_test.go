@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signal-sidecar/signal-sidecar/signalnode"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
@@ -176,12 +174,9 @@ func isDone(done <-chan struct{}) bool {
 // status file. The next process leaves the file alone until the key changes.
 func TestLocalEditOutlivesRestart(t *testing.T) {
 	t.Parallel()
-	consul := signalnode.NewConsul()
-	server := httptest.NewServer(consul)
-	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections)
+	consul, address := startConsul(t)
 	consul.Datacenter("").Put("shard-state", "drain")
-	s := newShard(t, vars{"CONSUL_HTTP_ADDR": server.URL, "CONSUL_STATUS": "true"})
+	s := newShard(t, address.With(vars{"CONSUL_STATUS": "true"}))
 	path := s.statePath(t)
 	s.start(t)
 	s.becomes(t, "up drain 0%")
