@@ -58,7 +58,8 @@ OTHER_TARGETS := darwin/arm64 linux/arm64
 # The packages on the path of an event or an answer.
 BENCHMARKED := ./agent ./collector ./health ./history ./rest
 
-# All builds for this machine share these flags, so that nothing is compiled twice.
+# make build, make demo and the tests' binary share these flags, so that nothing is compiled twice. The README has them
+# for go run without make.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)'
 
 .PHONY: demo build test test-all check race components missing lint shellcheck actionlint vulncheck fuzz test-e2e test-containers test-packages test-trixie test-newest deb rpm release licenses bench baseline soak short-soak repeat fmt clean
@@ -67,6 +68,7 @@ build: ## the stripped, static binary
 	$(GO_BUILD) -o signal-sidecar ./cmd/signal-sidecar
 
 demo: ## a sidecar beside a simulated signal node, with what to try
+	@echo 'Compiling. The first time, this downloads 45 MB of modules and takes about two minutes.' >&2
 	$(subst go build,go run,$(GO_BUILD)) ./cmd/signal-sidecar demo
 
 test: components check race missing ## all tests that need only Go and Debian packages

@@ -3,11 +3,13 @@ package testbed
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -111,9 +113,22 @@ func lock(folder string) (unlock func(), err error) {
 // directory, so that no test depends on a package that is installed on this machine.
 const PackagedFile = "packaged/config"
 
+// buildTags matches the tags in the Makefile, which has the flags of all builds.
+var buildTags = regexp.MustCompile(`(?m)^TAGS := (\S+)$`)
+
+// compile builds the binary with the flags of make build, so that the packages in Go's build cache serve both.
 func compile(root, path string) error {
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags",
-		"-s -w -X "+module+"/config.packagedFile="+PackagedFile, "-o", path, "./cmd/signal-sidecar")
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		return err
+	}
+	tags := buildTags.FindSubmatch(makefile)
+	if tags == nil {
+		return errors.New("the Makefile has no TAGS")
+	}
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-trimpath", "-buildvcs=false", "-tags",
+		string(tags[1]), "-ldflags", "-s -w -X "+module+"/config.packagedFile="+PackagedFile, "-o", path,
+		"./cmd/signal-sidecar")
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", cmd, err, out)
