@@ -8,10 +8,11 @@ import (
 )
 
 const (
-	selfWatchBeat = 500 * time.Millisecond
-	// maxBeat is the longest time between two beats. If it is longer, this process did not run: it was stopped or frozen,
-	// or got no CPU.
-	maxBeat = selfWatchBeat + time.Second
+	// minSelfWatchBeat is the shortest time between two beats.
+	minSelfWatchBeat = 500 * time.Millisecond
+	// maxLateBeat is the longest accepted delay of a beat. If it is later, this process did not run: it was stopped or
+	// frozen, or got no CPU.
+	maxLateBeat = time.Second
 )
 
 // SelfWatch reports whether this process makes progress, for /health and the watchdog of systemd. After a pause of the
@@ -32,7 +33,7 @@ type SelfWatch struct {
 
 // Run notices pauses of this process until ctx ends. It returns nil. Until it runs, nothing is stalled.
 func (w *SelfWatch) Run(ctx context.Context) error {
-	tick := time.NewTicker(selfWatchBeat)
+	tick := time.NewTicker(w.beatInterval())
 	defer tick.Stop()
 	for {
 		w.ran(time.Now())
@@ -44,11 +45,15 @@ func (w *SelfWatch) Run(ctx context.Context) error {
 	}
 }
 
+// beatInterval is the time between two beats: a poll, as the loops have 3 polls' time, and more beats would only keep
+// the CPU awake.
+func (w *SelfWatch) beatInterval() time.Duration { return max(minSelfWatchBeat, w.Interval) }
+
 // ran returns how long this process has run without a pause.
 func (w *SelfWatch) ran(now time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.beat.IsZero() || now.Sub(w.beat) > maxBeat {
+	if w.beat.IsZero() || now.Sub(w.beat) > w.beatInterval()+maxLateBeat {
 		w.running = now
 	}
 	w.beat = now

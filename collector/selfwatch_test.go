@@ -41,7 +41,7 @@ func TestSelfWatchAndPauses(t *testing.T) {
 		Others: []func(time.Time) error{func(time.Time) error { return other }},
 	}
 	run := func(from, to time.Duration) {
-		for since := from; since <= to; since += selfWatchBeat {
+		for since := from; since <= to; since += w.beatInterval() {
 			w.ran(at(since))
 		}
 	}
