@@ -25,11 +25,11 @@ const maxReason = 200 // characters
 
 // changeFlags are the flags of drain, ready and maint.
 type changeFlags struct {
-	Shards  []string `arg:"" optional:"" name:"shard" help:"Shards whose wanted state in Consul is set, all at once. Without one, the status file of this node (STATUS_PATH) is written, and Consul is not used."`
-	Reason  string   `placeholder:"TEXT" help:"Why; kept in Consul with who and when, and shown by fleet."`
-	Force   bool     `help:"Also take the last ready shard of an environment out, and create the key of an unknown shard."`
-	Wait    string   `placeholder:"reported|haproxy|empty" help:"Return when a report that was put after the change says so; when every --haproxy shows it too; when the shard has no participants left too."`
-	Timeout string   `placeholder:"SECONDS" help:"Give up waiting after so long, with exit code 3."`
+	Shards  []string `arg:"" optional:"" name:"shard" help:"The shards to change in Consul, all at once. Without SHARD, the command writes the status file of this node (STATUS_PATH) and does not use Consul."`
+	Reason  string   `placeholder:"TEXT" help:"The reason of the change. Consul keeps it with the user and the time, and fleet shows it."`
+	Force   bool     `help:"Also take the last ready shard of an environment out of service, and create the key of an unknown shard."`
+	Wait    string   `placeholder:"reported|haproxy|empty" help:"Return when a later report shows the change (reported), when every HAProxy shows it too (haproxy), or when the shard also has no participants (empty)."`
+	Timeout string   `placeholder:"SECONDS" help:"Longest time to wait; then the exit code is 3."`
 	fleetFlags
 }
 

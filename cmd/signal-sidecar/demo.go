@@ -21,7 +21,7 @@ import (
 
 // demoCommand runs a sidecar beside a simulated signal node, or a fleet of them, on loopback only.
 type demoCommand struct {
-	Fleet string `placeholder:"N" help:"Run N shards, 1 to 50, that follow and report to a stand-in for Consul, to try fleet, drain, ready and maint."`
+	Fleet string `placeholder:"N" help:"Run N shards (1 to 50) with a stand-in for Consul, to try fleet, drain, ready and maint."`
 }
 
 const demoGuide = `

@@ -20,9 +20,9 @@ import (
 // fleetCommand prints a row for each shard of a fleet.
 type fleetCommand struct {
 	fleetFlags
-	Unhealthy bool `help:"Only shards that are down, damped, without a verdict or marked."`
-	JSON      bool `name:"json" help:"Print JSON; with --watch one document for each change, each on a line."`
-	Watch     bool `help:"Go on, and print each change, until interrupted; a terminal shows the latest table."`
+	Unhealthy bool `help:"Show only shards that are down, damped, without a verdict or marked."`
+	JSON      bool `name:"json" help:"Print JSON; with --watch one line for each change."`
+	Watch     bool `help:"Print each change until interrupted; a terminal shows only the latest table."`
 }
 
 func (f fleetCommand) Run(ctx context.Context, line *kong.Context, env *config.Environment, std streams) error {

@@ -22,12 +22,12 @@ const (
 
 // fleetFlags are the flags of all commands that look at a fleet.
 type fleetFlags struct {
-	Environment   string   `placeholder:"NAME" help:"Only shards of this environment."`
-	Datacenter    string   `placeholder:"NAME" help:"Datacenter of Consul, or all with fleet; the agent's own without it."`
-	HAProxy       []string `name:"haproxy" sep:"none" placeholder:"URL" help:"An HAProxy's statistics as CSV, such as http://lb1:8404/;csv with optional user:password@, or unix: and the path of its stats socket; may be given more than once."`
-	ServerPattern string   `name:"haproxy-server-pattern" placeholder:"REGEXP" help:"Matches the names of HAProxy's servers; its first group is the shard. Without it the names are the same."`
-	CAFile        string   `name:"haproxy-ca-file" placeholder:"FILE" help:"CA certificates of HAProxys' statistics over https; the system's without it."`
-	CheckTime     string   `name:"check-time" default:"2" placeholder:"SECONDS" help:"How long HAProxys may lag behind: their agent-inter."`
+	Environment   string   `placeholder:"NAME" help:"Use only the shards of this environment."`
+	Datacenter    string   `placeholder:"NAME" help:"Datacenter of Consul, or all (fleet only); by default that of the Consul agent."`
+	HAProxy       []string `name:"haproxy" sep:"none" placeholder:"URL" help:"Statistics of an HAProxy: the URL of its CSV, such as http://lb1:8404/;csv (with user:password@ if needed), or unix: and the path of its stats socket. Can be given more than once."`
+	ServerPattern string   `name:"haproxy-server-pattern" placeholder:"REGEXP" help:"Regular expression for the names of HAProxy's servers; its first group is the name of the shard. By default a server has the name of its shard."`
+	CAFile        string   `name:"haproxy-ca-file" placeholder:"FILE" help:"CA certificates (PEM) for the https URL of an HAProxy; by default the system's."`
+	CheckTime     string   `name:"check-time" default:"2" placeholder:"SECONDS" help:"How long HAProxy may show another state than the shard before it counts as a disagreement: HAProxy's agent-inter."`
 }
 
 // options returns how the fleet is read. It reads the settings of Consul. The flags' problems are listed with those of

@@ -28,21 +28,21 @@ const description = "Reports to HAProxy, Prometheus and people whether users may
 
 // commandLine is the grammar of the command line. The settings are flags of every command.
 type commandLine struct {
-	Serve       serveCommand       `cmd:"" default:"1" help:"Run the sidecar. This is what happens without a command."`
+	Serve       serveCommand       `cmd:"" default:"1" help:"Run the sidecar. This is the default command."`
 	Demo        demoCommand        `cmd:"" help:"Run the sidecar beside a simulated signal node, and print what to try."`
 	Simulate    simulateCommand    `cmd:"" nosettings:"" help:"Run a simulated signal node, without a sidecar, on fixed addresses."`
-	Status      statusCommand      `cmd:"" packaged:"" help:"Print the verdict of a running sidecar: exit 0 when the node is up, 1 when it is down, 2 when that is not known."`
-	Replay      replayCommand      `cmd:"" nosettings:"" help:"Run a recording through the rules again, and print the result with other settings."`
-	Fleet       fleetCommand       `cmd:"" packaged:"" help:"Show the shards of a fleet: what they report to Consul, and what HAProxys believe of them."`
+	Status      statusCommand      `cmd:"" packaged:"" help:"Print the verdict of a running sidecar. Exit code 0: the node is up, 1: it is down, 2: unknown."`
+	Replay      replayCommand      `cmd:"" nosettings:"" help:"Derive the verdicts of a recording again, also with other settings, and print them."`
+	Fleet       fleetCommand       `cmd:"" packaged:"" help:"Show all shards of a fleet: their reports in Consul, and their states in HAProxy."`
 	Drain       drainCommand       `cmd:"" packaged:"" help:"Take shards, or this node, out of service for new users."`
 	Ready       readyCommand       `cmd:"" packaged:"" help:"Put shards, or this node, into service."`
 	Maint       maintCommand       `cmd:"" packaged:"" help:"Take shards, or this node, out of service for all users."`
 	Shards      shardsCommand      `cmd:"" hidden:"" packaged:"" help:"Print the names of the shards in Consul, for the completions."`
-	CheckConfig checkConfigCommand `cmd:"" packaged:"" help:"Print every effective setting and where it came from, or every problem (exit 2)."`
+	CheckConfig checkConfigCommand `cmd:"" packaged:"" help:"Print each setting and its source, or all problems (exit code 2)."`
 	Version     versionCommand     `cmd:"" nosettings:"" help:"Print the version."`
 	Completion  completionCommand  `cmd:"" nosettings:"" help:"Print a completion script for a shell."`
 	Man         manCommand         `cmd:"" nosettings:"" help:"Print the manual page, signal-sidecar(8)."`
-	Help        helpCommand        `cmd:"" nosettings:"" help:"Print this, or the help of a command."`
+	Help        helpCommand        `cmd:"" nosettings:"" help:"Print this text, or the help of a command."`
 
 	ShowVersion versionFlag `name:"version" help:"Print the version, whatever else is on the command line."`
 

@@ -16,8 +16,8 @@ import (
 
 // replayCommand runs a recording through the rules again, under virtual time.
 type replayCommand struct {
-	File string   `arg:"" help:"The recording, as RECORD_PATH named it; - reads standard input."`
-	Set  []string `name:"set" sep:"none" placeholder:"NAME=VALUE" help:"Show too what would have been with another setting of the verdict, such as DRAIN_GRACE_INTERVAL=60; may be given more than once."`
+	File string   `arg:"" help:"The file of the recording (RECORD_PATH); - reads standard input."`
+	Set  []string `name:"set" sep:"none" placeholder:"NAME=VALUE" help:"Replay with this setting of the verdict too, such as DRAIN_GRACE_INTERVAL=60. Can be given more than once."`
 	JSON bool     `name:"json" help:"Print JSON."`
 }
 

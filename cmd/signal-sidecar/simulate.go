@@ -14,10 +14,10 @@ import (
 // simulateCommand runs a simulated signal node, for a sidecar that runs elsewhere. Any client that can reach its
 // control endpoint can break the node, so all addresses are on loopback by default.
 type simulateCommand struct {
-	JicofoAddr  string `default:"127.0.0.1:8888" placeholder:"HOST:PORT" help:"Where jicofo listens; 127.0.0.1:8888 without it."`
-	ProsodyAddr string `default:"127.0.0.1:5280" placeholder:"HOST:PORT" help:"Where prosody listens; 127.0.0.1:5280 without it."`
-	Domain      string `default:"meet.example.com" placeholder:"DOMAIN" help:"The domain that prosody serves, which the sidecar needs as CENSUS_HOST; meet.example.com without it."`
-	ControlAddr string `default:"127.0.0.1:8899" placeholder:"HOST:PORT" help:"Address of the HTTP interface that changes the behavior of the node; 127.0.0.1:8899 without it."`
+	JicofoAddr  string `default:"127.0.0.1:8888" placeholder:"HOST:PORT" help:"Address of jicofo; by default 127.0.0.1:8888."`
+	ProsodyAddr string `default:"127.0.0.1:5280" placeholder:"HOST:PORT" help:"Address of prosody; by default 127.0.0.1:5280."`
+	Domain      string `default:"meet.example.com" placeholder:"DOMAIN" help:"The domain that prosody serves, which the sidecar needs as CENSUS_HOST; by default meet.example.com."`
+	ControlAddr string `default:"127.0.0.1:8899" placeholder:"HOST:PORT" help:"Address of the HTTP interface that changes the behavior of the node; by default 127.0.0.1:8899."`
 }
 
 func (s simulateCommand) Run(ctx context.Context, std streams) (err error) {

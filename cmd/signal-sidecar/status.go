@@ -35,13 +35,13 @@ const (
 
 // statusCommand requests the explanation of a running sidecar and prints it.
 type statusCommand struct {
-	URL   string `help:"Where the sidecar listens, with user:password@ before the host if it asks for a password; 127.0.0.1 and HTTP_PORT without it." placeholder:"URL"`
-	CA    string `name:"ca-file" help:"CA certificates (PEM) for an https URL; the system's without it." placeholder:"FILE"`
-	Cert  string `name:"cert-file" help:"Client certificate (PEM), if the sidecar demands one." placeholder:"FILE"`
+	URL   string `help:"URL of the sidecar, with user:password@ before the host if it needs a password; by default 127.0.0.1 and HTTP_PORT." placeholder:"URL"`
+	CA    string `name:"ca-file" help:"CA certificates (PEM) for an https URL; by default the system's." placeholder:"FILE"`
+	Cert  string `name:"cert-file" help:"Client certificate (PEM), if the sidecar requires one." placeholder:"FILE"`
 	Key   string `name:"key-file" help:"Key (PEM) of the client certificate." placeholder:"FILE"`
-	Self  bool   `help:"Ask whether the sidecar itself works, whatever the verdict: exit 0 if it does, else 1. For the health check of a container."`
-	JSON  bool   `name:"json" help:"Print the reply of /signal/explain as it is."`
-	Watch bool   `help:"Go on, and print each change, until interrupted."`
+	Self  bool   `help:"Check whether the sidecar itself works, not the node. Exit code 0: it works, 1: it does not. For the health check of a container."`
+	JSON  bool   `name:"json" help:"Print the JSON of /signal/explain."`
+	Watch bool   `help:"Print each change until interrupted."`
 }
 
 func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *config.Environment, std streams) error {

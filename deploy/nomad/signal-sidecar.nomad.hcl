@@ -1,10 +1,10 @@
-# signal-sidecar in a container under Nomad, one on each signal node, beside its jicofo and prosody.
+# A Nomad job that runs signal-sidecar in a container on each signal node, beside jicofo and prosody.
 #
 #   nomad job run -var datacenters='["dc1"]' -var environment=prod -var domain=meet.example.com \
 #     -var image=ghcr.io/signal-sidecar/signal-sidecar:1.0.0 signal-sidecar.nomad.hcl
 #
-# The client configuration of each node must allow the docker driver to mount folders of the node, which it does not by
-# default: plugin "docker" { config { volumes { enabled = true } } }
+# The docker driver must be allowed to mount folders of the node. By default it is not. Set this in the configuration of
+# the Nomad client on each node: plugin "docker" { config { volumes { enabled = true } } }
 
 variable "datacenters" {
   type = list(string)
@@ -20,33 +20,34 @@ variable "domain" {
 
 variable "image" {
   type        = string
-  description = "The image that the Dockerfile makes, in a registry that the nodes reach, with a tag that does not move."
+  description = "The image of the Dockerfile, in a registry that the nodes can reach. Use a tag that never changes."
 }
 
 variable "census_host" {
   type        = string
   default     = "meet.example.com"
-  description = "The domain of the shard, without conference. before it: prosody's mod_muc_census adds that itself."
+  description = "The domain of the shard. Do not put \"conference.\" before it: mod_muc_census adds it."
 }
 
 variable "otlp_traces_endpoint" {
   type        = string
   default     = ""
-  description = "Of a Collector, such as http://10.0.0.2:4318/v1/traces; nothing is pushed without it."
+  description = "URL of a Collector for traces, such as http://10.0.0.2:4318/v1/traces. If it is empty, nothing is pushed."
 }
 
 job "signal-sidecar" {
   datacenters = var.datacenters
-  type        = "system" # one on each node that fits
+  type        = "system" # one on each node that matches the constraint
 
-  # The client configuration of each node contains its kind: meta { pool_type = "shard", shard = "prod-1", … }.
+  # The configuration of the Nomad client on each node must have: meta { pool_type = "shard", shard = "prod-1", … }.
   constraint {
     attribute = "${meta.pool_type}"
     value     = "shard"
   }
 
-  # One node at a time, and back again by itself when the new one does not get healthy. Where Nomad has no deployments of
-  # system jobs yet, only max_parallel and stagger hold: one node every 30 s, healthy or not.
+  # An update changes one node at a time. If the new sidecar does not become healthy, Nomad goes back to the old
+  # version. In versions of Nomad without deployments of system jobs, only max_parallel and stagger have an effect: one
+  # node every 30 s, healthy or not.
   update {
     max_parallel     = 1
     min_healthy_time = "20s"
@@ -56,8 +57,9 @@ job "signal-sidecar" {
   }
 
   group "signal-sidecar" {
-    # Nomad chooses the ports. HAProxy and Prometheus learn of them through the metas of the service. The status page is at the
-    # port http: Nomad chooses from 20000 to 32000, where browsers block no port, so PAGE_PORT is not needed.
+    # Nomad chooses the ports. HAProxy and Prometheus get them from the meta data of the service. The status page is at
+    # the port http. PAGE_PORT is not needed, because browsers refuse no port from 20000 to 32000, from which Nomad
+    # chooses.
     network {
       mode = "host"
       port "http" {}
@@ -71,7 +73,7 @@ job "signal-sidecar" {
       mode     = "delay"
     }
 
-    # How HAProxy's configuration is made of this: deploy/consul-template/haproxy.cfg.ctmpl.
+    # deploy/consul-template/haproxy.cfg.ctmpl makes HAProxy's configuration from this.
     service {
       name = "signal"
       port = "http"
@@ -88,7 +90,7 @@ job "signal-sidecar" {
         signal_sidecar_http_port  = "${NOMAD_HOST_PORT_http}"
       }
 
-      # Of the sidecar itself, whatever the node's verdict is: Nomad restarts a sidecar that does not answer.
+      # This checks the sidecar itself, not the node. Nomad restarts a sidecar that does not reply.
       check {
         name     = "signal-sidecar"
         type     = "http"
@@ -114,11 +116,12 @@ job "signal-sidecar" {
         cap_drop        = ["ALL"]
         security_opt    = ["no-new-privileges"]
         readonly_rootfs = true
-        # The folder, so that the file can be replaced by rename. It is writable, because Consul's word is written to the
-        # file; for that, the file or the folder belongs to the user above: chown 65532 /etc/jitsi/shard-status.
+        # The folder is mounted and not the file, so that the file can be replaced by rename. It is writable, because
+        # the value from Consul is written to the file. The file or the folder must belong to the user above: chown
+        # 65532 /etc/jitsi/shard-status
         volumes = ["/etc/jitsi:/etc/jitsi"]
 
-        # The state of the flap mitigation, so that a restart or a new allocation changes no reply.
+        # Keeps the state of the flap mitigation, so that a restart or a new allocation does not change the reply.
         mount {
           type   = "volume"
           source = "signal-sidecar-state"
@@ -134,7 +137,8 @@ job "signal-sidecar" {
         CENSUS_HOST         = var.census_host
         WEIGHT_PARTICIPANTS = "true"
 
-        # Consul's agent on the node; for another one: CONSUL_HTTP_ADDR. The keys are Jitsi's.
+        # The sidecar uses the Consul agent on the node. CONSUL_HTTP_ADDR names another one. Jitsi's tools use these
+        # keys.
         CONSUL_STATUS     = "true"
         CONSUL_STATUS_KEY = "shard-states/${var.environment}/{jitsi.shard}"
         CONSUL_REPORTS    = "true"
@@ -146,8 +150,8 @@ job "signal-sidecar" {
 
       resources {
         cpu        = 50  # MHz
-        memory     = 128 # MB; what it uses: docs/performance.md; eight times the largest census that a shard may have
-        memory_max = 300 # where the cluster allows it
+        memory     = 128 # MB: at least eight times the largest census of a shard (docs/performance.md)
+        memory_max = 300 # MB: has an effect if the cluster allows memory oversubscription
       }
     }
   }
