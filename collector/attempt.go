@@ -16,12 +16,24 @@ import (
 type stopwatch struct {
 	start time.Time // with a monotonic reading: the wall clock may be set in between
 
-	mu        sync.Mutex
-	attempt   health.Attempt
-	ended     bool
-	resolving bool // the name resolution has not succeeded
-	replies   int  // with a code 1xx
+	mu      sync.Mutex
+	attempt health.Attempt
+	ended   bool
+	phase   phase
+	replies int // with a code 1xx
 }
+
+// phase is what an attempt waits for.
+type phase int
+
+// The phases of a request, in their order. A redirect begins with the first again.
+const (
+	phaseConnect   phase = iota
+	phaseResolve         // within phaseConnect
+	phaseHandshake       // of TLS
+	phaseReply
+	phaseBody
+)
 
 // startAttempt returns a stopwatch, and a context that makes net/http report each step of the attempt to it.
 func startAttempt(ctx context.Context) (context.Context, *stopwatch) {
@@ -29,39 +41,57 @@ func startAttempt(ctx context.Context) (context.Context, *stopwatch) {
 	a := &w.attempt
 	a.Start = w.start.UTC().Round(0)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { w.enter(phaseConnect, phaseBody) },
 		GotConn: func(info httptrace.GotConnInfo) {
+			w.enter(phaseReply, phaseHandshake)
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			a.Reused = info.Reused
 		},
-		DNSStart: func(httptrace.DNSStartInfo) { w.lookup(true) },
+		DNSStart: func(httptrace.DNSStartInfo) { w.enter(phaseResolve, phaseConnect) },
 		DNSDone: func(info httptrace.DNSDoneInfo) {
-			w.lookup(info.Err != nil)
+			if info.Err == nil {
+				w.leave(phaseResolve, phaseConnect)
+			}
 			w.mark(&a.DNSDone)
 		},
+		TLSHandshakeStart: func() { w.enter(phaseHandshake, phaseConnect) },
 		// With a hook net/http does not bound the number of these replies, and otelhttptrace sets one.
-		Got1xxResponse:       func(int, textproto.MIMEHeader) error { return w.informational() },
-		ConnectDone:          func(string, string, error) { w.mark(&a.ConnectDone) },
-		TLSHandshakeDone:     func(tls.ConnectionState, error) { w.mark(&a.TLSDone) },
-		WroteRequest:         func(httptrace.WroteRequestInfo) { w.mark(&a.RequestSent) },
-		GotFirstResponseByte: func() { w.mark(&a.FirstByte) },
+		Got1xxResponse:   func(int, textproto.MIMEHeader) error { return w.informational() },
+		ConnectDone:      func(string, string, error) { w.mark(&a.ConnectDone) },
+		TLSHandshakeDone: func(tls.ConnectionState, error) { w.mark(&a.TLSDone) },
+		WroteRequest:     func(httptrace.WroteRequestInfo) { w.mark(&a.RequestSent) },
+		GotFirstResponseByte: func() {
+			w.enter(phaseBody, phaseReply)
+			w.mark(&a.FirstByte)
+		},
 	}), w
 }
 
-// lookup records whether the name resolution is still to succeed.
-func (w *stopwatch) lookup(pending bool) {
+// enter begins a phase, unless the attempt is in a phase after the last one given. net/http may still open a connection
+// when the attempt uses another one.
+func (w *stopwatch) enter(next, last phase) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.ended {
-		w.resolving = pending
+	if !w.ended && w.phase <= last {
+		w.phase = next
 	}
 }
 
-// isResolving reports whether the attempt ended before the name resolution succeeded.
-func (w *stopwatch) isResolving() bool {
+// leave ends a phase, if the attempt is in it.
+func (w *stopwatch) leave(current, next phase) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.resolving
+	if !w.ended && w.phase == current {
+		w.phase = next
+	}
+}
+
+// lastPhase returns the phase in which the attempt ended.
+func (w *stopwatch) lastPhase() phase {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.phase
 }
 
 // informational counts a reply with a code 1xx. It returns an error if there are too many.

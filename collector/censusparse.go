@@ -43,7 +43,7 @@ func parseCensus(body []byte) (rooms, error) {
 	}
 	found, invalid, err := d.document()
 	if err != nil {
-		return rooms{}, fmt.Errorf("%w: %w", errNotObject, err)
+		return rooms{}, notAnObject(body, err)
 	}
 	if invalid != nil {
 		return rooms{}, invalid

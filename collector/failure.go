@@ -1,8 +1,10 @@
 package collector
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -55,16 +57,28 @@ func classify(err error) health.Failure {
 
 // isLocal reports whether this process or machine lacked the resources to probe.
 func isLocal(err error) bool {
-	var lookup *net.DNSError
-	for _, code := range []syscall.Errno{
-		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL,
-	} {
-		// net.DNSError keeps only the text of an error such as EMFILE.
-		if errors.Is(err, code) || errors.As(err, &lookup) && strings.HasSuffix(lookup.Err, code.Error()) {
+	for code := range shortages {
+		if lacking(err, code) {
 			return true
 		}
 	}
 	return false
+}
+
+// shortages are the errors of a process or machine that lacks resources, and their descriptions.
+var shortages = map[syscall.Errno]string{
+	syscall.EMFILE:        "this process has no free file descriptor",
+	syscall.ENFILE:        "this machine has no free file descriptor",
+	syscall.ENOMEM:        "this machine has no free memory",
+	syscall.ENOBUFS:       "this machine has no free network buffer",
+	syscall.EADDRNOTAVAIL: "this machine has no free port, or not the address to connect from",
+}
+
+// lacking reports whether an error is due to a shortage.
+func lacking(err error, code syscall.Errno) bool {
+	var lookup *net.DNSError
+	// net.DNSError keeps only the text of an error such as EMFILE.
+	return errors.Is(err, code) || errors.As(err, &lookup) && strings.HasSuffix(lookup.Err, code.Error())
 }
 
 // conclusive reports whether an observation has information about the node: this process had the resources for each of
@@ -111,6 +125,32 @@ func refusesAnswer(err error) bool {
 // limit of its headers.
 const maxDetail = 300
 
+// bodyError is why a body could not be used: the text for operators, and the error of the decoder.
+type bodyError struct {
+	text string
+	error
+}
+
+// Error returns both.
+func (e *bodyError) Error() string { return e.text + ": " + e.error.Error() }
+
+// notAnObject returns the error of a body that is not a JSON object.
+func notAnObject(body []byte, err error) error {
+	var syntax *json.SyntaxError
+	begin := bytes.TrimSpace(body[:min(len(body), 40)])
+	why := "invalid JSON"
+	switch {
+	case len(begin) == 0:
+		why = "it is empty"
+	case begin[0] != '{':
+		why = fmt.Sprintf("it begins with %.40q", begin)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax) && syntax.Offset == int64(len(body)) &&
+		strings.HasPrefix(syntax.Error(), "unexpected end"): // encoding/json has no type for it
+		why = fmt.Sprintf("it is cut off after %d bytes", len(body))
+	}
+	return &bodyError{"not a JSON object: " + why, err}
+}
+
 // describe returns the text of an error, without the URL that *url.Error repeats.
 func describe(err error) string {
 	var request *url.Error
@@ -120,10 +160,13 @@ func describe(err error) string {
 	return text(fmt.Appendf(nil, "%.*s", maxDetail, err))
 }
 
-// problem returns the text of an error on one line, "" for nil.
+// problem returns the text of an error on one line, for operators; "" for nil.
 func problem(err error) string {
 	if err == nil {
 		return ""
+	}
+	if unusable := (*bodyError)(nil); errors.As(err, &unusable) {
+		return text([]byte(unusable.text))
 	}
 	return strings.ReplaceAll(text([]byte(err.Error())), "\n", "; ")
 }

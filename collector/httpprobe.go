@@ -102,7 +102,8 @@ func portOf(u *url.URL) string {
 type reply struct {
 	code    int
 	body    []byte
-	invalid error // the error of use
+	invalid error  // the error of use
+	address string // host:port of the last request, after redirects
 }
 
 // traceConnection adds an event to the span of an attempt for each step of its connection.
@@ -126,9 +127,12 @@ func (p *httpProbe) run(ctx context.Context, use func([]byte) error) (a health.A
 		r.attempts, r.paused = append(first.attempts, r.attempts...), first.paused+r.paused
 	}
 	if r.err != nil {
-		a = health.Answer{Failure: classify(r.err), Detail: p.detail(r)}
+		a = health.Answer{Failure: classify(r.err), Detail: p.detail(r), Error: describe(r.err)}
 	} else {
 		a = health.Answer{Code: r.code}
+	}
+	if r.invalid != nil {
+		a.Error = describe(r.invalid)
 	}
 	took := time.Since(start) - r.paused
 	a.Took = seconds(took)
@@ -145,26 +149,14 @@ func (p *httpProbe) run(ctx context.Context, use func([]byte) error) (a health.A
 	return a, r.body, r.invalid
 }
 
-// detail describes why there was no complete reply.
-func (p *httpProbe) detail(r trial) string {
-	switch {
-	case r.resolving && classify(r.err) == health.FailureTimeout:
-		return fmt.Sprintf("the name resolution of the host did not end within %s", p.timeout)
-	case errors.Is(r.err, context.DeadlineExceeded):
-		return fmt.Sprintf("no complete answer within %s", p.timeout)
-	default:
-		return describe(r.err)
-	}
-}
-
 // trial is the outcome of a request and its retries. If err is not nil, reply holds what was received before it.
 type trial struct {
 	reply
 	attempts []health.Attempt
 	err      error
-	// resolving: the last attempt ended before the name resolution succeeded.
-	resolving bool
-	paused    time.Duration // for how long this process did not run
+	// phase is the phase in which the last attempt ended.
+	phase  phase
+	paused time.Duration // for how long this process did not run
 	// interrupted: this process did not run during the last attempt, which ended by a timeout or a closed connection.
 	interrupted bool
 }
@@ -188,7 +180,7 @@ func (p *httpProbe) try(ctx context.Context, use func([]byte) error) (r trial) {
 		if errors.Is(r.err, context.Canceled) && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 			r.err = context.DeadlineExceeded
 		}
-		r.attempts, r.resolving = append(r.attempts, watch.stop(r.code, r.err)), watch.isResolving()
+		r.attempts, r.phase = append(r.attempts, watch.stop(r.code, r.err)), watch.lastPhase()
 		failure := classify(r.err)
 		r.interrupted = limit.pauses() > before && (failure == health.FailureTimeout || failure == health.FailureReset)
 		if r.err != nil && !retryable(r.err) {
@@ -215,16 +207,16 @@ func (p *httpProbe) attempt(ctx context.Context, use func([]byte) error) (reply,
 	}
 	res, err := p.client.Do(req)
 	if err != nil {
-		return reply{}, err
+		return reply{address: requested(err, req.URL)}, err
 	}
 	defer res.Body.Close()
+	r := reply{code: res.StatusCode, address: addressOf(res.Request.URL)}
 	switch {
 	case res.StatusCode < 100: // net/http accepts it
-		return reply{}, fmt.Errorf("malformed HTTP status code %03d", res.StatusCode)
+		return reply{address: r.address}, fmt.Errorf("malformed HTTP status code %03d", res.StatusCode)
 	case res.StatusCode == http.StatusSwitchingProtocols: // no body follows, and no context ends a read of it
-		return reply{code: res.StatusCode}, nil
+		return r, nil
 	}
-	r := reply{code: res.StatusCode}
 	if r.body, err = readBody(res, p.limit, p.expected); err != nil {
 		r.body = bytes.Clone(r.body[:min(len(r.body), excerpt)])
 		return r, fmt.Errorf("answered %d: %w", r.code, err)

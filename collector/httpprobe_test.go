@@ -170,23 +170,6 @@ func TestInformationalReplies(t *testing.T) {
 	}
 }
 
-// TestHangingNameResolution checks that the detail of the timeout names the name resolution.
-func TestHangingNameResolution(t *testing.T) {
-	r := newRig(t)
-	r.options.Timeout = 50 * time.Millisecond
-	r.options.Dial = (&net.Dialer{Resolver: &net.Resolver{PreferGo: true,
-		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		},
-	}}).DialContext
-	r.run(NewProsody("http://prosody.example:5280", r.options))
-	got := r.next().Prosody.Health
-	if got.Failure != health.FailureTimeout || got.Detail != "the name resolution of the host did not end within 50ms" {
-		t.Errorf("answer = %+v", got)
-	}
-}
-
 // TestSwitchingProtocols checks that the data after a 101 is not read as a body, so that no probe waits for its end.
 func TestSwitchingProtocols(t *testing.T) {
 	r := newRig(t)

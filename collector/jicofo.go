@@ -59,7 +59,7 @@ func (j *jicofo) look(ctx context.Context) health.Observation {
 func parseStats(body []byte) (participants, conferences float64, err error) {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(body, &keys); err != nil {
-		return 0, 0, fmt.Errorf("not a JSON object: %w", err)
+		return 0, 0, notAnObject(body, err)
 	}
 	participants, errP := number(keys, "participants")
 	conferences, errC := number(keys, "conferences")

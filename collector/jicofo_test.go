@@ -124,7 +124,7 @@ func TestJicofoBounds(t *testing.T) {
 	if j.Health.Failure != health.FailureBodySize || j.Stats.Failure != health.FailureBodySize || j.Contents != "" {
 		t.Errorf("over the bounds: health %+v, stats %+v, contents of %d bytes", j.Health, j.Stats, len(j.Contents))
 	}
-	if !strings.Contains(j.Health.Detail, "65536 bytes") || !strings.Contains(j.Stats.Detail, "1048576 bytes") {
+	if !strings.Contains(j.Health.Detail, "64 KiB") || !strings.Contains(j.Stats.Detail, "1 MiB") {
 		t.Errorf("the details do not name the bounds: %q, %q", j.Health.Detail, j.Stats.Detail)
 	}
 }
@@ -177,8 +177,8 @@ func TestParseStats(t *testing.T) {
 		{"top-level null", `null`, 0, "participants is missing"},
 		{"top-level array", `[{"participants":7` + other + `]`, 0, "not a JSON object"},
 		{"top-level number", `7`, 0, "not a JSON object"},
-		{"empty", ``, 0, "not a JSON object: unexpected end of JSON input"},
-		{"half", `{"participants":7,"conf`, 0, "not a JSON object: unexpected end of JSON input"},
+		{"empty", ``, 0, "not a JSON object: it is empty"},
+		{"half", `{"participants":7,"conf`, 0, "not a JSON object: it is cut off after 23 bytes"},
 		{"trailing garbage", `{"participants":7` + other + `x`, 0, "not a JSON object"},
 		{"two objects", `{"participants":7` + other + `{}`, 0, "not a JSON object"},
 		{"leading zero", `{"participants":07` + other, 0, "not a JSON object"},
@@ -187,7 +187,7 @@ func TestParseStats(t *testing.T) {
 		{"single quotes", `{'participants':7}`, 0, "not a JSON object"},
 		{"byte order mark", "\xef\xbb\xbf{\"participants\":7" + other, 0, "not a JSON object"},
 		{"deeply nested", `{"a":` + strings.Repeat("[", 100_000), 0, "not a JSON object"},
-		{"HTML", `<html>not found</html>`, 0, "not a JSON object"},
+		{"HTML", `<html>not found</html>`, 0, `not a JSON object: it begins with "<html>`},
 		{"long value", `{"participants":"` + strings.Repeat("9", 100_000) + `"` + other, 0,
 			`participants is not a number: "999`},
 	}

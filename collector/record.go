@@ -87,11 +87,14 @@ func (r *recorder) publish(result health.Result) {
 	span.SetAttributes(
 		attribute.Int("signal.attempts", r.run.attempts), attribute.String("signal.outcome", string(result.Outcome)))
 	if r.run.paused > 0 {
-		span.SetAttributes(attribute.Float64("signal.paused", r.run.paused.Seconds()))
+		span.SetAttributes(attribute.Float64("signal.paused", seconds(r.run.paused)))
 	}
 	if result.Failed() {
 		span.SetAttributes(attribute.String("error.type", string(result.Outcome)))
 		span.SetStatus(codes.Error, result.Detail)
+		if result.Error != "" {
+			span.SetAttributes(attribute.String("signal.error", result.Error))
+		}
 		if a := result.Answer; a != nil && a.Exchange != nil && a.Exchange.Body != "" {
 			span.SetAttributes(attribute.String("signal.response.body", a.Exchange.Body))
 		}
@@ -125,15 +128,19 @@ func (r *recorder) logPause(ctx context.Context) {
 
 // logChange logs a change of the outcome.
 func (r *recorder) logChange(ctx context.Context, result health.Result) {
-	key, detail := keyOf(result), health.OneLine(result.Detail)
+	key, described := keyOf(result), []any{
+		"outcome", string(result.Outcome), "detail", health.OneLine(result.Detail),
+	}
+	if result.Error != "" {
+		described = append(described, "error", health.OneLine(result.Error))
+	}
 	failedBefore := r.last != string(health.OutcomeOK)
 	switch {
 	case result.Failed() && !failedBefore:
 		r.since, r.failures = time.Now(), 0
-		r.log.WarnContext(ctx, "probe began to fail", "outcome", string(result.Outcome), "detail", detail)
+		r.log.WarnContext(ctx, "probe began to fail", described...)
 	case result.Failed() && key != r.last:
-		r.log.WarnContext(ctx, "probe fails differently",
-			"outcome", string(result.Outcome), "detail", detail, "failures", r.failures)
+		r.log.WarnContext(ctx, "probe fails differently", append(described, "failures", r.failures)...)
 	case !result.Failed() && failedBefore:
 		r.log.InfoContext(ctx, "probe works again", "failures", r.failures, "seconds", seconds(time.Since(r.since)))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 	"github.com/signal-sidecar/signal-sidecar/guard"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
@@ -140,7 +141,8 @@ func (s *statusFile) look(ctx context.Context, trigger health.Trigger) bool {
 	r := readStatusFile(s.path)
 	if isLocal(r.err) { // this has no information about the file
 		s.publish(ctx, start, time.Now(), health.Result{
-			Probe: health.ProbeStatusFile, Outcome: health.Outcome(health.FailureLocal), Detail: r.err.Error(),
+			Probe: health.ProbeStatusFile, Outcome: health.Outcome(health.FailureLocal),
+			Detail: "was not read: " + shortage(r.err), Error: r.err.Error(),
 		})
 		return false
 	}
@@ -158,6 +160,9 @@ func (s *statusFile) look(ctx context.Context, trigger health.Trigger) bool {
 	o := health.Observation{At: end, Trigger: trigger, StatusFile: &r.StatusFile}
 	s.observe(ctx, o)
 	for _, result := range o.Results() {
+		if r.err != nil {
+			result.Error = r.err.Error()
+		}
 		s.publish(ctx, start, end, result)
 	}
 	return true
@@ -218,7 +223,7 @@ func (r reading) sameAs(q reading) bool {
 func readStatusFile(path string) reading {
 	r, err := openAndRead(path)
 	if err != nil {
-		r.StatusFile, r.err = health.StatusFile{Problem: err.Error()}, err
+		r.StatusFile, r.err = health.StatusFile{Problem: errtext.File(err)}, err
 	}
 	return r
 }

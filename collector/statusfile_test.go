@@ -163,7 +163,7 @@ func TestStatusUnreadable(t *testing.T) {
 		make    func(t *testing.T, path string)
 		problem string
 	}{
-		{"missing", func(*testing.T, string) {}, "no such file or directory"},
+		{"missing", func(*testing.T, string) {}, "does not exist"},
 		{"over 4 KiB", func(t *testing.T, path string) { write(t, path, "ready"+strings.Repeat("\n", 4<<10-4)) },
 			"is larger than 4096 bytes"},
 		{"sparse file of 1 GB", func(t *testing.T, path string) {
@@ -190,7 +190,7 @@ func TestStatusUnreadable(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "is not a regular file (S"},
-		{"link to nothing", func(t *testing.T, path string) { symlink(t, "nowhere", path) }, "no such file or directory"},
+		{"link to nothing", func(t *testing.T, path string) { symlink(t, "nowhere", path) }, "does not exist"},
 		{"link to itself", func(t *testing.T, path string) { symlink(t, filepath.Base(path), path) },
 			"too many levels of symbolic links"},
 		{"parent is a file", func(t *testing.T, path string) {

@@ -59,7 +59,7 @@ func TestLogTellsChanges(t *testing.T) {
 			`level=WARN msg="probe began to fail" probe=prosody outcome=http_error detail="answered 503: in its own words?[2J"`,
 			`level=WARN msg="probe fails differently" probe=prosody outcome=http_error detail="answered 500: in its own words?[2J" failures=4`,
 			`level=WARN msg="probe fails differently" probe=prosody outcome=http_error detail="answered 503: in its own words?[2J" failures=6`,
-			`level=WARN msg="probe fails differently" probe=prosody outcome=timeout detail="no complete answer within 3s" failures=8`,
+			`level=WARN msg="probe fails differently" probe=prosody outcome=timeout detail="gave no reply at node.example:8888 within 3s" error="context deadline exceeded" failures=8`,
 			`level=INFO msg="probe works again" probe=prosody failures=11 seconds=110`,
 			`level=WARN msg="probe began to fail" probe=prosody outcome=http_error detail="answered 404: in its own words?[2J"`,
 			`level=INFO msg="probe works again" probe=prosody failures=1 seconds=10`,

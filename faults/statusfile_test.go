@@ -28,14 +28,14 @@ var statusFile = []fault{
 	},
 	edited("it becomes a symbolic link, which is swapped", atOnce, swapLink, seen{line: "up maint 0%", reason: "status_maint"}),
 	edited("it is removed", debounced, func(t *testing.T, s *shard) { testbed.Must(t, os.Remove(s.StatusPath)) },
-		unreadable("no such file")),
+		unreadable("does not exist")),
 	{
 		does: "its permissions are taken away", within: atOnce, want: unreadable(""),
 		tests: []string{"collector TestStatusForbidden"},
 	},
 	edited("its folder is removed", debounced, func(t *testing.T, s *shard) {
 		testbed.Must(t, os.Rename(filepath.Dir(s.StatusPath), filepath.Dir(s.StatusPath)+".away"))
-	}, unreadable("no such file")),
+	}, unreadable("does not exist")),
 	edited("its folder is replaced by another one", atOnce, replaceFolder,
 		seen{line: "up maint 0%", reason: "status_maint"}),
 	edited("it becomes a FIFO", debounced, func(t *testing.T, s *shard) {

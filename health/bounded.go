@@ -17,7 +17,7 @@ func (m *Machine) bounded() Machine {
 }
 
 func (a Answer) bounded() Answer {
-	a.Detail = cut(a.Detail, maxKeptDetail)
+	a.Detail, a.Error = cut(a.Detail, maxKeptDetail), cut(a.Error, maxKeptDetail)
 	return a
 }
 

@@ -28,6 +28,7 @@ type ExplainedTolerance struct {
 type ExplainedReason struct {
 	Code  Code   `json:"code"`
 	Text  string `json:"text"`
+	Error string `json:"error,omitempty"` // the original error that Text describes
 	Since Time   `json:"since"`
 }
 
@@ -49,7 +50,7 @@ func (s *Snapshot) Explain() Explanation {
 		e.Time = new(Time(s.At))
 	}
 	for i, r := range v.Reasons {
-		e.Reasons[i] = ExplainedReason{r.Code, r.Text, Time(r.Since)}
+		e.Reasons[i] = ExplainedReason{r.Code, r.Text, r.Error, Time(r.Since)}
 	}
 	for _, t := range v.Tolerated {
 		e.Tolerated = append(e.Tolerated,

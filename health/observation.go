@@ -127,8 +127,12 @@ type Answer struct {
 	Code int `json:"code"`
 	// Failure is set exactly when Code is 0.
 	Failure Failure `json:"failure,omitempty"`
-	// Detail describes the failure, for people.
+	// Detail describes the failure in an operator's words, as a phrase that follows the name of the service: "does not
+	// accept connections at 127.0.0.1:8888".
 	Detail string `json:"detail,omitempty"`
+	// Error is the original error of a failure or of a body that could not be used. It is empty in recordings of older
+	// versions, where Detail is the original error.
+	Error string `json:"error,omitempty"`
 	// Took is the duration of the probe with its retries, in seconds, to the microsecond.
 	Took float64 `json:"took,omitempty"`
 	// Exchange is what the probe sent and received. It is nil if the probe found what it should.

@@ -33,6 +33,8 @@ type Result struct {
 	Outcome Outcome
 	// Detail describes what the probe found, "" if it found what it should.
 	Detail string
+	// Error is the original error that Detail describes, "" for none.
+	Error string
 	// Took is the duration of the probe in seconds, 0 if it is not measured.
 	Took float64
 	// Answer is the answer to a probe over HTTP, nil for other probes.
@@ -46,7 +48,7 @@ func (r Result) Failed() bool { return r.Outcome != OutcomeOK }
 
 // result returns the result of a probe over HTTP. problem is the reason why the body of a 200 could not be used.
 func (a Answer) result(probe Probe, problem string) Result {
-	r := Result{Probe: probe, Outcome: OutcomeOK, Took: a.Took, Answer: &a, Problem: problem}
+	r := Result{Probe: probe, Outcome: OutcomeOK, Took: a.Took, Answer: &a, Problem: problem, Error: a.Error}
 	switch {
 	case !a.Reachable():
 		r.Outcome, r.Detail = Outcome(a.Failure), a.Detail

@@ -48,6 +48,8 @@ type Reason struct {
 	Code Code `json:"code"`
 	// Text describes the reason and what was observed, in one printable line.
 	Text string `json:"text"`
+	// Error is the original error that Text describes, in one printable line; "" for none.
+	Error string `json:"error,omitempty"`
 	// Since is the time when the reason began to hold.
 	Since time.Time `json:"since"`
 }
@@ -62,7 +64,7 @@ func (m *Machine) explain(v Verdict) []Reason {
 		if !holds {
 			return
 		}
-		r.Text, r.Since = OneLine(r.Text), m.now
+		r.Text, r.Error, r.Since = OneLine(r.Text), OneLine(r.Error), m.now
 		for _, old := range m.reasons {
 			if old.Code == r.Code {
 				r.Since = old.Since
@@ -119,9 +121,9 @@ func prosodyReason(p *Prosody) (Reason, bool) {
 	case p == nil || p.Healthy():
 		return Reason{}, false
 	case p.SoftDown():
-		return Reason{Code: ReasonProsodyTimeout, Text: p.Health.missing("prosody")}, true
+		return Reason{Code: ReasonProsodyTimeout, Text: p.Health.missing("prosody"), Error: p.Health.Error}, true
 	case !p.Health.Reachable():
-		return Reason{Code: ReasonProsodyNoAnswer, Text: p.Health.missing("prosody")}, true
+		return Reason{Code: ReasonProsodyNoAnswer, Text: p.Health.missing("prosody"), Error: p.Health.Error}, true
 	default:
 		return Reason{Code: ReasonProsodyUnhealthy, Text: "prosody " + p.Health.Describe()}, true
 	}
@@ -137,9 +139,9 @@ func jicofoReason(j *Jicofo) (Reason, bool) {
 	case j.SoftDown():
 		return Reason{Code: ReasonJicofoOverloaded, Text: "jicofo " + h.Describe()}, true
 	case h.TimedOut():
-		return Reason{Code: ReasonJicofoTimeout, Text: h.missing("jicofo")}, true
+		return Reason{Code: ReasonJicofoTimeout, Text: h.missing("jicofo"), Error: h.Error}, true
 	case !h.Reachable():
-		return Reason{Code: ReasonJicofoNoAnswer, Text: h.missing("jicofo")}, true
+		return Reason{Code: ReasonJicofoNoAnswer, Text: h.missing("jicofo"), Error: h.Error}, true
 	case h.Code == 404:
 		return Reason{
 			Code: ReasonJicofoHealthOff, Text: "jicofo answered 404: health checks or REST are switched off there",
@@ -147,11 +149,11 @@ func jicofoReason(j *Jicofo) (Reason, bool) {
 	case !h.OK():
 		return Reason{Code: ReasonJicofoUnhealthy, Text: "jicofo " + h.Describe()}, true
 	case !s.Reachable():
-		return Reason{Code: ReasonStatsNoAnswer, Text: s.missing("jicofo statistics")}, true
+		return Reason{Code: ReasonStatsNoAnswer, Text: "jicofo statistics: " + s.Detail, Error: s.Error}, true
 	case !s.OK():
 		return Reason{Code: ReasonStatsNoAnswer, Text: "jicofo statistics " + s.Describe()}, true
 	case !j.StatsParsed():
-		return Reason{Code: ReasonStatsInvalid, Text: "jicofo statistics: " + j.StatsProblem}, true
+		return Reason{Code: ReasonStatsInvalid, Text: "jicofo statistics: " + j.StatsProblem, Error: s.Error}, true
 	default:
 		return Reason{}, false
 	}

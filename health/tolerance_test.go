@@ -26,13 +26,13 @@ func TestToleranceIsExplained(t *testing.T) {
 		m.Observe(context.Background(), n.observe(p, epoch))
 	}
 	refused := func(at time.Duration) *health.Snapshot {
-		n.prosody.Health = health.Answer{Failure: health.FailureRefused, Detail: "connect:\x1b connection refused"}
+		n.prosody.Health = health.Answer{Failure: health.FailureRefused, Detail: "does not accept connections at \x1bhost:1", Error: "connect: connection refused"}
 		m.Observe(context.Background(), n.observe(partProsody, epoch.Add(at)))
 		return m.Current()
 	}
 	s := refused(10*time.Second + 250*time.Millisecond)
 	want := []health.ExplainedTolerance{{
-		Service: "prosody", Text: "prosody does not accept connections",
+		Service: "prosody", Text: "prosody does not accept connections at ?host:1",
 		Since: health.Time(epoch.Add(10*time.Second + 250*time.Millisecond)),
 		Until: health.Time(epoch.Add(12*time.Second + 250*time.Millisecond)),
 	}}
@@ -45,7 +45,8 @@ func TestToleranceIsExplained(t *testing.T) {
 	}
 	for _, at := range []time.Duration{12250 * time.Millisecond, 13 * time.Second} {
 		got := refused(at).Verdict.Reasons
-		if len(got) != 1 || got[0].Text != "prosody does not accept connections (first at 12:00:10.250Z)" ||
+		if len(got) != 1 || got[0].Text != "prosody does not accept connections at ?host:1 (first at 12:00:10.250Z)" ||
+			got[0].Error != "connect: connection refused" ||
 			!got[0].Since.Equal(epoch.Add(12250*time.Millisecond)) {
 			t.Errorf("at %s the reasons are %+v", at, got)
 		}

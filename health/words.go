@@ -2,7 +2,6 @@ package health
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 	"unicode"
 )
@@ -45,21 +44,10 @@ func isSpace(r rune) bool {
 	return strings.ContainsRune("\t\v\f\n\r\u2028\u2029\uFEFF", r) || unicode.Is(unicode.Zs, r)
 }
 
-// missing describes why a service gave no complete answer, in an operator's words where the failure has some. Detail
-// and the attempts of the exchange keep the original error.
+// missing describes why a service gave no complete answer.
 func (a Answer) missing(service string) string {
-	at := ""
-	if a.Exchange != nil {
-		if u, err := url.Parse(a.Exchange.URL); err == nil && u.Host != "" {
-			at = " at " + u.Host
-		}
-	}
-	switch a.Failure {
-	case FailureRefused:
-		return service + " does not accept connections" + at
-	case FailureReset:
-		return service + " closed the connection" + at + " before its answer was complete"
-	default:
+	if a.Error == "" { // Detail is not a phrase
 		return service + ": " + a.Detail
 	}
+	return service + " " + a.Detail
 }

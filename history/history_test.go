@@ -176,7 +176,7 @@ func TestFailuresAreKept(t *testing.T) {
 		}
 	}
 	if f := page.Failures[health.ProbeJicofoStats]; f[0].Problem != "no number" ||
-		f[1].Answer.Detail != "connection refused" {
+		f[1].Answer.Detail != testbed.Refused.Detail {
 		t.Errorf("the failures of the statistics are %+v", f)
 	}
 }

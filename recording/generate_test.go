@@ -38,7 +38,7 @@ var incidents = []struct {
 		if poll >= 8 && poll < 10 || poll >= 20 && poll < 26 || poll == 28 {
 			refused := "dial tcp 127.0.0.1:5280: connect: connection refused"
 			n.prosody.Health = health.Answer{
-				Failure: health.FailureRefused, Detail: refused,
+				Failure: health.FailureRefused, Detail: "does not accept connections at localhost:5280", Error: refused,
 				Exchange: exchange("http://localhost:5280/http-bind", "",
 					health.Attempt{Start: poll5(poll), Done: 0.0001, Error: refused},
 					health.Attempt{Start: poll5(poll), Done: 0.0001, Error: refused},

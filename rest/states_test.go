@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 var (
 	answered200 = health.Answer{Code: 200}
-	refused     = health.Answer{Failure: health.FailureRefused, Detail: "connection refused"}
-	timedOut    = health.Answer{Failure: health.FailureTimeout, Detail: "timeout after 3s"}
+	refused     = testbed.Refused
+	timedOut    = health.Answer{Failure: health.FailureTimeout, Detail: "gave no reply at localhost:5280 within 3s", Error: "context deadline exceeded"}
 )
 
 // states are the states that a test script can set with "state …". Each is a list of observations, added to the earlier

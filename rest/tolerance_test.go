@@ -21,7 +21,7 @@ func TestTolerated(t *testing.T) {
 	n.observe(prosody(refused))
 	p := &page{source: n, history: history.New()}
 	parts := string(p.render(0).parts)
-	for _, want := range []string{`class="up"`, "<strong>prosody does not accept connections</strong> <span>tolerated for",
+	for _, want := range []string{`class="up"`, "<strong>prosody does not accept connections at localhost:5280</strong> <span>tolerated for",
 		"until 2 Jan 2026 03:04:07 UTC", "<span>Down in</span>"} {
 		if !strings.Contains(parts, want) {
 			t.Errorf("the page does not hold %q:\n%.2000s", want, parts)

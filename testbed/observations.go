@@ -10,7 +10,10 @@ import (
 var (
 	OK      = health.Answer{Code: 200}
 	Unwell  = health.Answer{Code: 503}
-	Refused = health.Answer{Failure: health.FailureRefused, Detail: "connection refused"}
+	Refused = health.Answer{
+		Failure: health.FailureRefused, Detail: "does not accept connections at localhost:5280",
+		Error: "dial tcp 127.0.0.1:5280: connect: connection refused",
+	}
 )
 
 // DefaultRules are the default settings of the verdict.
