@@ -87,7 +87,7 @@ func loadFor(ctx *kong.Context, env *Environment, consulCommand bool) (Config, e
 	c.participantAlias()
 	c.readConsul(env)
 	c.findStateFile()
-	r.checkFiles(c.files())
+	r.checkFiles(c.files(), c.Consul.Client.CAPath, env)
 	r.checkPorts(listenSetting{httpPortName, c.httpHost, c.httpPort}, listenSetting{tcpPortName, c.tcpHost, c.tcpPort},
 		listenSetting{tcpHoldPortName, c.tcpHost, c.holdPort}, listenSetting{pagePortName, c.httpHost, c.pagePort})
 	c.Notices = append(c.Notices, r.checkOpenTelemetry(env)...)

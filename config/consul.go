@@ -44,11 +44,14 @@ type ConsulClient struct {
 
 // The variables of Consul's own clients.
 const (
-	consulAddrName   = "CONSUL_HTTP_ADDR"
-	consulSSLName    = "CONSUL_HTTP_SSL"
-	consulVerifyName = "CONSUL_HTTP_SSL_VERIFY"
-	consulCertName   = "CONSUL_CLIENT_CERT"
-	consulKeyName    = "CONSUL_CLIENT_KEY"
+	consulAddrName      = "CONSUL_HTTP_ADDR"
+	consulTokenFileName = "CONSUL_HTTP_TOKEN_FILE"
+	consulSSLName       = "CONSUL_HTTP_SSL"
+	consulVerifyName    = "CONSUL_HTTP_SSL_VERIFY"
+	consulCACertName    = "CONSUL_CACERT"
+	consulCAPathName    = "CONSUL_CAPATH"
+	consulCertName      = "CONSUL_CLIENT_CERT"
+	consulKeyName       = "CONSUL_CLIENT_KEY"
 )
 
 // The settings of the sidecar. The first three beat CONSUL_HTTP_ADDR.
@@ -95,8 +98,8 @@ func (c *Config) readConsul(env *Environment) {
 		return b
 	}
 	*client = ConsulClient{
-		Token: get("CONSUL_HTTP_TOKEN").text, TokenFile: get("CONSUL_HTTP_TOKEN_FILE").text,
-		CAFile: get("CONSUL_CACERT").text, CAPath: get("CONSUL_CAPATH").text,
+		Token: get("CONSUL_HTTP_TOKEN").text, TokenFile: get(consulTokenFileName).text,
+		CAFile: get(consulCACertName).text, CAPath: get(consulCAPathName).text,
 		CertFile: get(consulCertName).text, KeyFile: get(consulKeyName).text,
 		ServerName: get("CONSUL_TLS_SERVER_NAME").text, Insecure: !truth(consulVerifyName, true),
 		Namespace: get("CONSUL_NAMESPACE").text, Partition: get("CONSUL_PARTITION").text,
@@ -117,11 +120,11 @@ func (c *Config) checkConsulFiles(get func(string) value) {
 	r, client := c.reader, c.Consul.Client
 	if client.CAFile != "" {
 		if _, err := certificates(client.CAFile); err != nil {
-			r.problem("CONSUL_CACERT", get("CONSUL_CACERT"), err)
+			r.problem(consulCACertName, get(consulCACertName), err)
 		}
 	}
 	if info, err := os.Stat(client.CAPath); client.CAPath != "" && (err != nil || !info.IsDir()) {
-		r.problem("CONSUL_CAPATH", get("CONSUL_CAPATH"), errCAPath)
+		r.problem(consulCAPathName, get(consulCAPathName), errCAPath)
 	}
 	switch {
 	case (client.CertFile == "") != (client.KeyFile == ""):

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,23 +42,48 @@ type fileSetting struct {
 	readOnly   bool // may be the same file as another one that is only read
 }
 
-// files returns the files that the settings name.
+// files returns the files that the settings name, and those that are written beside them.
 func (c *Config) files() []fileSetting {
-	all := []fileSetting{
-		{statusPathName, c.StatusPath, false}, {statePathName, c.StatePath, false},
-		{jicofoDumpName, program(c.JicofoDump), true}, {prosodyDumpName, program(c.ProsodyDump), true},
-		{envFileName, c.EnvFile, true}, {probeCAFileName, c.ProbeCAFile, true},
+	var all []fileSetting
+	add := func(name, path string, readOnly bool) {
+		if path != "" {
+			all = append(all, fileSetting{name, path, readOnly})
+		}
 	}
+	add(statusPathName, c.StatusPath, false)
+	add(statusPathName, beside(c.StatusPath, ".signal-sidecar"), false) // package consul
+	add(statePathName, c.StatePath, false)
+	add(statePathName, beside(c.StatePath, ".tmp"), false) // package state
+	add(jicofoDumpName, program(c.JicofoDump), true)
+	add(prosodyDumpName, program(c.ProsodyDump), true)
+	add(envFileName, c.EnvFile, true)
+	add(probeCAFileName, c.ProbeCAFile, true)
 	for _, path := range webconfig.Files(c.WebConfigFile) {
-		all = append(all, fileSetting{webConfigFileName, path, true})
+		add(webConfigFileName, path, true)
 	}
-	if c.RecordPath != "" {
-		all = append(all, fileSetting{recordPathName, c.RecordPath, false})
+	add(consulTokenFileName, c.Consul.Client.TokenFile, true)
+	add(consulCACertName, c.Consul.Client.CAFile, true)
+	add(consulCertName, c.Consul.Client.CertFile, true)
+	add(consulKeyName, c.Consul.Client.KeyFile, true)
+	for _, prefix := range otlpPrefixes() {
+		for _, suffix := range []string{"_CERTIFICATE", "_CLIENT_CERTIFICATE", "_CLIENT_KEY"} {
+			add(prefix+suffix, os.Getenv(prefix+suffix), true)
+		}
+	}
+	if add(recordPathName, c.RecordPath, false); c.RecordPath != "" {
 		for n := range rotatedFiles {
-			all = append(all, fileSetting{recordPathName, fmt.Sprintf("%s.%d", c.RecordPath, n+1), false})
+			add(recordPathName, fmt.Sprintf("%s.%d", c.RecordPath, n+1), false)
 		}
 	}
 	return all
+}
+
+// beside returns the temporary name under which a file is written before it is renamed, "" for no file.
+func beside(path, suffix string) string {
+	if path == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+suffix)
 }
 
 // program returns the path of the program that a command runs, "" if there is none.
@@ -73,15 +99,29 @@ func program(command string) string {
 	return path
 }
 
-// checkFiles records a problem for each setting that names the same file as another one.
-func (r *reader) checkFiles(all []fileSetting) {
-	known := identify(all)
+// checkFiles records a problem for each setting that names the same file as another one. caPath is a folder of which
+// Consul's client reads every file, "" for none.
+func (r *reader) checkFiles(all []fileSetting, caPath string, env *Environment) {
+	known := identify(append(slices.Clone(all), fileSetting{path: caPath}))
+	reported := map[string]bool{}
+	problem := func(name string, accepted error) {
+		v, isSetting := r.values[name]
+		if !isSetting {
+			v = value{os.Getenv(name), env.originOf(name)}
+		}
+		if !reported[name] {
+			r.problem(name, v, accepted)
+		}
+		reported[name] = true
+	}
 	for i, a := range all {
 		for j, b := range all[:i] {
 			if a.name != b.name && (!a.readOnly || !b.readOnly) && known[i].same(known[j]) {
-				r.problem(a.name, r.values[a.name], fmt.Errorf("a file of its own: %s uses %s too", b.name, b.path))
-				break
+				problem(a.name, fmt.Errorf("a file of its own: %s uses %s too", b.name, b.path))
 			}
+		}
+		if folder := known[len(all)].path; !a.readOnly && folder != "" && filepath.Dir(known[i].path) == folder {
+			problem(a.name, fmt.Errorf("a file outside of %s=%s", consulCAPathName, caPath))
 		}
 	}
 }

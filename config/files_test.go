@@ -23,6 +23,9 @@ func TestFilesAreDistinct(t *testing.T) {
 		testbed.Must(t, os.WriteFile(in(name), []byte("ready"), 0o755))
 	}
 	testbed.Must(t, os.Symlink(in("status"), in("link")))
+	testbed.Must(t, os.Symlink(in("ca.pem"), in("ca-link")))
+	testbed.Must(t, os.Link(in("key.pem"), in("key-hard")))
+	testbed.Must(t, os.Mkdir(in("authorities"), 0o755))
 	testbed.Must(t, os.Link(in("status"), in("hard")))
 	testbed.Must(t, os.Symlink(folder, in("folder")))
 	for _, c := range []struct {
@@ -44,6 +47,25 @@ func TestFilesAreDistinct(t *testing.T) {
 		{vars{"STATE_PATH": web, "WEB_CONFIG_FILE": web}, `WEB_CONFIG_FILE="` + web},
 		{vars{"RECORD_PATH": in("key.pem"), "WEB_CONFIG_FILE": web}, "RECORD_PATH=\"" + in("key.pem") +
 			`" (environment): must be a file of its own: WEB_CONFIG_FILE uses ` + in("key.pem")},
+		{vars{"CONSUL_STATUS": "true", "STATE_PATH": in("ca-link"), "CONSUL_CACERT": in("ca.pem")},
+			`CONSUL_CACERT="` + in("ca.pem") + `" (environment): must be a file of its own: STATE_PATH uses ` + in("ca-link")},
+		{vars{"CONSUL_STATUS": "true", "STATE_PATH": in("key-hard"), "CONSUL_CLIENT_CERT": in("cert.pem"),
+			"CONSUL_CLIENT_KEY": in("key.pem")}, `CONSUL_CLIENT_KEY="` + in("key.pem")},
+		{vars{"CONSUL_STATUS": "true", "RECORD_PATH": in("cert.pem"), "CONSUL_CLIENT_CERT": in("cert.pem"),
+			"CONSUL_CLIENT_KEY": in("key.pem")}, `RECORD_PATH="` + in("cert.pem")},
+		{vars{"CONSUL_STATUS": "true", "STATE_PATH": in("token"), "CONSUL_HTTP_TOKEN_FILE": in("token")},
+			`CONSUL_HTTP_TOKEN_FILE="(not shown)" (environment): must be a file of its own: STATE_PATH uses ` + in("token")},
+		{vars{"CONSUL_STATUS": "true", "STATE_PATH": in("authorities/state"), "CONSUL_CAPATH": in("folder/authorities")},
+			`STATE_PATH="` + in("authorities/state") + `" (environment): must be a file outside of CONSUL_CAPATH=`},
+		{vars{"STATE_PATH": in("ca.pem"), "OTEL_EXPORTER_OTLP_CERTIFICATE": in("ca.pem")},
+			`OTEL_EXPORTER_OTLP_CERTIFICATE="` + in("ca.pem")},
+		{vars{"RECORD_PATH": in("key.pem"), "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY": in("key.pem"),
+			"OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE": in("cert.pem")},
+			`RECORD_PATH="` + in("key.pem") + `" (environment): must be a file of its own: OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY`},
+		{vars{"STATE_PATH": in("new"), "STATUS_PATH": in("folder/.new.tmp")}, `STATE_PATH="` + in("new")},
+		{vars{"STATUS_PATH": in("status"), "RECORD_PATH": in(".status.signal-sidecar")},
+			`RECORD_PATH="` + in(".status.signal-sidecar")},
+		{vars{"STATE_PATH": in("state"), "CONSUL_CACERT": in("state")}, ""}, // Consul is not used
 		{vars{"JICOFO_DUMP": in("script"), "PROSODY_DUMP": in("script")}, ""},
 		{vars{"STATUS_PATH": in("status"), "RECORD_PATH": in("recording"), "STATE_PATH": in("state")}, ""},
 	} {

@@ -91,8 +91,8 @@ func (s statusFile) replace(path string, old fs.FileInfo, word health.Word) (err
 			}
 		}()
 	}
-	temporary := filepath.Join(folder, "."+filepath.Base(path)+".signal-sidecar")
-	_ = os.Remove(temporary) // of a process that was killed
+	temporary := filepath.Join(folder, "."+filepath.Base(path)+".signal-sidecar") // package config knows this name
+	_ = os.Remove(temporary)                                                      // of a process that was killed
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, newFileMode)
 	if err != nil {
 		return err

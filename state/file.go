@@ -61,7 +61,7 @@ func writeFile(path string, text []byte) error {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return errors.New("not a regular file")
 	}
-	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp")
+	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp")  // package config knows this name
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a process that was killed
 		return err
 	}
