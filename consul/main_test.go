@@ -33,8 +33,9 @@ type rig struct {
 	kv      signalnode.Datacenter
 	server  *httptest.Server
 	url     string
-	fault   atomic.Pointer[http.HandlerFunc] // answers instead of Consul; nil for none
-	gets    atomic.Int64                     // requests that Consul or the fault got
+	fault   atomic.Pointer[http.HandlerFunc]     // answers instead of Consul; nil for none
+	gets    atomic.Int64                         // requests that Consul or the fault got
+	refuse  func(*http.Request) http.HandlerFunc // returns what answers a request instead of Consul, nil for Consul
 	metrics *sdkmetric.ManualReader
 	spans   *tracetest.SpanRecorder
 	log     *testbed.LogBuffer
@@ -59,6 +60,12 @@ func newRig(t *testing.T) *rig {
 		if fault := r.fault.Load(); fault != nil {
 			(*fault)(w, q)
 			return
+		}
+		if r.refuse != nil {
+			if refusal := r.refuse(q); refusal != nil {
+				refusal(w, q)
+				return
+			}
 		}
 		consul.ServeHTTP(w, q)
 	}))

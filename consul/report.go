@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 )
 
 const (
-	maxValue = 512 << 10 // bytes that Consul accepts for a value
+	maxValue = 512 << 10 // bytes that Consul accepts for a value by default
 
 	// minSpacing is the shortest time between two puts, and the first delay after a failure.
 	minSpacing = time.Second
@@ -57,7 +58,8 @@ type Publisher struct {
 	retry   *backoff.ExponentialBackOff
 	put     bool      // whether this process has put a report, or there was one
 	deleted time.Time // when the deletion of the report was noticed, zero for none
-	omitted bool      // whether the latest report had to omit the rooms
+	limit   int       // bytes of the largest report that is put with its rooms
+	omitted bool      // whether a report had to omit the rooms
 
 	mu     sync.Mutex
 	cause  trace.SpanContext // of the latest change of the verdict that is not published
@@ -81,7 +83,7 @@ func NewPublisher(o PublisherOptions) (*Publisher, error) {
 	p := &Publisher{
 		PublisherOptions: o, spacing: minSpacing, tracer: o.TracerProvider.Tracer(scope),
 		outcomes: newOutcomes(in, operationReport, o.Logger.With("key", o.Key), KindConflict),
-		wake:     make(chan struct{}, 1), latest: Published{Key: o.Key},
+		wake:     make(chan struct{}, 1), limit: maxValue, latest: Published{Key: o.Key},
 	}
 	return p, p.register()
 }
@@ -112,7 +114,8 @@ func (p *Publisher) wakeUp() {
 	}
 }
 
-// Run puts reports until ctx ends. It returns nil: a failure is retried.
+// Run puts reports until ctx ends. It returns nil: a failure is retried after a back-off. Changes of the verdict in that
+// time do not shorten it.
 func (p *Publisher) Run(ctx context.Context) error {
 	p.retry = newBackOff(p.spacing, p.Interval)
 	timer := time.NewTimer(p.Interval)
@@ -121,27 +124,35 @@ func (p *Publisher) Run(ctx context.Context) error {
 	if p.Source.Current().Verdict.Known { // restored, or before Listen was called
 		p.wakeUp()
 	}
-	for {
+	for wake := p.wake; ; {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-p.wake:
+		case <-wake:
 		case <-timer.C:
 		}
-		timer.Reset(p.publish(ctx))
+		select {
+		case <-p.wake: // the put that follows has this change too
+		default:
+		}
+		next, ok := p.publish(ctx)
+		timer.Reset(next)
+		if wake = p.wake; !ok {
+			wake = nil
+		}
 		sleep(ctx, p.spacing) // the changes in this time are one put
 	}
 }
 
-// publish puts a report, and returns the time until the next one.
-func (p *Publisher) publish(ctx context.Context) time.Duration {
+// publish puts a report, and returns the time until the next one. ok is false if it failed.
+func (p *Publisher) publish(ctx context.Context) (next time.Duration, ok bool) {
 	first := !p.put
 	ctx, span := p.tracer.Start(ctx, "consul report",
 		trace.WithAttributes(attribute.String("signal.consul.key", p.Key)), trace.WithLinks(p.links()...))
 	defer span.End()
 	kind, err := p.putReport(ctx, span)
 	if ctx.Err() != nil {
-		return p.Interval
+		return p.Interval, false
 	}
 	p.mu.Lock()
 	p.latest.Error, p.latest.Kind = "", kind
@@ -153,14 +164,14 @@ func (p *Publisher) publish(ctx context.Context) time.Duration {
 		span.SetAttributes(attribute.String("error.type", string(kind)))
 		span.SetStatus(codes.Error, message(err))
 		p.outcomes.failed(ctx, kind, err)
-		return retryAfterOf(err) + min(p.retry.NextBackOff(), p.Interval)
+		return retryAfterOf(err) + min(p.retry.NextBackOff(), p.Interval), false
 	}
 	p.retry.Reset()
 	p.outcomes.worked(ctx)
 	if first { // a fleet that was started at once must not put in step
-		return max(p.spacing, jittered(p.Interval, 1))
+		return max(p.spacing, jittered(p.Interval, 1)), true
 	}
-	return jittered(p.Interval, intervalJitter)
+	return jittered(p.Interval, intervalJitter), true
 }
 
 // jittered returns a random time: the interval, or less by at most this share of it.
@@ -196,10 +207,16 @@ func (p *Publisher) putReport(ctx context.Context, span trace.Span) (Kind, error
 		span.SetAttributes(attribute.Bool("signal.consul.deleted", true))
 		return "", nil
 	}
-	value := p.render(ctx, p.Source.Current())
-	span.SetAttributes(attribute.Int("signal.consul.size", len(value)))
+	snapshot := p.Source.Current()
+	value, rooms := p.render(ctx, snapshot)
 	pair := &api.KVPair{Key: p.Key, Value: value, ModifyIndex: index}
 	ok, _, err := kv.CAS(pair, new(api.WriteOptions).WithContext(ctx))
+	if rooms && tooLarge(err) {
+		p.limit = len(value) * 7 / 8 // so that the next report, which may be a little smaller, is not refused too
+		pair.Value, _ = p.render(ctx, snapshot)
+		ok, _, err = kv.CAS(pair, new(api.WriteOptions).WithContext(ctx))
+	}
+	span.SetAttributes(attribute.Int("signal.consul.size", len(pair.Value)))
 	switch {
 	case err != nil:
 		return kindOf(err), err
@@ -234,24 +251,28 @@ type published struct {
 	CensusOmitted bool            `json:"censusOmitted,omitempty"`
 }
 
-// render returns the report. It omits the rooms if Consul would refuse it.
-func (p *Publisher) render(ctx context.Context, s *health.Snapshot) []byte {
+// tooLarge reports whether Consul refused a value because of its size: its kv_max_value_size may be less than maxValue.
+func tooLarge(err error) bool {
+	status := (*StatusError)(nil)
+	return errors.As(err, &status) && status.Code == http.StatusRequestEntityTooLarge
+}
+
+// render returns the report, and whether it contains the rooms. It omits them if Consul would refuse it.
+func (p *Publisher) render(ctx context.Context, s *health.Snapshot) (value []byte, rooms bool) {
 	report := published{Report: s.Report(), Census: json.RawMessage("[]")}
-	if p.Census && s.Census.OK() && len(s.Census.Rooms) > 0 {
+	if rooms = p.Census && s.Census.OK() && len(s.Census.Rooms) > 0; rooms {
 		report.Census = s.Census.Rooms
 	}
-	value := encode(report)
-	omit := len(value) > maxValue
-	if omit {
+	value = encode(report)
+	if rooms && len(value) > p.limit {
 		if !p.omitted {
 			p.Logger.WarnContext(ctx, "report is too large for consul and is put without its rooms",
-				"key", p.Key, "bytes", len(value), "limit", maxValue)
+				"key", p.Key, "bytes", len(value), "limit", p.limit)
 		}
 		report.Census, report.CensusOmitted = json.RawMessage("[]"), true
-		value = encode(report)
+		value, rooms, p.omitted = encode(report), false, true
 	}
-	p.omitted = p.omitted || omit
-	return value
+	return value, rooms
 }
 
 // encode returns JSON. It panics on a value that JSON cannot represent; no report holds one.

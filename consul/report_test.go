@@ -132,6 +132,67 @@ func TestReportWithoutRooms(t *testing.T) {
 	}
 }
 
+// TestReportIsRefusedAsTooLarge checks that a report is put without its rooms at once if Consul or a proxy has a lower
+// limit, that later ones of this size are put without them, and that smaller ones have them.
+func TestReportIsRefusedAsTooLarge(t *testing.T) {
+	t.Parallel()
+	const limit = 64 << 10
+	large := `[{"room_name":"` + strings.Repeat("x", limit) + `"}]`
+	for name, refusal := range map[string]http.HandlerFunc{
+		"Consul": reply(413, "Request body too large, max size: 65536 bytes."),
+		"proxy":  reply(413, "<html><title>413 Request Entity Too Large</title></html>", "Content-Type", "text/html"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newRig(t).newReporter(func(o *PublisherOptions) { o.Census = true })
+			var refused atomic.Int64
+			p.refuse = func(q *http.Request) http.HandlerFunc {
+				if q.ContentLength <= limit {
+					return nil
+				}
+				refused.Add(1)
+				return refusal
+			}
+			p.run(p.Run)
+			for _, c := range []struct {
+				word    health.Word
+				rooms   string
+				omitted any
+			}{
+				{health.WordReady, large, true}, {health.WordDrain, large, true}, {health.WordReady, `[{"room_name":"y"}]`, nil},
+			} {
+				p.observe(c.word, c.rooms)
+				p.expectStatus(c.word)
+				if got := p.report()["censusOmitted"]; got != c.omitted {
+					t.Errorf("%s with %d bytes of rooms: censusOmitted %v", c.word, len(c.rooms), got)
+				}
+			}
+			if n := refused.Load(); n != 1 || p.logged("report is too large") != 1 || p.logged("level=WARN") != 1 {
+				t.Errorf("%d refused, log:\n%s", n, p.log)
+			}
+		})
+	}
+}
+
+// TestChangesDoNotShortenTheBackOff changes the verdict many times while Consul asks to wait.
+func TestChangesDoNotShortenTheBackOff(t *testing.T) {
+	t.Parallel()
+	p := newRig(t).newReporter()
+	p.fail(reply(429, "", "Retry-After", "3600"))
+	p.run(p.Run)
+	p.observe(health.WordReady, "[]")
+	testbed.Eventually(t, "a failure", bound, func() bool { return p.Published().Kind == KindOverloaded })
+	began, changes := time.Now(), 0
+	testbed.Eventually(t, "many changes", bound, func() bool {
+		changes++
+		p.observe(words[changes%2], "[]")
+		return changes >= 10 && time.Since(began) > 100*p.spacing
+	})
+	if n := p.gets.Load(); n != 1 {
+		t.Errorf("%d requests for %d changes in the back-off", n, changes)
+	}
+}
+
 // TestReportInterval puts the report again without a change.
 func TestReportInterval(t *testing.T) {
 	t.Parallel()

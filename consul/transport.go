@@ -126,7 +126,7 @@ func check(r *http.Response) error {
 	switch {
 	case r.StatusCode >= 300 && r.StatusCode < 400:
 		return &StatusError{Code: r.StatusCode, Location: health.OneLine(cut(r.Header.Get("Location")))}
-	case isHTML(r):
+	case isHTML(r) && r.StatusCode != http.StatusRequestEntityTooLarge: // a proxy's page has the same meaning
 		return fmt.Errorf("%w (status %d)", ErrHTML, r.StatusCode)
 	case r.StatusCode == http.StatusOK, r.StatusCode == http.StatusNoContent, r.StatusCode == http.StatusNotFound,
 		r.StatusCode == http.StatusConflict:
