@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/signal-sidecar/signal-sidecar/guard"
 )
 
 // Options says which fleet is read, and how. Only Client is required.
@@ -24,6 +26,8 @@ type Options struct {
 	CheckTime time.Duration
 	// Linger is how long a Watcher goes on without a subscriber, so that one that comes back at once finds a view.
 	Linger time.Duration
+	// Guard makes a panic of a Watcher's read a problem of the view; nil catches none.
+	Guard *guard.Guard
 }
 
 // Reader reads the fleet repeatedly. It is not safe for concurrent use.

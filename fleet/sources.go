@@ -2,10 +2,17 @@ package fleet
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/signal-sidecar/signal-sidecar/guard"
 )
+
+// panicPause is the time after a panic during which the Watcher makes no view, so that the log is not flooded.
+const panicPause = 10 * time.Second
 
 // source is the last value of something that is read repeatedly.
 type source[T any] struct {
@@ -46,13 +53,43 @@ type sources struct {
 
 // update changes the sources and reports the change.
 func (s *sources) update(change func()) {
-	s.mu.Lock()
-	change()
-	s.mu.Unlock()
+	func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		change()
+	}()
 	select {
 	case s.changed <- struct{}{}:
 	default:
 	}
+}
+
+// try runs a read. If there is a Guard, a panic of the read is its error.
+func (o Options) try(ctx context.Context, what string, read func() error) (err error) {
+	if o.Guard != nil {
+		defer func() {
+			if value := recover(); value != nil {
+				o.Guard.Caught(ctx, guard.Consul, "fleet: "+what, value)
+				err = fmt.Errorf("%s: %w", what, errPanic)
+			}
+		}()
+	}
+	return read()
+}
+
+var errPanic = errors.New("a bug of this sidecar: its log has the stack of the panic")
+
+// present returns the present view, nil while something was not read yet. If there is a Guard, a view that cannot be
+// made has only the problem, and comes after panicPause.
+func (s *sources) present(ctx context.Context, d disagreements) (v *View) {
+	if err := s.o.try(ctx, "view", func() error {
+		v = s.view(d)
+		return nil
+	}); err != nil {
+		pause(ctx, panicPause)
+		return &View{At: time.Now(), Problems: []string{err.Error()}}
+	}
+	return v
 }
 
 // view returns the present view, nil while something was not read yet. A datacenter has rows once each of its parts was
@@ -113,7 +150,11 @@ func (s *sources) followDatacenters(ctx context.Context) {
 	defer followers.Wait()
 	retry := newBackoff()
 	for {
-		names, err := s.o.datacenters(ctx)
+		var names []string
+		err := s.o.try(ctx, "datacenters", func() (err error) {
+			names, err = s.o.datacenters(ctx)
+			return err
+		})
 		if ctx.Err() != nil {
 			return
 		}
@@ -160,7 +201,13 @@ func (s *sources) add(ctx context.Context, name string, followers *sync.WaitGrou
 func (s *sources) followPart(ctx context.Context, d *datacenter, p part, to *source[func(*contents)]) {
 	retry, last := newBackoff(), uint64(0)
 	for {
-		set, index, size, err := p.read(d, ctx, query{index: last})
+		var set func(*contents)
+		var index uint64
+		var size int
+		err := s.o.try(ctx, p.what, func() (err error) {
+			set, index, size, err = p.read(d, ctx, query{index: last})
+			return err
+		})
 		if ctx.Err() != nil {
 			return
 		}
@@ -188,7 +235,11 @@ func (s *sources) followHAProxy(ctx context.Context, h *HAProxy, to *source[[]Be
 	every := time.NewTicker(min(max(s.o.CheckTime/4, minSample), maxSample))
 	defer every.Stop()
 	for {
-		servers, err := h.servers(ctx)
+		var servers []Belief
+		err := s.o.try(ctx, "HAProxy", func() (err error) {
+			servers, err = h.servers(ctx)
+			return err
+		})
 		if ctx.Err() != nil {
 			return
 		}

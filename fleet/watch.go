@@ -68,7 +68,7 @@ func (w *Watcher) notify() {
 
 // Run follows the fleet while there are subscribers, until ctx ends.
 func (w *Watcher) Run(ctx context.Context) error {
-	for w.wait(ctx, func() bool { return len(w.subscribers) > 0 }) {
+	for w.wait(ctx, func() bool { return len(w.subscribers) > 0 }) && ctx.Err() == nil {
 		inner, cancel := context.WithCancel(ctx)
 		var followers sync.WaitGroup
 		followers.Go(func() { w.follow(inner) })
@@ -148,7 +148,7 @@ func (w *Watcher) follow(ctx context.Context) {
 		case <-tick.C:
 		case <-s.changed:
 		}
-		if v := s.view(d); v != nil {
+		if v := s.present(ctx, d); v != nil {
 			w.publish(v)
 		}
 		if !pause(ctx, publishAtMost) {

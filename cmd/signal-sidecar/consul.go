@@ -33,7 +33,7 @@ type consulParts struct {
 // newConsul makes the parts that use Consul. The monitor of s need not exist yet.
 func (s *sidecar) newConsul(c config.Config) (p consulParts, err error) {
 	if c.Consul.Fleet {
-		if p.fleet, err = newFleetPages(c.Consul); err != nil {
+		if p.fleet, err = newFleetPages(c.Consul, s.guard); err != nil {
 			return p, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/consul"
 	"github.com/signal-sidecar/signal-sidecar/fleet"
+	"github.com/signal-sidecar/signal-sidecar/guard"
 	"github.com/signal-sidecar/signal-sidecar/rest"
 )
 
@@ -27,6 +28,7 @@ const (
 // fleetPages provides the page /fleet with tables. There is one set of queries, whatever the number of clients.
 type fleetPages struct {
 	watcher *fleet.Watcher
+	guard   *guard.Guard
 
 	mu       sync.Mutex
 	view     *fleet.View // the one that table is of
@@ -36,16 +38,16 @@ type fleetPages struct {
 	document []byte
 }
 
-func newFleetPages(c config.Consul) (*fleetPages, error) {
+func newFleetPages(c config.Consul, g *guard.Guard) (*fleetPages, error) {
 	o := consulClientOptions(c.Client)
 	o.MaxAnswer = maxPageAnswer
 	client, err := consul.NewClient(o)
 	if err != nil {
 		return nil, err
 	}
-	return &fleetPages{watcher: fleet.NewWatcher(fleet.Options{
+	return &fleetPages{guard: g, watcher: fleet.NewWatcher(fleet.Options{
 		Client: client, Address: fleet.ShownAddress(c.Client.URL),
-		StaleAfter: staleAfter * c.Interval, Linger: pageLinger,
+		StaleAfter: staleAfter * c.Interval, Linger: pageLinger, Guard: g,
 	})}, nil
 }
 
@@ -54,6 +56,7 @@ func (f *fleetPages) Subscribe(ctx context.Context) <-chan *rest.FleetTable {
 	views, tables := f.watcher.Subscribe(ctx), make(chan *rest.FleetTable)
 	go func() {
 		defer close(tables)
+		defer f.guard.Catch(ctx, guard.Handler, "fleet table")
 		var last *rest.FleetTable
 		for v := range views {
 			t := f.tableOf(v)
