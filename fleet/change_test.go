@@ -195,8 +195,8 @@ func TestWait(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), bound)
 		defer cancel()
 		seen := ""
-		err := p.Wait(ctx, condition, o, func(lines []string) {
-			seen = strings.Join(lines, ";")
+		err := p.Wait(ctx, condition, o, func(p Progress) {
+			seen = strings.Join(p.Lines, ";")
 			if strings.Contains(seen, text) && vain {
 				cancel()
 			}
@@ -225,7 +225,7 @@ func TestWait(t *testing.T) {
 		go func() {
 			ctx, cancel := context.WithTimeout(t.Context(), bound)
 			defer cancel()
-			done <- p.Wait(ctx, WaitEmpty, o, func([]string) {})
+			done <- p.Wait(ctx, WaitEmpty, o, func(Progress) {})
 		}()
 		ended := false
 		testbed.Eventually(t, "an empty shard", bound, func() bool {

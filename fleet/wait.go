@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,9 +34,18 @@ type waiting struct {
 	shown *report
 }
 
-// Wait waits until a condition holds for each shard of a committed plan. It calls progress with a line for each shard
-// whenever a line has changed. When ctx ends, the error contains the last lines.
-func (p *Plan) Wait(ctx context.Context, condition string, o Options, progress func(lines []string)) error {
+// Progress is how far a condition holds.
+type Progress struct {
+	Lines  []string // one for each shard
+	Errors []string // what could not be read
+}
+
+// all returns the errors and the lines.
+func (p Progress) all() string { return strings.Join(slices.Concat(p.Errors, p.Lines), "\n") }
+
+// Wait waits until a condition holds for each shard of a committed plan. It calls report whenever the progress has
+// changed. When ctx ends, the error contains the last progress.
+func (p *Plan) Wait(ctx context.Context, condition string, o Options, report func(Progress)) error {
 	shards := make([]waiting, len(p.changed))
 	for i, c := range p.changed {
 		shards[i].Changed = c
@@ -43,10 +53,10 @@ func (p *Plan) Wait(ctx context.Context, condition string, o Options, progress f
 	every := min(max(time.Duration(len(shards))*waitForShard, minWait), maxWaitRead)
 	last := ""
 	for {
-		lines, done := p.poll(ctx, shards, condition, o)
-		if text := strings.Join(lines, "\n"); ctx.Err() == nil && text != last {
+		progress, done := p.poll(ctx, shards, condition, o)
+		if text := progress.all(); ctx.Err() == nil && text != last {
 			last = text
-			progress(lines)
+			report(progress)
 		}
 		if done {
 			return nil
@@ -58,14 +68,16 @@ func (p *Plan) Wait(ctx context.Context, condition string, o Options, progress f
 }
 
 // poll reads the reports and the HAProxys once.
-func (p *Plan) poll(ctx context.Context, shards []waiting, condition string, o Options) (lines []string, done bool) {
+func (p *Plan) poll(
+	ctx context.Context, shards []waiting, condition string, o Options,
+) (progress Progress, done bool) {
 	var beliefs map[string][]Belief
 	if condition != WaitReported {
 		var errs []error
 		beliefs, errs = o.beliefs(ctx)
 		for _, err := range errs {
 			if err != nil {
-				lines = append(lines, err.Error())
+				progress.Errors = append(progress.Errors, err.Error())
 			}
 		}
 	}
@@ -74,16 +86,16 @@ func (p *Plan) poll(ctx context.Context, shards []waiting, condition string, o O
 		w := &shards[i]
 		r, err := p.datacenter.report(ctx, name{w.Environment, w.Shard})
 		if err != nil {
-			lines, done = append(lines, err.Error()), false
+			progress.Errors, done = append(progress.Errors, err.Error()), false
 			continue
 		}
 		row := []Row{{Datacenter: p.datacenter.name, Shard: w.Shard}}
 		addBeliefs(row, beliefs)
 		text, holds := w.observe(p.change.Word, condition, r, row[0].HAProxy, o)
-		lines = append(lines, Printable(w.Shard)+": "+text)
+		progress.Lines = append(progress.Lines, Printable(w.Shard)+": "+text)
 		done = done && holds
 	}
-	return lines, done
+	return progress, done
 }
 
 // report returns the report of a shard, nil without one.

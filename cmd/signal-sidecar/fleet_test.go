@@ -283,6 +283,10 @@ func TestChangeCommands(t *testing.T) {
 	if value, _ := d.Get("shard-states/prod/s9"); value != "drain" {
 		t.Errorf("s9 is %q", value)
 	}
+	r := run(t, v, strings.Fields("ready s1 --wait haproxy --haproxy unix:/nonexistent --timeout 1.2")...) // some four reads
+	if n := len(regexp.MustCompile(`(?m)^\S+Z .*/nonexistent`).FindAllString(r.stderr, -1)); r.code != 3 || n != 1 {
+		t.Errorf("exit %d, %d lines about the HAProxy before the end:\n%s", r.code, n, r.stderr)
+	}
 	p := startCommand(t, v, "maint", "s1", "--wait", "reported")
 	testbed.Eventually(t, "the change", bound, func() bool {
 		value, _ := d.Get("shard-states/prod/s1")
@@ -290,7 +294,7 @@ func TestChangeCommands(t *testing.T) {
 	})
 	d.Put("signal-report/prod/s1", shardReport(0, "up maint 0%", 1))
 	testbed.Eventually(t, "the end", bound, p.Ended)
-	if out := p.Stdout(); !strings.HasPrefix(out, "s1: maint (was drain)\nreported after ") {
+	if out := p.Stdout(); !strings.HasPrefix(out, "s1: maint (was ready)\nreported after ") {
 		t.Errorf("%s%s", out, p.Stderr())
 	}
 }

@@ -11,7 +11,8 @@ import (
 
 var errTimeout = errors.New("--timeout")
 
-// wait waits until the change has the effect that --wait names. On a terminal it prints the progress.
+// wait waits until the change has the effect that --wait names. On a terminal it prints the progress, and elsewhere
+// each error once.
 func (c changeFlags) wait(
 	ctx context.Context, std streams, plan *fleet.Plan, o fleet.Options, timeout time.Duration,
 ) error {
@@ -21,16 +22,22 @@ func (c changeFlags) wait(
 		limited, cancel = context.WithTimeoutCause(ctx, timeout, errTimeout)
 		defer cancel()
 	}
-	progress := func([]string) {}
-	if terminalOf(std.stderr) != nil {
-		progress = func(lines []string) {
-			for _, l := range lines {
-				fmt.Fprintln(std.stderr, time.Now().UTC().Format("15:04:05Z"), l)
+	print := func(line string) { fmt.Fprintln(std.stderr, time.Now().UTC().Format("15:04:05Z"), line) }
+	onTerminal, printed := terminalOf(std.stderr) != nil, map[string]bool{}
+	began := time.Now()
+	err := plan.Wait(limited, c.Wait, o, func(p fleet.Progress) {
+		for _, e := range p.Errors {
+			if onTerminal || !printed[e] {
+				print(e)
+			}
+			printed[e] = true
+		}
+		for _, l := range p.Lines {
+			if onTerminal {
+				print(l)
 			}
 		}
-	}
-	began := time.Now()
-	err := plan.Wait(limited, c.Wait, o, progress)
+	})
 	switch {
 	case err == nil:
 		fmt.Fprintf(std.stdout, "%s after %s\n", c.Wait, time.Since(began).Round(100*time.Millisecond))
