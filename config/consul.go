@@ -45,7 +45,7 @@ type ConsulClient struct {
 // The variables of Consul's own clients.
 const (
 	consulAddrName      = "CONSUL_HTTP_ADDR"
-	consulTokenFileName = "CONSUL_HTTP_TOKEN_FILE"
+	consulTokenFileName = "CONSUL_HTTP_TOKEN_FILE" //nolint:gosec // G101: a name
 	consulSSLName       = "CONSUL_HTTP_SSL"
 	consulVerifyName    = "CONSUL_HTTP_SSL_VERIFY"
 	consulCACertName    = "CONSUL_CACERT"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -20,7 +21,7 @@ type exportCount struct {
 	room   atomic.Int64 // free places in the queue of the batch processor
 
 	exported, failed, dropped atomic.Int64
-	failing                   atomic.Bool
+	failing, warned           atomic.Bool
 }
 
 // admit reports whether an item may be passed to the batch processor. If not, the item is dropped.
@@ -36,17 +37,57 @@ func (c *exportCount) admit() bool {
 // done counts a batch of n items that the exporter has finished.
 func (c *exportCount) done(n int, err error) {
 	c.room.Add(int64(n))
-	if err != nil {
-		c.failed.Add(int64(n))
+	failed := int64(n)
+	if rejected, ok := partialSuccess(err); ok {
+		failed = min(max(rejected, 0), failed)
+	}
+	c.failed.Add(failed)
+	c.exported.Add(int64(n) - failed)
+	if failed > 0 {
 		if !c.failing.Swap(true) {
 			c.log.Warn("telemetry export began to fail", "signal", c.signal, "error", err)
 		}
 		return
 	}
-	c.exported.Add(int64(n))
+	if err != nil && !c.warned.Swap(true) {
+		c.log.Warn("telemetry backend accepts the data with a warning", "signal", c.signal, "error", err)
+	}
 	if c.failing.Swap(false) {
 		c.log.Info("telemetry export works again", "signal", c.signal, "failed", c.failed.Load(), "dropped", c.dropped.Load())
 	}
+}
+
+// partialSuccess returns how many items (data points for metrics) the backend rejected of a batch that it accepted, 0 if
+// it only sent a warning. ok is false for any other error, and true for nil. The type
+// of the error is in an internal package of each exporter, so it is found by its name.
+func partialSuccess(err error) (rejected int64, ok bool) {
+	switch e := err.(type) { //nolint:errorlint // the whole tree is looked at
+	case nil:
+		return 0, true
+	case interface{ Unwrap() []error }:
+		for _, part := range e.Unwrap() {
+			n, ok := partialSuccess(part)
+			if !ok {
+				return 0, false
+			}
+			rejected += n
+		}
+		return rejected, true
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			return partialSuccess(inner)
+		}
+		return 0, false
+	}
+	v := reflect.ValueOf(err)
+	if v.Kind() != reflect.Struct || v.Type().Name() != "PartialSuccess" {
+		return 0, false
+	}
+	items := v.FieldByName("RejectedItems")
+	if !items.CanInt() {
+		return 0, false
+	}
+	return items.Int(), true
 }
 
 // registerExportCounts creates the metric of the counts.

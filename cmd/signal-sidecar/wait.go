@@ -22,19 +22,19 @@ func (c changeFlags) wait(
 		limited, cancel = context.WithTimeoutCause(ctx, timeout, errTimeout)
 		defer cancel()
 	}
-	print := func(line string) { fmt.Fprintln(std.stderr, time.Now().UTC().Format("15:04:05Z"), line) }
+	show := func(line string) { fmt.Fprintln(std.stderr, time.Now().UTC().Format("15:04:05Z"), line) }
 	onTerminal, printed := terminalOf(std.stderr) != nil, map[string]bool{}
 	began := time.Now()
 	err := plan.Wait(limited, c.Wait, o, func(p fleet.Progress) {
 		for _, e := range p.Errors {
 			if onTerminal || !printed[e] {
-				print(e)
+				show(e)
 			}
 			printed[e] = true
 		}
 		for _, l := range p.Lines {
 			if onTerminal {
-				print(l)
+				show(l)
 			}
 		}
 	})
