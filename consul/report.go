@@ -114,8 +114,8 @@ func (p *Publisher) wakeUp() {
 	}
 }
 
-// Run puts reports until ctx ends. It returns nil: a failure is retried after a back-off, which changes of the verdict do
-// not shorten.
+// Run puts reports until ctx ends. It returns nil: a failure is retried after a back-off. Changes of the verdict do not
+// shorten it.
 func (p *Publisher) Run(ctx context.Context) error {
 	p.retry = newBackOff(p.spacing, p.Interval)
 	timer := time.NewTimer(p.Interval)
