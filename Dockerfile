@@ -1,9 +1,7 @@
 # An image that contains only signal-sidecar: docker build -t signal-sidecar .
 # The static binary is the same as that of make build.
 
-ARG GO_IMAGE=golang:1.26.8-bookworm
-
-FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
+FROM --platform=$BUILDPLATFORM golang:1.26.9-bookworm@sha256:d9c68c2c51161e12fd77e4c6320687c9cd86e1af1e3ad6e6cd63ff970641453c AS build
 ARG GOPROXY=https://proxy.golang.org,direct
 WORKDIR /src
 COPY go.mod go.sum ./

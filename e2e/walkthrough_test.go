@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,6 +30,7 @@ type stack struct {
 	places   map[string]string // host:port used here, by the port that compose publishes
 	statuses string            // the folder of the status files
 	consul   string            // the URL of Consul
+	sidecars map[string]vars   // the environment of each sidecar, by service
 }
 
 // inContainers are the ports in the containers that tests replace by free ones.
@@ -36,11 +38,10 @@ var inContainers = []string{"5280", "8888", "8899", "6000", "6001", "6060", "606
 
 func startStack(t *testing.T) *stack {
 	t.Helper()
-	o, err := cli.NewProjectOptions([]string{"../docker-compose.yml"})
-	testbed.Must(t, err)
-	project, err := o.LoadProject(context.Background())
-	testbed.Must(t, err)
-	s := &stack{project: project, ports: map[string]string{}, places: map[string]string{}, statuses: t.TempDir()}
+	s := &stack{
+		project: loadProject(t), ports: map[string]string{}, places: map[string]string{}, statuses: t.TempDir(),
+		sidecars: map[string]vars{},
+	}
 	for _, port := range inContainers {
 		s.ports[port] = testbed.LastingPort(t)
 	}
@@ -53,6 +54,17 @@ func startStack(t *testing.T) *stack {
 	}
 	s.startHAProxy(t)
 	return s
+}
+
+// loadProject reads the compose file with variables in the environment.
+func loadProject(t *testing.T, environment ...string) *types.Project {
+	t.Helper()
+	o, err := cli.NewProjectOptions([]string{"../docker-compose.yml"}, cli.WithProfiles([]string{"jitsi"}),
+		cli.WithEnv(environment))
+	testbed.Must(t, err)
+	project, err := o.LoadProject(context.Background())
+	testbed.Must(t, err)
+	return project
 }
 
 // environment returns the environment of a service in the compose file.
@@ -91,12 +103,19 @@ func (s *stack) startConsul(t *testing.T) {
 	s.consul, s.places["8500"] = server.URL, strings.TrimPrefix(server.URL, "http://")
 }
 
+// startShard runs the commands of the services shardN and sidecarN, and their health checks.
 func (s *stack) startShard(t *testing.T, n, traces string) {
 	t.Helper()
 	host := "127.0.0." + n
 	at := func(port string) string { return host + ":" + s.ports[port] }
-	simulate := exec.Command(testbed.Binary(t), "simulate", "--jicofo-addr", at("8888"), "--prosody-addr", at("5280"),
-		"--control-addr", at("8899"))
+	var arguments []string
+	for _, argument := range s.project.Services["shard"+n].Command {
+		if port, is := strings.CutPrefix(argument, ":"); is {
+			argument = at(port)
+		}
+		arguments = append(arguments, argument)
+	}
+	simulate := exec.Command(testbed.Binary(t), append(arguments, "--jicofo-addr", at("8888"))...)
 	simulate.Env = vars{}.Environ()
 	testbed.Start(t, simulate)
 
@@ -104,7 +123,7 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 	testbed.Must(t, os.WriteFile(status, []byte("drain\n"), 0o600)) // as in the image
 	sidecar := exec.Command(testbed.Binary(t))
 	sidecar.Dir = t.TempDir()
-	sidecar.Env = s.environment("sidecar" + n).With(vars{
+	s.sidecars["sidecar"+n] = s.environment("sidecar" + n).With(vars{
 		"HTTP_ADDR": host, "TCP_ADDR": host, "HTTP_PORT": s.ports["6000"], "PAGE_PORT": s.ports["6001"],
 		"TCP_PORT": s.ports["6060"], "TCP_HOLD_PORT": s.ports["6061"],
 		"JICOFO_ORIG": "http://" + at("8888"), "PROSODY_ORIG": "http://" + at("5280"),
@@ -112,13 +131,34 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": traces,
 		"OTEL_BSP_SCHEDULE_DELAY":            "100",
 		"DRAIN_GRACE_INTERVAL":               "15", "HEALTH_DAMPENING_INTERVAL": "2", // short, for the test
-	}).Environ()
+	})
+	sidecar.Env = s.sidecars["sidecar"+n].Environ()
 	testbed.Start(t, sidecar)
 	s.publish("node"+n, host)
+	for _, service := range []string{"shard" + n, "sidecar" + n} {
+		testbed.Eventually(t, "the health check of "+service, bound, func() bool {
+			return s.healthCheck(t, service, host) == nil
+		})
+	}
 	testbed.Eventually(t, "shard "+n, bound, func() bool {
 		code, _ := testbed.Get("http://" + at("6000") + "/signal/health")
 		return code == http.StatusOK
 	})
+}
+
+// healthCheck runs the health check of a service of the product once. The service's ports are on host.
+func (s *stack) healthCheck(t *testing.T, service, host string) error {
+	t.Helper()
+	test := s.project.Services[service].HealthCheck.Test
+	arguments := slices.Clone(test[2:]) // without CMD and the path of the program in the image
+	for i, argument := range arguments {
+		if port, is := strings.CutPrefix(argument, "http://127.0.0.1:"); is {
+			arguments[i] = "http://" + host + ":" + s.ports[port]
+		}
+	}
+	check := exec.CommandContext(t.Context(), testbed.Binary(t), arguments...)
+	check.Dir, check.Env = t.TempDir(), s.sidecars[service].Environ()
+	return check.Run()
 }
 
 func (s *stack) startHAProxy(t *testing.T) {
@@ -164,8 +204,12 @@ func commands(t *testing.T) (all []string) {
 // here returns a text of the README with the addresses and paths of this stack.
 func (s *stack) here(t *testing.T, text string) string {
 	t.Helper()
+	var environment strings.Builder
+	for name, value := range s.sidecars["sidecar1"] {
+		fmt.Fprintf(&environment, "%s='%s' ", name, value)
+	}
 	text = strings.ReplaceAll(text, "docker compose exec sidecar1 signal-sidecar",
-		"CONSUL_HTTP_ADDR="+s.consul+" "+testbed.Binary(t))
+		environment.String()+testbed.Binary(t))
 	text = strings.ReplaceAll(text, "http://haproxy:8404", "http://"+s.places["8404"])
 	return localAddress.ReplaceAllStringFunc(text, func(address string) string {
 		_, port, _ := strings.Cut(address, ":")
@@ -236,18 +280,31 @@ func TestWalkThrough(t *testing.T) {
 	s.says(t, "curl -s http://localhost:6001/fleet", "2 ready, 1 drain", `<a href="http://localhost:6002/"`)
 	s.says(t, ready, "shard2: ready (was drain)")
 	s.says(t, table, "3 shards: 3 ready\n")
+
+	// The held agent port, as docs/haproxy.md has it.
+	s.project = loadProject(t, "AGENT_PORT=6061", "AGENT_INTER=100ms")
+	s.ports["8080"], s.ports["8404"] = testbed.LastingPort(t), testbed.LastingPort(t)
+	s.startHAProxy(t)
+	s.says(t, metrics, server+`"UP"} 1`)
+	s.says(t, drain, "shard2: drain", "haproxy after")
+
+	// The profile jitsi: HAProxy knows the real shard by the name that the operator's command has.
+	jitsi := realShard.FindStringSubmatch(testbed.Contents("../README.md"))
+	if jitsi == nil {
+		t.Fatal("the README does not put the shard jitsi into service")
+	}
+	s.says(t, jitsi[1], "jitsi: ready", "shard2: ready (was drain)", "shard3: ready")
 }
+
+var realShard = regexp.MustCompile(`(?m)^SHARD1=jitsi docker compose --profile jitsi up --build --wait\n` +
+	`(docker compose exec sidecar1 signal-sidecar ready jitsi .*)\n`)
 
 // TestWalkThroughNamesWhatIsPublished checks that the compose file publishes every port that the README names in its
 // walk-through.
 func TestWalkThroughNamesWhatIsPublished(t *testing.T) {
 	t.Parallel()
-	o, err := cli.NewProjectOptions([]string{"../docker-compose.yml"}, cli.WithProfiles([]string{"jitsi"}))
-	testbed.Must(t, err)
-	project, err := o.LoadProject(context.Background())
-	testbed.Must(t, err)
 	published := map[string]bool{}
-	for _, service := range project.Services {
+	for _, service := range loadProject(t).Services {
 		for _, p := range service.Ports {
 			published[p.Published] = true
 		}

@@ -20,6 +20,8 @@ const controlBody = 64 << 10
 //	POST /load                                 participants, and conferences (without: a tenth of them)
 //	POST /rooms                                the participants of each room, or none
 //
+// GET /health replies 200 as long as the node runs, also while its services fail.
+//
 // The reply to a command is 200 and one line with the new state; 400 and one line with the reason if the command is
 // invalid or longer than 64 KiB; 500 and one line with the reason if it failed. Commands that a browser sends from a
 // page of another origin are refused.
@@ -28,6 +30,7 @@ func (n *Node) Control() http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		writeText(w, http.StatusOK, n.state()+"\n"+help(r.Host))
 	})
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "OK\n") })
 	mux.HandleFunc("POST /jicofo/{path...}", n.Jicofo.control)
 	mux.HandleFunc("POST /jicofo", n.Jicofo.control)
 	mux.HandleFunc("POST /prosody/{path...}", n.Prosody.control)

@@ -55,6 +55,9 @@ func TestControl(t *testing.T) {
 	if r := get(n.Jicofo.Origin() + "/stats"); !strings.Contains(r.body, `"participants":61,`) {
 		t.Errorf("/stats: got %+v", r)
 	}
+	if r := get(origin + "/health"); r.code != 200 || r.body != "OK\n" { // prosody hangs
+		t.Errorf("/health: got %+v", r)
+	}
 }
 
 func TestControlRefuses(t *testing.T) {

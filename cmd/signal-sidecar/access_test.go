@@ -71,6 +71,7 @@ func TestWebConfig(t *testing.T) {
 	authority := []string{"--ca-file", folder + "/ca.pem"}
 	wantStatus(t, "the same settings", same, nil, saysUp,
 		`ready  \(the reasons need a password: --url https://user:password@HOST\)`)
+	wantStatus(t, "the health check", same, []string{"--self"}, saysUp, "OK")
 	wantStatus(t, "by address", nil, append(authority, "--url", "https://me:right-password@"+url), saysUp,
 		`ready  \(the reasons are at the names of HTTP_HOSTS only\)`)
 	wantStatus(t, "SSL_CERT_FILE", vars{"SSL_CERT_FILE": folder + "/ca.pem"}, []string{"--url", "https://" + url}, saysUp,
@@ -118,6 +119,9 @@ func TestStatusWithPassword(t *testing.T) {
 	wantStatus(t, "no certificate", nil, append(pair[4:], "--url", url), saysUnknown, "unknown: .*certificate required.*")
 	wantStatus(t, "wrong password", nil, append(pair, "--url", strings.Replace(url, "right", "wrong", 1)), saysUp,
 		`drain  because  \[status_drain\]  \(the reasons need a password: .*\)`)
+	same := s.settings.With(vars{"HTTP_ADDR": "127.0.0.1"})
+	wantStatus(t, "the health check", same, append(pair[:4:4], "--self"), saysUp, "OK")
+	wantStatus(t, "the health check of the image", same, []string{"--self"}, 1, "unknown: .*certificate required.*")
 	if r := run(t, nil, "status", "--cert-file", pair[1], "--key-file", pair[1]); r.code != 2 ||
 		!strings.Contains(r.stderr, "--cert-file") {
 		t.Errorf("a bad key: exit %d, %s", r.code, r.stderr)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -59,10 +60,19 @@ func run(args []string, std streams) int {
 	stdout := escaping(std.stdout)
 	std = streams{stdout, escaping(std.stderr)}
 	code := execute(args, std)
+	if code != exitOK && healthCheck(args) {
+		code = exitFailure
+	}
 	if err := stdout.failed(); err != nil && code == exitOK {
 		return fail(std, exitFailure, fmt.Errorf("write the output: %w", err))
 	}
 	return code
+}
+
+// healthCheck reports whether a command line is a health check of a container, status --self. It has no exit codes but
+// 0 and 1, even if it finds bad settings before it begins: docker reserves 2.
+func healthCheck(args []string) bool {
+	return slices.Contains(args, "status") && slices.Contains(args, "--self")
 }
 
 // execute executes one command line with the streams of run.

@@ -46,10 +46,6 @@ type statusCommand struct {
 
 func (s statusCommand) Run(ctx context.Context, line *kong.Context, env *config.Environment, std streams) error {
 	client, err := s.client(line, env)
-	if err != nil && s.Self {
-		fmt.Fprintln(std.stderr, "signal-sidecar:", err)
-		return exitError(exitDown) // a health check knows only 0 and 1
-	}
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
@@ -61,16 +62,12 @@ func TestComposeServices(t *testing.T) {
 	}
 }
 
-// unasked are the services without a health check, with the reasons.
+// unasked are the services without a health check, with the reasons. Their images have none either.
 var unasked = map[string]string{
-	"shard1": "fails on purpose", "shard2": "fails on purpose", "shard3": "fails on purpose",
-	"prosody": "its sidecar says", "jicofo": "its sidecar says", "jvb": "its sidecar says",
+	"prosody": "its sidecar observes it", "jicofo": "its sidecar observes it", "jvb": "its sidecar observes it",
 	"node1": "does nothing", "node2": "does nothing", "node3": "does nothing", "node-jitsi": "does nothing",
-	"otel-collector": "nothing in the image could ask",
+	"otel-collector": "its image has no program for a check",
 }
-
-// foreign are the services with Jitsi's images, which start as root and write anywhere.
-var foreign = map[string]bool{"prosody": true, "jicofo": true, "jvb": true}
 
 func TestComposeHardening(t *testing.T) {
 	t.Parallel()
@@ -81,27 +78,47 @@ func TestComposeHardening(t *testing.T) {
 				t.Errorf("%s: %s", name, what)
 			}
 		}
-		expect(slices.Equal(s.CapDrop, []string{"ALL"}), "does not drop all capabilities")
+		expect(slices.Equal(s.CapDrop, []string{"ALL"}) && len(s.CapAdd) == 0, "has capabilities")
 		expect(slices.Contains(s.SecurityOpt, "no-new-privileges:true"), "may gain privileges")
-		expect(s.MemLimit > 0 && s.MemLimit <= 1<<30, "has no bound of its memory")
+		expect(s.MemLimit >= 32<<20 && s.MemLimit <= 1<<30, "has no bound of its memory, or one below 32 MiB")
 		expect(s.PidsLimit > 0, "has no bound of its processes")
 		expect(s.Logging != nil && s.Logging.Options["max-size"] != "" && s.Logging.Options["max-file"] != "",
 			"has no bound of its log")
 		expect(!s.Privileged && s.NetworkMode != "host" && s.Pid == "" && s.Ipc == "", "shares what is the host's")
-		if !foreign[name] {
-			expect(s.ReadOnly, "may write to its root file system")
-			expect(len(s.CapAdd) == 0, "adds capabilities")
-			uid, err := strconv.Atoi(strings.Split(s.User, ":")[0])
-			expect(err == nil && uid > 0, fmt.Sprintf("runs as %q, which is no number, or root", s.User))
-		}
-		asked := s.HealthCheck != nil && !s.HealthCheck.Disable
-		expect(asked == (unasked[name] == ""), fmt.Sprintf("health check: %v, want the opposite", asked))
-		if strings.HasPrefix(name, "sidecar") && asked {
-			expect(slices.Equal(s.HealthCheck.Test, []string{"CMD", "/usr/bin/signal-sidecar", "status", "--self"}),
-				"is not asked by signal-sidecar status --self")
-		}
+		expect(s.ReadOnly, "may write to its root file system")
+		uid, err := strconv.Atoi(strings.Split(s.User, ":")[0])
+		expect(err == nil && uid > 0, fmt.Sprintf("runs as %q, which is no number, or root", s.User))
+		expect((s.HealthCheck != nil) == (unasked[name] == ""), "has a health check, or none, against expectation")
 		for _, p := range s.Ports {
 			expect(p.HostIP == "127.0.0.1", "publishes port "+p.Published+" beyond loopback")
+		}
+	}
+}
+
+// TestComposeHealthChecks checks that `up --wait` can succeed: it fails for a service whose health check is disabled. The
+// checks of the product ask for the sidecar itself and for the simulation, which must not restart because a node fails.
+func TestComposeHealthChecks(t *testing.T) {
+	t.Parallel()
+	for name, s := range load(t, "jitsi").Services {
+		check := s.HealthCheck
+		if check == nil {
+			if s.Image == product {
+				t.Errorf("%s has the health check of the image, which is for a sidecar", name)
+			}
+			continue
+		}
+		if check.Disable || len(check.Test) < 2 || check.Test[0] != "CMD" {
+			t.Errorf("%s: the health check is %+v", name, check)
+		}
+		self := []string{"CMD", "/usr/bin/signal-sidecar", "status", "--self"}
+		if strings.HasPrefix(name, "shard") {
+			self = append(self, "--url", "http://127.0.0.1:8899") // --control-addr
+		}
+		if s.Image == product && !slices.Equal(check.Test, self) {
+			t.Errorf("%s: the health check is %q", name, check.Test)
+		}
+		if time.Duration(*check.Timeout) <= 5*time.Second && s.Image == product {
+			t.Errorf("%s: docker ends the check after %s, before it can print the reason", name, check.Timeout)
 		}
 	}
 }
@@ -130,15 +147,32 @@ func TestComposeBuildsOnce(t *testing.T) {
 	}
 }
 
+// byTag are the images that are pinned by their tag alone: docs/dependencies.md says why.
+var byTag = []string{"hashicorp/consul", "ghcr.io/jitsi/prosody", "ghcr.io/jitsi/jicofo", "ghcr.io/jitsi/jvb"}
+
+var pinned = regexp.MustCompile(`^([a-z0-9./-]+):([A-Za-z0-9._-]*[0-9][A-Za-z0-9._-]*)(@sha256:[0-9a-f]{64})?$`)
+
+// TestComposeImagesArePinned checks that each image has a version and a digest, and a row in the documentation.
 func TestComposeImagesArePinned(t *testing.T) {
 	t.Parallel()
+	docs, err := os.ReadFile(filepath.Join(root, "docs/dependencies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, s := range load(t, "jitsi").Services {
 		if s.Image == product {
 			continue // built from this tree
 		}
-		_, tag, _ := strings.Cut(s.Image[strings.LastIndex(s.Image, "/")+1:], ":")
-		if !strings.ContainsAny(tag, "0123456789") || strings.Contains(tag, "latest") {
+		m := pinned.FindStringSubmatch(s.Image)
+		if m == nil || strings.Contains(m[2], "latest") {
 			t.Errorf("%s: the image %s is not pinned", name, s.Image)
+			continue
+		}
+		if slices.Contains(byTag, m[1]) != (m[3] == "") {
+			t.Errorf("%s: the image %s has no digest, or one against expectation", name, s.Image)
+		}
+		if !strings.Contains(string(docs), "| `"+m[1]+"` |") {
+			t.Errorf("docs/dependencies.md has no row for %s", m[1])
 		}
 	}
 }

@@ -35,6 +35,17 @@ func lint(t *testing.T, content []byte) (stages []instructions.Stage, warnings [
 	return stages, warnings
 }
 
+// golang returns the base image of the Dockerfile's first stage.
+func golang(t *testing.T) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stages, _ := lint(t, content)
+	return stages[0].BaseName
+}
+
 func TestDockerfile(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
@@ -47,6 +58,10 @@ func TestDockerfile(t *testing.T) {
 	}
 	if last := stages[len(stages)-1]; len(stages) != 2 || last.BaseName != "scratch" {
 		t.Errorf("%d stages, the last from %s", len(stages), last.BaseName)
+	}
+	// The name is not a variable: Dependabot would not find it.
+	if m := pinned.FindStringSubmatch(stages[0].BaseName); m == nil || m[1] != "golang" || m[3] == "" {
+		t.Errorf("the first stage is from %s, want golang with a version and a digest", stages[0].BaseName)
 	}
 	// Bad casing shows that there can be warnings.
 	_, warnings = lint(t, bytes.Replace(content, []byte(" AS build"), []byte(" as build"), 1))

@@ -73,7 +73,7 @@ func (b buildah) build(t *testing.T, revision string) (image string) {
 	b.run(t, "bud", "--format", "docker", "--network=none", "--pull-never", "--tag", image,
 		"--volume", command(t, root, "go", "env", "GOROOT")+":/usr/local/go:ro",
 		"--volume", filepath.Join(command(t, root, "go", "env", "GOMODCACHE"), "cache/download")+":/modules:ro",
-		"--build-arg", "GOPROXY=file:///modules", "--build-arg", "GO_IMAGE="+baseImage,
+		"--build-arg", "GOPROXY=file:///modules", "--build-context", golang(t)+"=container-image://"+baseImage,
 		"--build-arg", "VERSION=1.2.3", "--build-arg", "REVISION="+revision, root)
 	t.Cleanup(func() { b.run(t, "rmi", image) })
 	return image
