@@ -23,7 +23,7 @@ const (
 	coalesceTime = 100 * time.Millisecond
 	// heartbeatTime is the longest time without an event. After a little more than twice that, page.js treats the stream
 	// as lost.
-	heartbeatTime = 15 * time.Second
+	heartbeatTime = 5 * time.Second
 	// eventTime is the time limit for sending an event; a slower client is disconnected.
 	eventTime = 5 * time.Second
 	// retryTime is the time after which a browser connects again; retryFull the same while all streams are in use.
@@ -104,7 +104,7 @@ func (p *page) feed(ctx context.Context, s stream) {
 		if !s.send(clock(), r.event) {
 			return
 		}
-		if _, ok := await(ctx, s, r.of.Superseded()); !ok {
+		if _, ok := await(ctx, s, r.of.Superseded(), func() bool { return p.stale(time.Now()) != r.stale }); !ok {
 			return
 		}
 		select {
@@ -134,9 +134,9 @@ func (s stream) send(parts ...[]byte) bool {
 	return s.control.Flush() == nil
 }
 
-// await sends heartbeats until next has a value or is closed, and returns the value or the zero value. ok is false if
-// the stream has to end.
-func await[T any](ctx context.Context, s stream, next <-chan T) (value T, ok bool) {
+// await sends heartbeats until next has a value or is closed, and returns the value or the zero value. Instead of a
+// heartbeat it returns the zero value if changed returns true. ok is false if the stream has to end.
+func await[T any](ctx context.Context, s stream, next <-chan T, changed func() bool) (value T, ok bool) {
 	heartbeat := time.NewTicker(heartbeatTime)
 	defer heartbeat.Stop()
 	for {
@@ -146,6 +146,9 @@ func await[T any](ctx context.Context, s stream, next <-chan T) (value T, ok boo
 		case <-ctx.Done():
 			return value, false
 		case <-heartbeat.C:
+			if changed() {
+				return value, true
+			}
 			if !s.send([]byte(": heartbeat\n"), clock()) {
 				return value, false
 			}

@@ -3,11 +3,13 @@ package rest
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -305,7 +307,7 @@ func listenVirtually(t *testing.T, listen func(t *testing.T, n *node, conn net.C
 	})
 }
 
-// TestHeartbeat checks that an idle stream gets a comment and the time every 15 s, far beyond the time limit of other
+// TestHeartbeat checks that an idle stream gets a comment and the time every 5 s, far beyond the time limit of other
 // replies.
 func TestHeartbeat(t *testing.T) {
 	listenVirtually(t, func(t *testing.T, _ *node, _ net.Conn, s *eventStream) {
@@ -407,3 +409,44 @@ func TestNextIsTold(t *testing.T) {
 		}
 	})
 }
+
+// laterStale is a SelfWatch whose verdict is out of date from a moment on.
+type laterStale struct{ from time.Time }
+
+func (w laterStale) Stale(now time.Time) bool { return !now.Before(w.from) }
+func (w laterStale) Stalled(now time.Time) error {
+	if w.Stale(now) {
+		return errors.New("the last poll of prosody ended 20s ago")
+	}
+	return nil
+}
+
+// TestStaleVerdictIsSent checks that an open page shows within a heartbeat that the verdict is out of date, although
+// nothing new is observed.
+func TestStaleVerdictIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode(false)
+		n.enter(t, "up")
+		p := &page{source: n, history: history.New(), watch: laterStale{time.Now().Add(12 * time.Second)}}
+		ctx, end := context.WithCancel(t.Context())
+		w := httptest.NewRecorder()
+		var feeding sync.WaitGroup
+		feeding.Go(func() { p.feed(ctx, stream{noDeadlines{w}, http.NewResponseController(noDeadlines{w})}) })
+		shown := func(text string, after time.Duration) {
+			time.Sleep(after) // virtual time
+			synctest.Wait()
+			if last := w.Body.String()[strings.LastIndex(w.Body.String(), "event: page"):]; !strings.Contains(last, text) {
+				t.Errorf("not shown: %s\n%s", text, last)
+			}
+		}
+		shown("<h1>Up</h1>", 11*time.Second)
+		shown("verdict: the last poll of prosody ended 20s ago. HAProxy", heartbeatTime)
+		end()
+		feeding.Wait()
+	})
+}
+
+// noDeadlines is a ResponseRecorder that accepts deadlines.
+type noDeadlines struct{ *httptest.ResponseRecorder }
+
+func (noDeadlines) SetWriteDeadline(time.Time) error { return nil }

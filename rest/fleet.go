@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ const (
 // FleetTable is what the page /fleet shows at one time. It never changes, so clients may share it.
 type FleetTable struct {
 	Columns  []string
-	Rows     []FleetRow
+	Rows     []FleetRow // with a cell for each column
 	Summary  string
 	Problems []string // what could not be read
 	// Outdated is when the oldest of what is shown, but could not be read again, was last read; zero if there is none.
@@ -31,11 +32,13 @@ type FleetTable struct {
 // FleetRow is a shard.
 type FleetRow struct {
 	// State is the state of the shard as in its verdict: ready, drain, maint, down, unknown or none.
-	State   string
-	Damped  bool
-	URL     string // of the shard's own page, "" if it is not known
-	Cells   []FleetCell
-	Details []string // lines that explain the row
+	State  string
+	Damped bool
+	// Outdated reports whether the state is that of an old report. It is then not shown as a good one.
+	Outdated bool
+	URL      string // of the shard's own page, "" if it is not known
+	Cells    []FleetCell
+	Details  []string // lines that explain the row
 }
 
 // FleetCell is a cell. With a time it shows how long that is ago instead of the text.
@@ -120,6 +123,7 @@ type fleetView struct {
 
 type fleetRowView struct {
 	FleetRow
+	Key   string // of the same shard in the next rendering: its name
 	Kind  string
 	Cells []fleetCellView
 }
@@ -128,6 +132,10 @@ type fleetCellView struct {
 	Text string
 	At   *moment
 }
+
+// fleetTrouble are the kinds that the tab's icon shows, the worst last. Fleets always have shards that drain or are
+// under maintenance, so these are no trouble.
+var fleetTrouble = []string{kindNone, kindUnknown, kindDamped, kindDown}
 
 func (p *fleetPage) view(t *FleetTable, now time.Time) fleetView {
 	v := fleetView{FleetTable: t, Title: "Fleet", Icon: loadAssets().paths[kindNone+".svg"]}
@@ -138,7 +146,10 @@ func (p *fleetPage) view(t *FleetTable, now time.Time) fleetView {
 	v.Title += ": " + t.Summary
 	worst := kindUp
 	for _, r := range t.Rows {
-		row := fleetRowView{FleetRow: r, Kind: kindOf(r.State, r.Damped)}
+		row := fleetRowView{FleetRow: r, Key: r.Cells[0].Text, Kind: kindOf(r.State, r.Damped)}
+		if r.Outdated && !slices.Contains(fleetTrouble, row.Kind) {
+			row.Kind = kindNone
+		}
 		for _, c := range r.Cells {
 			cell := fleetCellView{Text: c.Text}
 			if !c.Time.IsZero() {
@@ -146,8 +157,8 @@ func (p *fleetPage) view(t *FleetTable, now time.Time) fleetView {
 			}
 			row.Cells = append(row.Cells, cell)
 		}
-		if row.Kind == kindDown {
-			worst = kindDown
+		if slices.Index(fleetTrouble, row.Kind) > slices.Index(fleetTrouble, worst) {
+			worst = row.Kind
 		}
 		v.Rows = append(v.Rows, row)
 	}
@@ -199,7 +210,7 @@ func (p *fleetPage) events(c *gin.Context) {
 			return
 		}
 		for {
-			t, ok := await(ctx, s, tables)
+			t, ok := await(ctx, s, tables, func() bool { return false })
 			if !ok || t == nil || !s.send(clock(), p.render(t, math.MaxInt64).event) {
 				return
 			}

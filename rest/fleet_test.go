@@ -154,7 +154,8 @@ func TestFleetHostileText(t *testing.T) {
 	text := hostile + controls
 	all := newTables()
 	all.set(&FleetTable{
-		Columns: []string{text}, Summary: text, Problems: []string{text}, Notes: []string{text}, Outdated: time.Now(),
+		Columns: []string{text, text, text}, Summary: text, Problems: []string{text}, Notes: []string{text},
+		Outdated: time.Now(),
 		Rows: []FleetRow{{State: text, URL: "javascript:alert(1)//" + text, Details: []string{text}, Cells: []FleetCell{
 			{Text: text}, {Text: text}, {Text: text},
 		}}},
@@ -202,5 +203,36 @@ func TestFleetJSON(t *testing.T) {
 	}
 	if page := without.ask(t, "GET", "/").body; strings.Contains(page, "/fleet") {
 		t.Error("the page of the shard links to a fleet that is not served")
+	}
+}
+
+// TestFleetIcon checks that the tab's icon shows the worst state of the fleet, and that an old report is no good news.
+func TestFleetIcon(t *testing.T) {
+	t.Parallel()
+	row := func(state string) FleetRow { return FleetRow{State: state, Cells: []FleetCell{{Text: state}}} }
+	outdated := func(state string) FleetRow {
+		r := row(state)
+		r.Outdated = true
+		return r
+	}
+	damped := row("down")
+	damped.Damped = true
+	for _, tt := range []struct {
+		want string
+		rows []FleetRow
+	}{
+		{"none", nil},
+		{"up", []FleetRow{row("maint"), row("drain"), row("ready")}},
+		{"none", []FleetRow{row("none"), row("ready")}},
+		{"none", []FleetRow{outdated("ready"), row("ready")}},
+		{"unknown", []FleetRow{row("ready"), row("unknown"), row("none")}},
+		{"damped", []FleetRow{damped, row("unknown")}},
+		{"down", []FleetRow{row("down"), damped, row("ready")}},
+		{"down", []FleetRow{outdated("down")}},
+	} {
+		v := new(fleetPage).view(&FleetTable{Rows: tt.rows}, time.Now())
+		if v.Icon != loadAssets().paths[tt.want+".svg"] {
+			t.Errorf("%+v: the icon is %s, want %s", tt.rows, v.Icon, tt.want)
+		}
 	}
 }

@@ -28,6 +28,7 @@ type page struct {
 	PageOptions
 	source  Source
 	history History
+	watch   SelfWatch // nil if the sidecar always makes progress
 	census  bool
 	consul  ConsulSource
 	links   []string // paths of this server that the page links to
@@ -42,6 +43,7 @@ type page struct {
 // pageParts holds the parts of the page as they were at one moment. It is immutable.
 type pageParts struct {
 	of    *health.Snapshot
+	stale bool // whether the verdict of the snapshot was out of date
 	at    time.Time
 	title string
 	icon  string
@@ -61,14 +63,20 @@ func (p *page) render(recent time.Duration) *pageParts {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now, s := time.Now(), p.source.Current()
+	stale := p.stale(now)
 	if l := p.last; l != nil {
-		if age := now.Sub(l.at); age < recent || age < maxAge && l.of == s {
+		if age := now.Sub(l.at); age < recent || age < maxAge && l.of == s && l.stale == stale {
 			return l
 		}
 	}
 	v := p.view(s, now)
+	if stale {
+		v = p.staleView(s.WithoutVerdict(), now)
+	}
 	parts := execute("parts", v)
-	l := &pageParts{of: s, at: now, title: v.Title, icon: v.Icon, parts: parts, event: asEvent("page", parts)}
+	l := &pageParts{
+		of: s, stale: stale, at: now, title: v.Title, icon: v.Icon, parts: parts, event: asEvent("page", parts),
+	}
 	l.whole = sync.OnceValue(func() []byte {
 		return p.frame(frame{
 			Title: l.title, Icon: l.icon, Parts: l.parts, Events: eventsPath, Other: p.other, Links: p.links,
@@ -77,6 +85,9 @@ func (p *page) render(recent time.Duration) *pageParts {
 	p.last = l
 	return l
 }
+
+// stale reports whether the verdict is out of date. No endpoint serves it then.
+func (p *page) stale(now time.Time) bool { return p.watch != nil && p.watch.Stale(now) }
 
 // frame is the data of the template around the parts.
 type frame struct {

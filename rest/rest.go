@@ -272,9 +272,9 @@ func newHandler(o Options, bounds *bounds) (http.Handler, error) {
 // addPage adds the status page, its assets and its event stream.
 func (o Options) addPage(get func(string, gin.HandlerFunc), streams *streams) error {
 	p := &page{
-		PageOptions: o.Page, source: o.Source, history: o.History, census: o.Census, consul: o.Consul,
-		streams: streams,
-		links:   []string{"/signal/report", "/signal/explain", "/signal/history"},
+		PageOptions: o.Page, source: o.Source, history: o.History, watch: o.SelfWatch, census: o.Census,
+		consul: o.Consul, streams: streams,
+		links: []string{"/signal/report", "/signal/explain", "/signal/history"},
 	}
 	if o.Gatherer != nil {
 		p.links = append(p.links, "/metrics")

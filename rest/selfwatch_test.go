@@ -24,16 +24,18 @@ type staleWatch struct{}
 func (staleWatch) Stalled(time.Time) error { return nil }
 func (staleWatch) Stale(time.Time) bool    { return true }
 
-// TestStalledLoop checks that /health names a loop that makes no progress, and that no verdict is served any more.
+// TestStalledLoop checks that /health names a loop that makes no progress, and that no verdict is served or shown any
+// more.
 func TestStalledLoop(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		watch SelfWatch
-		code  int
-		body  string
+		watch  SelfWatch
+		code   int
+		body   string
+		reason string // on the page
 	}{
-		{stalledWatch{}, 503, "the last poll of jicofo ended 20s ago"},
-		{staleWatch{}, 200, "OK"},
+		{stalledWatch{}, 503, "the last poll of jicofo ended 20s ago", "the last poll of jicofo ended 20s ago"},
+		{staleWatch{}, 200, "OK", "the latest results of its probes are too old"},
 	} {
 		r := startServer(t, setup{watch: tt.watch})
 		r.node.enter(t, "up")
@@ -50,6 +52,15 @@ func TestStalledLoop(t *testing.T) {
 		if err := json.Unmarshal([]byte(r.ask(t, "GET", "/signal/explain").body), &e); err != nil ||
 			e.State != health.StateNone || e.Next != nil {
 			t.Errorf("explained: %+v, %v", e, err)
+		}
+		page := r.ask(t, "GET", "/").body
+		for _, want := range []string{
+			"<title>Unknown</title>", "<h1>Unknown</h1>", `class="none"`, "no current verdict: " + tt.reason + ". HAProxy",
+			"<code>none yet</code>", `href="` + loadAssets().paths["none.svg"],
+		} {
+			if !strings.Contains(page, want) {
+				t.Errorf("the page has no %s", want)
+			}
 		}
 	}
 }

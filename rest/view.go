@@ -111,13 +111,21 @@ func duration(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d", s/60, s%60)
 }
 
-// count formats a number without fraction, with separators between thousands.
-func count(n float64) string {
+// Count formats a number as the pages do: without fraction, with separators between thousands.
+func Count(n float64) string {
 	digits := strconv.FormatFloat(n, 'f', 0, 64)
 	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	return digits
+}
+
+// countOf formats a number of things.
+func countOf(n float64, thing string) string {
+	if text := Count(n); text != "1" {
+		return text + " " + thing + "s"
+	}
+	return "1 " + thing
 }
 
 type reasonView struct {
@@ -138,6 +146,7 @@ type nextView struct {
 
 type changeView struct {
 	At              moment
+	Key             int64 // of the same change in the next rendering
 	Kind            string
 	Word, From, To  string
 	Reasons         []health.Code
@@ -161,10 +170,7 @@ func (p *page) view(s *health.Snapshot, now time.Time) view {
 	for _, kind := range []string{kindUp, kindMaint, kindDrain, kindDamped, kindUnknown, kindDown} {
 		v.Legend = append(v.Legend, band{Width: 24, Kind: kind, Title: kindNames[kind]})
 	}
-	v.Title = v.Heading
-	if p.Host != "" {
-		v.Title += " · " + p.Host
-	}
+	v.Title = p.title(v.Heading)
 	for _, r := range verdict.Reasons {
 		v.Reasons = append(v.Reasons, reasonView{r.Code, r.Text, newMoment(r.Since, now)})
 	}
@@ -189,6 +195,27 @@ func (p *page) view(s *health.Snapshot, now time.Time) view {
 	return v
 }
 
+// title returns the title of the page with a heading.
+func (p *page) title(heading string) string {
+	if p.Host == "" {
+		return heading
+	}
+	return heading + " · " + p.Host
+}
+
+// staleView returns the data of the page while the verdict is out of date, from a snapshot without it.
+func (p *page) staleView(s *health.Snapshot, now time.Time) view {
+	v := p.view(s, now)
+	problem := "the latest results of its probes are too old"
+	if err := p.watch.Stalled(now); err != nil {
+		problem = err.Error()
+	}
+	v.Heading = "Unknown"
+	v.Meaning = fmt.Sprintf("This sidecar has no current verdict: %s. HAProxy keeps the state it has.", problem)
+	v.Title = p.title(v.Heading)
+	return v
+}
+
 func (p *page) changes(changes []history.Change, now time.Time) (shown []changeView, more int) {
 	ended := now
 	for i, c := range changes {
@@ -197,8 +224,8 @@ func (p *page) changes(changes []history.Change, now time.Time) (shown []changeV
 		}
 		at, kind := time.Time(c.At), kindOf(c.State, c.Damped)
 		row := changeView{
-			At: newMoment(at, now), Kind: kind, Word: kindNames[kind], From: c.From, To: c.To, Reasons: c.Reasons,
-			TraceID: c.TraceID, Incident: c.Incident, Lasts: duration(ended.Sub(at)),
+			At: newMoment(at, now), Key: at.UnixNano(), Kind: kind, Word: kindNames[kind],
+			From: c.From, To: c.To, Reasons: c.Reasons, TraceID: c.TraceID, Incident: c.Incident, Lasts: duration(ended.Sub(at)),
 		}
 		if p.TraceURL != "" && c.TraceID != "" {
 			row.Trace = strings.ReplaceAll(p.TraceURL, "{trace_id}", c.TraceID)
@@ -214,16 +241,21 @@ func verdictRow(changes []history.Change, a axis, kind string) chart {
 	return c
 }
 
-// weightRow returns the row of the weight, which counts only while the node is up.
+// weightRow returns the row of the weight. It is shown only where HAProxy uses it: not while the node is down, nor
+// while it drains because the status is unknown, although the reply has a weight then.
 func weightRow(s *health.Snapshot, samples []history.Sample, a axis) chart {
 	c := chart{Name: "Weight", Now: "–"}
 	switch {
-	case s.Verdict.Known && s.Verdict.Healthy:
-		c.Now = s.Verdict.WeightText()
-	case s.Verdict.Known:
+	case s.Verdict.Known && !s.Verdict.Healthy:
 		c.Detail = "not used while down"
+	case s.Verdict.Known && s.Verdict.Status == health.StatusUnknown:
+		c.Detail = "not used while draining"
+	case s.Verdict.Known:
+		c.Now = s.Verdict.WeightText()
 	}
-	c.steps(a, samples, 100, func(s history.Sample) (float64, bool) { return float64(s.Weight), s.Known && !s.Down })
+	c.steps(a, samples, 100, func(s history.Sample) (float64, bool) {
+		return float64(s.Weight), s.Known && !s.Down && s.Word.Known()
+	})
 	c.Alt = "Weight: " + c.Now + " now."
 	return c
 }
@@ -232,11 +264,11 @@ func weightRow(s *health.Snapshot, samples []history.Sample, a axis) chart {
 func (p *page) participantsRow(s *health.Snapshot, samples []history.Sample, a axis) chart {
 	c := chart{Name: "Participants", Now: "not known"}
 	if p.ParticipantMax > 0 {
-		c.Detail = "of " + count(p.ParticipantMax)
+		c.Detail = "of " + Count(p.ParticipantMax)
 	}
 	if participants, conferences, ok := s.Jicofo.Load(); ok {
-		c.Now = count(participants)
-		c.Detail = strings.TrimSpace(fmt.Sprintf("%s in %s conferences", c.Detail, count(conferences)))
+		c.Now = Count(participants)
+		c.Detail = strings.TrimSpace(fmt.Sprintf("%s in %s", c.Detail, countOf(conferences, "conference")))
 	}
 	peak := 0.0
 	for _, s := range samples {
@@ -252,9 +284,9 @@ func (p *page) participantsRow(s *health.Snapshot, samples []history.Sample, a a
 		}
 	}
 	c.steps(a, samples, top, func(s history.Sample) (float64, bool) { return s.Participants, s.Loaded })
-	c.Alt = fmt.Sprintf("Participants: %s now, at most %s.", c.Now, count(peak))
+	c.Alt = fmt.Sprintf("Participants: %s now, at most %s.", c.Now, Count(peak))
 	if c.Line != "" {
-		c.Peak = "max " + count(peak)
+		c.Peak = "max " + Count(peak)
 	}
 	return c
 }

@@ -26,10 +26,14 @@ func TestFormats(t *testing.T) {
 			t.Errorf("%s is %q, want %q", at, got, want)
 		}
 	}
+	if one, two := countOf(1.2, "conference"), countOf(2000, "conference"); one != "1 conference" ||
+		two != "2,000 conferences" {
+		t.Errorf("%s, %s", one, two)
+	}
 	for n, want := range map[float64]string{
 		0: "0", 999: "999", 1000: "1,000", 2.6709680000000002: "3", 1234567: "1,234,567",
 	} {
-		if got := count(n); got != want {
+		if got := Count(n); got != want {
 			t.Errorf("%v is %q, want %q", n, got, want)
 		}
 	}
@@ -53,16 +57,22 @@ func TestParticipantsRow(t *testing.T) {
 	}
 }
 
-// TestWeightWhileDown checks that the weight of a node that is down is not drawn.
-func TestWeightWhileDown(t *testing.T) {
+// TestUnusedWeight checks that the page does not show the weight in the reply of a node that is down, or whose status
+// is unknown.
+func TestUnusedWeight(t *testing.T) {
 	samples := []history.Sample{
-		{Began: ago(10), Known: true, Down: true, Weight: 100}, {Began: ago(20), Known: true, Weight: 100},
+		{Began: ago(10), Known: true, Down: true, Weight: 100, Word: health.WordReady},
+		{Began: ago(20), Known: true, Weight: 100, Word: health.WordReady},
+		{Began: ago(30), Known: true, Weight: 100, Word: health.WordUnknown},
 	}
-	down := &health.Snapshot{}
-	down.Verdict.Known = true
-	row := weightRow(down, samples, newAxis(ago(60), noon))
-	if row.Now != "–" || row.Detail != "not used while down" || row.Line != "M400 1H500" {
-		t.Errorf("down: %+v", row)
+	for want, verdict := range map[string]health.Verdict{
+		"not used while down":     {Known: true},
+		"not used while draining": {Known: true, Healthy: true, Status: health.StatusUnknown, Weight: 100},
+	} {
+		row := weightRow(&health.Snapshot{Verdict: verdict}, samples, newAxis(ago(60), noon))
+		if row.Now != "–" || row.Detail != want || row.Line != "M400 1H500" {
+			t.Errorf("want %s: %+v", want, row)
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ func TestFleetTable(t *testing.T) {
 
 	r := run(t, v, "fleet")
 	const want = `SHARD                                       STATE  WEIGHT  USERS  WANTED        RELEASE  AGE  MARKS
-shard3                                      down   100%    0      ready         4711     10s
+shard3                                      down   -       0      ready         4711     10s
     jicofo_unhealthy: jicofo answered 500: No bridges
 shard6                                      none   -       -      ready         4711     -    broken
     the value "<html>" is no report: invalid character '<' looking for beginning of value

@@ -119,7 +119,7 @@ func newPageTable(v *fleet.View) *rest.FleetTable {
 	refused := false
 	for i := range v.Rows {
 		r := &v.Rows[i]
-		row := rest.FleetRow{State: r.State, Damped: r.Damped, Details: explanationOf(r)}
+		row := rest.FleetRow{State: r.State, Damped: r.Damped, Outdated: r.Marked(fleet.MarkStale), Details: explanationOf(r)}
 		for _, text := range columns.cells(r) {
 			row.Cells = append(row.Cells, rest.FleetCell{Text: text})
 		}

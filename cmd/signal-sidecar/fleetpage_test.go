@@ -73,7 +73,7 @@ func TestFleetPage(t *testing.T) {
 	code, page := testbed.Get("http://" + s.HTTP + "/fleet")
 	for _, want := range []string{
 		`<a href="http://10.0.0.1:6001/" rel="noreferrer">s1</a>`, `<a href="http://10.0.0.1:6000/" rel="noreferrer">s2</a>`,
-		"<td>s3</td>", "Browsers refuse some", "3 shards: 3 ready", `<th scope="col">users</th>`, "<td>7</td>",
+		`<td data-label="shard">s3</td>`, "Browsers refuse some", "3 shards: 3 ready", `<th scope="col">users</th>`, `<td data-label="users">7</td>`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%d: the page has no %s", code, want)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/fleet"
 	"github.com/signal-sidecar/signal-sidecar/health"
+	"github.com/signal-sidecar/signal-sidecar/rest"
 )
 
 const (
@@ -137,11 +138,18 @@ func (c fleetColumns) cells(r *fleet.Row) []string {
 	users, reportAge := "-", "-"
 	if r.Participants != nil {
 		users = cell(fmt.Sprintf("%.0f", *r.Participants))
+		if c.whole {
+			users = rest.Count(*r.Participants)
+		}
+	}
+	weight := r.Weight
+	if r.State == health.StateDown || r.State == string(health.StatusUnknown) {
+		weight = "" // HAProxy sends no new users, whatever the weight in the reply
 	}
 	if r.ReportAge != nil {
 		reportAge = age(*r.ReportAge)
 	}
-	cells := []string{name, c.cell(r.State), c.cell(r.Weight), users, c.cell(r.Wanted)}
+	cells := []string{name, c.cell(r.State), c.cell(weight), users, c.cell(r.Wanted)}
 	if c.release {
 		cells = append(cells, c.cell(r.Release))
 	}

@@ -3,50 +3,77 @@
 "use strict";
 (() => {
 	const body = document.body, live = document.getElementById("live"), announce = document.getElementById("announce");
-	const silence = 35_000; // ms; a little more than two heartbeats of the server
+	const silence = 12_000; // ms; a little more than two heartbeats of the server
 	let ahead = Number(body.dataset.now) - performance.now(); // the server's clock minus ours
-	let lastEvent = performance.now(), tried = lastEvent, lostAt = 0;
+	let lastEvent = performance.now(), lostAt = 0;
+	let contact = { at: lastEvent, date: Date.now() }; // the last event, or the last try to connect
 	let source, again;
 	const tab = document.getElementById("icon");
 	let title = document.title, icon = tab.getAttribute("href"), announced = title;
 
 	// The parts as the server sent them, before times in them were updated.
 	const parts = new Map();
-	for (const part of document.querySelectorAll("main > section")) parts.set(part.id, part.innerHTML);
+	for (const part of document.querySelectorAll("main > section")) parts.set(part.id, part.outerHTML);
 
 	function show(html) {
 		const next = document.createElement("template");
 		next.innerHTML = html;
 		for (const part of next.content.children) {
 			const place = document.getElementById(part.id);
-			if (parts.get(part.id) === part.innerHTML) continue;
-			parts.set(part.id, part.innerHTML);
-			patch(place, part);
-			if (part.dataset.title) {
-				[title, icon] = [part.dataset.title, part.dataset.icon];
-				if (announced !== title) announced = announce.textContent = title;
-			}
+			if (parts.get(part.id) === part.outerHTML) continue;
+			parts.set(part.id, part.outerHTML);
+			keeping(() => patch(place, part));
+			if (part.dataset.title) [title, icon] = [part.dataset.title, part.dataset.icon];
 		}
 		count();
 	}
 
-	// patch makes an element like the next one. It replaces only what differs, so that a selection in the rest stays.
+	const key = (node) => node.dataset?.key;
+
+	// patch makes an element like the next one, and replaces only what differs. A child with a key becomes like the one
+	// with the same key, wherever that is; others become like the one in their place.
 	function patch(place, next) {
 		for (const { name } of [...place.attributes]) if (!next.hasAttribute(name)) place.removeAttribute(name);
 		for (const { name, value } of next.attributes) if (place.getAttribute(name) !== value) place.setAttribute(name, value);
 		if (next.dataset.since || next.dataset.until) return; // count writes its text
-		const old = [...place.childNodes], children = [...next.childNodes];
-		let kept = 0; // at the end; a new change is added at the beginning of the list
-		while (kept < Math.min(old.length, children.length) && old.at(-1 - kept).isEqualNode(children.at(-1 - kept))) kept++;
-		const end = old[old.length - kept] ?? null;
-		for (let i = 0; i < Math.max(old.length, children.length) - kept; i++) {
-			const was = i < old.length - kept ? old[i] : null, is = i < children.length - kept ? children[i] : null;
-			if (!is) was.remove();
-			else if (!was) place.insertBefore(is, end);
-			else if (was.nodeName !== is.nodeName) was.replaceWith(is);
-			else if (was.nodeType === Node.ELEMENT_NODE) patch(was, is);
+		const children = [...next.childNodes], keys = new Set(children.map(key));
+		const keyed = new Map([...place.children].filter(key).map((child) => [key(child), child]));
+		let at = place.firstChild; // the children before it are done
+		const drop = () => {
+			const gone = at;
+			at = at.nextSibling;
+			gone.remove();
+		};
+		for (const is of children) {
+			const found = key(is) && keyed.get(key(is)); // undefined for a child without a key
+			if (found) while (at && !keys.has(key(at) ?? "")) drop();
+			else while (at && key(at) && !keys.has(key(at))) drop();
+			const was = key(is) ? found : at;
+			if (!was || was.nodeName !== is.nodeName || key(was) !== key(is)) {
+				place.insertBefore(is, at);
+				continue;
+			}
+			keyed.delete(key(is));
+			if (was === at) at = at.nextSibling;
+			else place.insertBefore(was, at);
+			if (was.nodeType === Node.ELEMENT_NODE) patch(was, is);
 			else if (was.data !== is.data) was.data = is.data;
 		}
+		while (at) drop();
+	}
+
+	// keeping calls change, and restores what it takes from the user: a selection in a text that was moved or written
+	// anew, and the focus.
+	function keeping(change) {
+		const selection = getSelection(), focused = document.activeElement;
+		const ends = [selection.anchorNode, selection.anchorOffset, selection.focusNode, selection.focusOffset];
+		change();
+		const now = [selection.anchorNode, selection.anchorOffset, selection.focusNode, selection.focusOffset];
+		const length = (node) => node.data?.length ?? node.childNodes.length;
+		const moved = (i) => ends[i]?.isConnected && (ends[i] !== now[i] || ends[i].nodeType === Node.TEXT_NODE);
+		const kept = [0, 2].flatMap((i) => moved(i) ? [ends[i], Math.min(ends[i + 1], length(ends[i]))] : [now[i], now[i + 1]]);
+		if (kept[0] && kept[2] && kept.some((value, i) => value !== now[i])) selection.setBaseAndExtent(...kept);
+		if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
 	}
 
 	function spell(milliseconds) {
@@ -66,22 +93,28 @@
 		const shown = lostAt ? `Unknown, was: ${title}` : title, image = lostAt ? tab.dataset.unknown : icon;
 		if (document.title !== shown) document.title = shown;
 		if (tab.getAttribute("href") !== image) tab.setAttribute("href", image);
+		if (announced !== shown) announced = announce.textContent = shown;
 	}
 
+	// count updates the times. While the page is not live, they stay as they were when that was noticed.
 	function count() {
 		const now = performance.now() + ahead;
-		for (const time of document.querySelectorAll("[data-until]")) set(time, spell(time.dataset.until - now));
-		for (const time of document.querySelectorAll("[data-since]")) set(time, spell(now - time.dataset.since));
-		if (performance.now() - Math.max(lastEvent, tried) > silence) connect(); // the connection may have been lost without an error
+		if (!lostAt) keeping(() => {
+			for (const time of document.querySelectorAll("[data-until]")) set(time, spell(time.dataset.until - now));
+			for (const time of document.querySelectorAll("[data-since]")) set(time, spell(now - time.dataset.since));
+		});
+		// The connection may have been lost without an error. performance.now stops while the computer sleeps.
+		if (Math.max(performance.now() - contact.at, Date.now() - contact.date) > silence) connect();
 		showTab();
 		if (lostAt) set(live, `Not live: no events for ${spell(performance.now() - lastEvent)}. Reconnecting …`);
 	}
 
 	function alive() {
-		lastEvent = performance.now();
-		lostAt = 0;
+		[lastEvent, lostAt] = [performance.now(), 0];
+		contact = { at: lastEvent, date: Date.now() };
 		body.dataset.live = "live";
 		set(live, "live");
+		showTab();
 	}
 
 	function lost() {
@@ -92,7 +125,7 @@
 
 	function connect() {
 		clearTimeout(again);
-		tried = performance.now();
+		contact = { at: performance.now(), date: Date.now() };
 		if (source) {
 			source.close();
 			lost();
