@@ -28,13 +28,19 @@ const user = "signal-sidecar"
 // started.
 func boot(t *testing.T, settings ...string) *machine {
 	t.Helper()
+	return bootIn(t, nil, settings...)
+}
+
+// bootIn is boot with more namespaces, as options of unshare.
+func bootIn(t *testing.T, spaces []string, settings ...string) *machine {
+	t.Helper()
 	if os.Getuid() != 0 {
 		testbed.Missing(t, "root, to boot systemd in namespaces")
 	}
 	testbed.Component(t, "systemd-analyze") // part of the systemd package
 	unit, err := filepath.Abs(unitFile)
 	testbed.Must(t, err)
-	systemd := testbed.BootSystemd(t, bound, nil, "bash", "testdata/boot.sh", t.TempDir(), testbed.Binary(t), unit)
+	systemd := testbed.BootSystemd(t, bound, spaces, "bash", "testdata/boot.sh", t.TempDir(), testbed.Binary(t), unit)
 	m := &machine{t: t, systemd: systemd}
 	m.install(settings)
 	t.Cleanup(func() {

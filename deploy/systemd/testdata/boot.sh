@@ -12,7 +12,7 @@ mount -t overlay -o "lowerdir=/usr,upperdir=$root/.usr/upper,workdir=$root/.usr/
 for name in bin sbin lib lib64; do [ ! -e "/$name" ] || ln -s "usr/$name" "$name"; done
 chmod 1777 tmp
 
-cp -a /etc/{hosts,passwd,group,shadow,gshadow,nsswitch.conf,ld.so.cache,pam.d,security,login.defs,sudoers,sudo.conf} etc/ 2>/dev/null || true
+cp -a /etc/{alternatives,hosts,passwd,group,shadow,gshadow,nsswitch.conf,ld.so.cache,pam.d,security,login.defs,sudoers,sudo.conf} etc/ 2>/dev/null || true
 install -D -m 755 "$binary" usr/bin/signal-sidecar
 install -D -m 644 "$unit" usr/lib/systemd/system/signal-sidecar.service
 # The kernel's audit is everybody's, too.
