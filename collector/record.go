@@ -122,7 +122,8 @@ func (r *recorder) logPause(ctx context.Context) {
 		return
 	}
 	if r.paused++; r.paused == 1 {
-		r.log.WarnContext(ctx, "this process did not run during a probe", "seconds", seconds(r.run.paused))
+		r.log.WarnContext(ctx, "this process did not run during a probe",
+			"seconds", seconds(r.run.paused.Round(time.Millisecond)))
 	}
 }
 
@@ -142,7 +143,8 @@ func (r *recorder) logChange(ctx context.Context, result health.Result) {
 	case result.Failed() && key != r.last:
 		r.log.WarnContext(ctx, "probe fails differently", append(described, "failures", r.failures)...)
 	case !result.Failed() && failedBefore:
-		r.log.InfoContext(ctx, "probe works again", "failures", r.failures, "seconds", seconds(time.Since(r.since)))
+		r.log.InfoContext(ctx, "probe works again",
+			"failures", r.failures, "seconds", seconds(time.Since(r.since).Round(time.Millisecond)))
 	}
 	if result.Failed() {
 		r.failures++

@@ -123,7 +123,7 @@ func (o *outcomes) failed(ctx context.Context, kind Kind, err error) {
 func (o *outcomes) worked(ctx context.Context) {
 	o.success.Record(ctx, 1, metric.WithAttributeSet(o.set))
 	if o.last != "" {
-		o.log.InfoContext(ctx, "consul works again", "failures", o.count, "seconds", time.Since(o.since).Seconds())
+		o.log.InfoContext(ctx, "consul works again", "failures", o.count, "seconds", float64(time.Since(o.since).Milliseconds())/1e3)
 	}
 	o.last = ""
 }

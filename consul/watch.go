@@ -308,7 +308,7 @@ func (w *Watch) span(ctx context.Context, a answer) (context.Context, trace.Span
 	attributes := []attribute.KeyValue{attribute.String("signal.consul.key", w.Key)}
 	if a.blocking {
 		start = a.end
-		attributes = append(attributes, attribute.Float64("signal.consul.waited", a.end.Sub(a.start).Seconds()))
+		attributes = append(attributes, attribute.Float64("signal.consul.waited", float64(a.end.Sub(a.start).Milliseconds())/1e3))
 	}
 	if a.pair != nil {
 		attributes = append(attributes, attribute.String("signal.consul.value", message(errors.New(string(a.pair.Value)))),

@@ -153,7 +153,8 @@ func protocol(err error, address string) string {
 		return "uses TLS at " + address + ", but was asked without it"
 	case strings.Contains(text, "server response headers exceeded"):
 		return "sent too large headers at " + address
-	case strings.Contains(text, "malformed"), strings.Contains(text, "net/http: "), strings.Contains(text, "chunk"):
+	case strings.Contains(text, "malformed"), strings.Contains(text, "net/http: "), strings.Contains(text, "chunk"),
+		strings.Contains(text, "readLoopPeekFail"): // it sent something before the request
 		return "sent no valid HTTP reply at " + address
 	default:
 		return ""

@@ -56,12 +56,12 @@ func (c Change) same(d Change) bool {
 
 // String returns the change as one line.
 func (c Change) String() string {
-	text := fmt.Sprintf("%s %s (status %s)", c.At.UTC().Format(time.RFC3339Nano), c.Agent, c.Status)
+	text := fmt.Sprintf("%s %s (status %s)", stamp(health.Time(c.At)), c.Agent, c.Status)
 	if c.Damped {
 		text += " damped"
 	}
 	if !c.Until.IsZero() {
-		text += " until " + c.Until.UTC().Format(time.RFC3339Nano)
+		text += " until " + stamp(health.Time(c.Until))
 	}
 	return fmt.Sprint(text, " ", c.Reasons)
 }

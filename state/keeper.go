@@ -72,7 +72,7 @@ func (k *Keeper) Load(ctx context.Context) *Saved {
 		k.log.Log(ctx, level, "no state is restored", "reason", err.Error())
 		return nil
 	}
-	restored := []any{"age", saved.Age.String(), "agent_line", saved.Checkpoint.AgentLine}
+	restored := []any{"age", saved.Age.Round(time.Millisecond).String(), "agent_line", saved.Checkpoint.AgentLine}
 	if e := saved.Checkpoint.Episode; e != nil {
 		restored = append(restored, "incident.id", e.Incident)
 	}

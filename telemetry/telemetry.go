@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -125,7 +124,7 @@ func (t *Telemetry) record(ctx context.Context, change health.Change) {
 	t.changes.Add(ctx, 1, changeAttributes(to.State(), to.RootReason()))
 	attrs := []any{"from", from.AgentLine(), "to", to.AgentLine(), "damped", to.Damped, "reasons", stringsOf(to.Reasons)}
 	if !to.Until.IsZero() {
-		attrs = append(attrs, "until", to.Until.UTC().Format(time.RFC3339Nano))
+		attrs = append(attrs, "until", to.Until.UTC().Format("2006-01-02T15:04:05.000Z"))
 	}
 	t.Logger.InfoContext(ctx, "verdict changed", attrs...)
 	t.incident.Store(&logIncident{current: to.Incident, ended: incident, endedBy: cause})

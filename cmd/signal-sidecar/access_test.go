@@ -77,7 +77,9 @@ func TestWebConfig(t *testing.T) {
 	wantStatus(t, "SSL_CERT_FILE", vars{"SSL_CERT_FILE": folder + "/ca.pem"}, []string{"--url", "https://" + url}, saysUp,
 		`ready  \(the reasons are at the names of HTTP_HOSTS only\)`)
 	wantStatus(t, "unknown authority", nil, []string{"--url", "https://me:right-password@" + url}, saysUnknown,
-		"unknown: https://"+url+"/signal/explain: tls: .*: is that HTTP_PORT\\?")
+		"unknown: the sidecar has a certificate from an unknown authority at "+url)
+	wantStatus(t, "without TLS", nil, []string{"--url", "http://" + url}, saysUnknown,
+		"unknown: http://"+url+"/signal/explain needs https")
 	s.Say(t, "unhealthy")
 	s.Becomes(t, "down drain 0%")
 	wantStatus(t, "down", same, nil, saysDown, `down  because  \[status_unhealthy\]  \(the reasons .*\)`)

@@ -31,21 +31,30 @@ jicofo counts as down (DRAIN_GRACE_INTERVAL), and stays down for {{.Dampening}} 
 Open the page in a browser, and try the commands in another terminal:
 
   the status page         http://{{.Page}}/
+                          it shows each change below at once
 
 LOOK
   the state in words      {{.Program}} status --url http://{{.HTTP}}
-                          the reply to HAProxy, the reasons, and what comes next and when
+                          the reply to HAProxy, the reasons, and what comes next and when;
+                          with --watch each change, until Ctrl-C
   the same as JSON        curl -s http://{{.HTTP}}/signal/explain
+                          with the original error of a probe that failed
   what happened           curl -s 'http://{{.HTTP}}/signal/history?since=5m'
+                          each observation, each change, and the last failures of each probe
   the reply to HAProxy    curl -s telnet://{{.Agent}} </dev/null
+                          one line: up ready 100%
 {{- with .Held}}
   and when it changes     curl -s telnet://{{.}} </dev/null
+                          the same line, once it changes, or after AGENT_HOLD
 {{- end}}
   the health as a code    curl -i http://{{.HTTP}}/signal/health
                           200 up, 503 down; the headers have the state and the reason
   the whole report        curl -s http://{{.HTTP}}/signal/report
+                          what scripts read: the state, the services, participants and conferences
   the rooms               curl -s http://{{.HTTP}}/signal/census
-  some metrics            curl -s http://{{.HTTP}}/metrics | grep ^signal_verdict
+                          the census of prosody: three rooms
+  some metrics            curl -s http://{{.HTTP}}/metrics | grep -E '^signal_(health|verdict_status|verdict_weight)'
+                          signal_health 1, the drain state, and the weight
 
 DRAIN IT
   drain the node          echo drain > {{.StatusPath}}
@@ -57,21 +66,31 @@ BREAK IT
   overload jicofo         curl -d 'code 503' http://{{.Control}}/jicofo
                           within {{.Poll}}: up drain 0%; {{.Grace}} later: down
   heal it                 curl -d recover http://{{.Control}}/jicofo
-                          if it was down: up again {{.Dampening}} later; if it only drained: up at once
+                          if it only drained: up within {{.Recovery}};
+                          if it was down: up {{.Dampening}} after the last failure
   kill jicofo             curl -d crash http://{{.Control}}/jicofo
-                          the same, noticed at once: the connection is refused
+                          at once: up drain 0%; {{.Grace}} later: down; "heal it" starts it again
   hang prosody            curl -d hang http://{{.Control}}/prosody
-                          up drain 0% after PROBE_TIMEOUT and a poll; {{.Grace}} later: down
-  heal it                 curl -d recover http://{{.Control}}/prosody
+                          within {{.Hang}} (a poll and PROBE_TIMEOUT): up drain 0%; {{.Grace}} later: down
+  wake it                 curl -d recover http://{{.Control}}/prosody
+                          as with "heal it"
   fill the node           curl -d 6000 http://{{.Control}}/load
-                          within {{.Poll}}: up drain 0%, above PARTICIPANT_MAX; "-d 10" empties it
+                          within {{.Poll}}: up drain 0%, because of more than {{.Max}} participants (PARTICIPANT_MAX)
+  empty it                curl -d 10 http://{{.Control}}/load
+                          within {{.Poll}}: up ready 100%
   all the ways to fail    curl http://{{.Control}}/
+                          the commands of the simulated node, with what each does
 
 {{with .Record}}WHAT IF
   replay what you did     {{$.Program}} replay {{.}} --set DRAIN_GRACE_INTERVAL=15
-                          two timelines side by side: what was, and what would have been
-{{end}}
-With HAProxy, Prometheus, Grafana and Jaeger: README.md, "Run the whole stack". Many shards: {{.Program}} demo --fleet 5
+                          two timelines side by side: what was, and what would have been with a shorter grace
+
+{{end}}NEXT
+  many shards             {{.Program}} demo --fleet 5
+                          a page of five shards, to drain and put into service
+  the whole stack         README.md, "Run the whole stack with docker compose"
+                          a walk with HAProxy, Prometheus, Grafana, Jaeger and Consul
+
 End with Ctrl-C. Changes of the verdict are logged here.
 
 `
@@ -81,6 +100,10 @@ type demoPlaces struct {
 	Program, Page, HTTP, Agent, Held, Control, StatusPath, Record string
 
 	Poll, Grace, Dampening time.Duration
+	// Recovery is how soon a recovered service is observed, Hang how soon a service that hangs.
+	Recovery, Hang time.Duration
+
+	Max float64 // participants
 }
 
 // The demo's intervals, where none is set: short, so that each effect can be awaited.
@@ -98,6 +121,14 @@ func shortenIntervals(c *config.Config) {
 	if c.IsDefault("DRAIN_GRACE_INTERVAL") && c.IsDefault("HEALTH_DAMPENING_INTERVAL") {
 		c.Rules.DrainGrace, c.Rules.HealthDampening = demoGrace, demoDampening
 	}
+}
+
+// recoveryInterval returns the time between two polls of a service that is unhealthy.
+func recoveryInterval(c config.Config) time.Duration {
+	if c.Recovery == 0 {
+		return c.Interval
+	}
+	return min(c.Recovery, c.Interval)
 }
 
 // program returns the path of this program, for commands that people copy. go run builds it in a folder of its own.
@@ -150,6 +181,7 @@ func (d demoCommand) Run(ctx context.Context, line *kong.Context, env *config.En
 			Page: forBrowser(s.pagePort.Addr()), HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(),
 			Control: control, StatusPath: c.StatusPath, Record: c.RecordPath, Program: program(),
 			Poll: c.Interval, Grace: c.Rules.DrainGrace, Dampening: c.Rules.HealthDampening,
+			Recovery: recoveryInterval(c), Hang: c.Interval + c.Timeout, Max: c.Rules.ParticipantMax,
 		}
 		if s.held != nil {
 			places.Held = s.held.Addr().String()

@@ -31,28 +31,35 @@ const (
 
 const demoFleetGuide = `
 {{len .Shards}} sidecars watch a simulated signal node each. A stand-in for Consul has their wanted states and reports.
+They poll every {{.Poll}}, and drain for {{.Grace}} before a failing jicofo counts as down (DRAIN_GRACE_INTERVAL).
+A node stays down for {{.Dampening}} after its last failure (HEALTH_DAMPENING_INTERVAL).
 Open the first in a browser; try the others in another terminal, and begin with the export:
 
   the fleet's page        http://{{.Page}}/fleet
   where Consul is         export CONSUL_HTTP_ADDR=http://{{.Consul}}
   the fleet               {{.Command}} fleet
-                            all {{len .Shards}} shards are ready, with 10 users each
+                          all {{len .Shards}} shards are ready, with 10 users each
+  follow it               {{.Command}} fleet --watch
+                          the same table, each change within a second; Ctrl-C ends it
 {{- if .Second}}
 
   drain {{.Second.Name}}            {{.Command}} drain {{.Second.Name}} --reason 'new kernel' --wait reported
-                            within a second: the page and the table show drain, who did it, and why
+                          within 2 s it returns; the page and the table show drain, who did it, and why
   wait for its users      {{.Command}} drain {{.Second.Name}} --wait empty --timeout 60
-                            it returns some 10 s after its users have left; let them leave in a third terminal:
-                            curl -d 0 http://{{.Second.Control}}/load
+                          it waits until they have left, and returns within {{.Empty}} after that, or with
+                          exit code 3 after 60 s; let them leave in a third terminal:
+                          curl -d 0 http://{{.Second.Control}}/load
   take it back            {{.Command}} ready {{.Second.Name}} --wait reported
+                          within 2 s it returns, and the shard is ready
 {{- end}}
 
   drain all               {{.Command}} drain{{range .Shards}} {{.Name}}{{end}}
-                            refused, with exit code 1: nobody would take new users
+                          refused, with exit code 1: no ready shard would be left
   break {{.Last.Name}}            curl -d 'code 503' http://{{.Last.Control}}/jicofo
-                            it drains, and is down after DRAIN_GRACE_INTERVAL: {{.Grace}}
+                          within {{.Poll}} it drains; {{.Grace}} later it is down
   heal it                 curl -d recover http://{{.Last.Control}}/jicofo
-  follow the fleet        {{.Command}} fleet --watch
+                          if it only drained: ready within {{.Recovery}};
+                          if it was down: ready {{.Dampening}} after the last failure
   as JSON                 curl -s http://{{.Page}}/fleet.json
   what Consul has         curl -s 'http://{{.Consul}}/v1/kv/?keys'
 
@@ -66,8 +73,10 @@ type demoShard struct{ Name, Control string }
 // demoFleetPlaces is what the guide of the fleet names.
 type demoFleetPlaces struct {
 	Page, Consul, Command string
-	Grace                 time.Duration
-	Shards                []demoShard
+
+	Poll, Grace, Dampening, Recovery, Empty time.Duration
+
+	Shards []demoShard
 }
 
 // Last returns the last shard.
@@ -106,8 +115,11 @@ func (f *demoFleet) run(ctx context.Context, shards int) (err error) {
 		return fmt.Errorf("stand-in for Consul: %w", err)
 	}
 	defer stop()
+	shortenIntervals(&f.config)
 	f.places = demoFleetPlaces{
-		Consul: address, Command: commandName(), Grace: f.config.Rules.DrainGrace, Shards: make([]demoShard, shards),
+		Consul: address, Command: commandName(), Shards: make([]demoShard, shards),
+		Poll: f.config.Interval, Grace: f.config.Rules.DrainGrace, Dampening: f.config.Rules.HealthDampening,
+		Recovery: recoveryInterval(f.config), Empty: 2*demoReports + f.config.Interval,
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range shards {

@@ -33,6 +33,9 @@ func TestDemoFleet(t *testing.T) {
 		return strings.Contains(d.Stdout(), "End with Ctrl-C") || d.Ended()
 	})
 	guide := d.Stdout()
+	if !strings.Contains(guide, "They poll every 200ms, and drain for 0s before") {
+		t.Errorf("the guide does not name the intervals:\n%s", guide)
+	}
 	shell := func(name string) (output string, code int) {
 		t.Helper()
 		// The export holds for all commands of that terminal.

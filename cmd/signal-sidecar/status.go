@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	stdlog "log"
-	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -112,7 +110,9 @@ func (c *statusClient) request(ctx context.Context) statusResult {
 	body, err := c.get(ctx, "/signal/explain")
 	var e rest.Explanation
 	if err == nil {
-		err = json.Unmarshal(body, &e)
+		if json.Unmarshal(body, &e) != nil {
+			err = foreignError(fmt.Sprintf("it begins with %.40q", body[:min(len(body), 40)]))
+		}
 	}
 	switch refused := codeError(0); {
 	case errors.As(err, &refused) && refused.access():
@@ -124,21 +124,10 @@ func (c *statusClient) request(ctx context.Context) statusResult {
 		return statusResult{inWords(e), body, exitDown}
 	case slices.Contains(health.Statuses, health.Status(e.State)):
 		return statusResult{inWords(e), body, exitUp}
-	default: // a reply of another program
-		err = fmt.Errorf("unknown state %.40q", e.State)
+	default:
+		err = foreignError(fmt.Sprintf("its state is %.40q", e.State))
 	}
 	return c.unknown("/signal/explain", err)
-}
-
-// withoutRequest removes the method, the URL and the local port from an error. The local port differs in each request.
-func withoutRequest(err error) error {
-	if outer := (*url.Error)(nil); errors.As(err, &outer) {
-		err = outer.Err
-	}
-	if op := (*net.OpError)(nil); errors.As(err, &op) {
-		op.Source = nil
-	}
-	return err
 }
 
 // inWords returns the explanation as text for people. Another program may have sent it, so its texts must not add

@@ -10,10 +10,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/signal-sidecar/signal-sidecar/config"
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/webconfig"
 )
@@ -112,6 +115,14 @@ type codeError int
 
 func (c codeError) Error() string { return fmt.Sprintf("reply %d", int(c)) }
 
+// foreignError is what a reply has that no sidecar sends.
+type foreignError string
+
+func (f foreignError) Error() string { return "not the reply of a sidecar: " + string(f) }
+
+// errPlain is the reply of Go's HTTP server to a request without TLS.
+var errPlain = errors.New("the request needs TLS")
+
 // access reports whether the request was refused because of who asked, or by which name.
 func (c codeError) access() bool {
 	return slices.Contains([]int{http.StatusUnauthorized, http.StatusMisdirectedRequest}, int(c))
@@ -124,6 +135,12 @@ func (c *statusClient) get(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusBadRequest && strings.HasPrefix(c.base, "http:") {
+		begin, _ := io.ReadAll(io.LimitReader(res.Body, 256))
+		if strings.Contains(string(begin), "HTTP request to an HTTPS server") {
+			return nil, errPlain
+		}
+	}
 	if res.StatusCode != http.StatusOK {
 		return nil, codeError(res.StatusCode)
 	}
@@ -174,7 +191,45 @@ func (c *statusClient) withoutReasons(ctx context.Context, refused codeError) st
 
 // unknown returns the result of a request that gave no information.
 func (c *statusClient) unknown(path string, err error) statusResult {
-	return statusResult{
-		text: fmt.Sprintf("unknown: %s: %v: is that HTTP_PORT?", c.base+path, withoutRequest(err)), code: exitUnknown,
+	return statusResult{text: "unknown: " + c.problem(path, err), code: exitUnknown}
+}
+
+// problem describes a request that gave no information, in one line.
+func (c *statusClient) problem(path string, err error) string {
+	var foreign foreignError
+	var code codeError
+	at := c.base + path
+	switch {
+	case errors.As(err, &code):
+		return fmt.Sprintf("%s answered %d: is that HTTP_PORT?", at, int(code))
+	case errors.As(err, &foreign):
+		return fmt.Sprintf("the reply of %s is not a sidecar's, %s: is that HTTP_PORT?", at, string(foreign))
+	case errors.Is(err, errPlain):
+		return fmt.Sprintf("%s needs https", at)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("%s gave no complete reply within %s", at, statusTimeout)
+	}
+	if outer := (*url.Error)(nil); errors.As(err, &outer) {
+		err = outer.Err // it repeats the method and the URL
+	}
+	text := "the sidecar " + errtext.Peer(err, c.address())
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		text += ": does it run, and is that HTTP_PORT?"
+	}
+	return health.EscapeLine(text)
+}
+
+// address returns host:port of the sidecar.
+func (c *statusClient) address() string {
+	u, err := url.Parse(c.base)
+	switch {
+	case err != nil:
+		return c.base
+	case u.Port() != "":
+		return u.Host
+	case u.Scheme == "https":
+		return net.JoinHostPort(u.Hostname(), "443")
+	default:
+		return net.JoinHostPort(u.Hostname(), "80")
 	}
 }
