@@ -3,6 +3,8 @@ package e2e
 import (
 	"encoding/json"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +16,10 @@ import (
 type nomadJob struct {
 	Type       string
 	TaskGroups []struct {
-		Networks []struct{ DynamicPorts []struct{ Label string } }
+		Networks []struct {
+			Mode         string
+			DynamicPorts []struct{ Label string }
+		}
 		Services []struct {
 			Name   string
 			Meta   map[string]string
@@ -24,9 +29,17 @@ type nomadJob struct {
 			}
 		}
 		Tasks []struct {
-			User      string
+			Driver, User string
+			Config       struct {
+				Image       string
+				NetworkMode string `json:"network_mode"`
+				Ports       []string
+				Volumes     []string
+				Mount       []struct{ Type, Source, Target string }
+				CapDrop     []string `json:"cap_drop"`
+			}
 			Env       map[string]string
-			Resources struct{ CPU, MemoryMB int }
+			Resources struct{ CPU, MemoryMB, MemoryMaxMB int }
 		}
 	}
 }
@@ -57,8 +70,23 @@ func TestNomadJob(t *testing.T) {
 		c.Timeout != 2*time.Second {
 		t.Errorf("service %s is checked so: %+v", service.Name, c)
 	}
-	if task.Resources.CPU > 100 || task.Resources.MemoryMB > 300 || task.User != "65532:65532" {
-		t.Errorf("the task takes %+v as %s", task.Resources, task.User)
+	if r := task.Resources; r.CPU > 100 || r.MemoryMB > r.MemoryMaxMB || r.MemoryMaxMB > 300 ||
+		task.User != "65532:65532" {
+		t.Errorf("the task takes %+v as %s", r, task.User)
+	}
+	c := task.Config
+	if task.Driver != "docker" || c.Image != "registry.example.com/signal-sidecar:1.0.0" || c.NetworkMode != "host" ||
+		group.Networks[0].Mode != "host" || !slices.Equal(c.CapDrop, []string{"ALL"}) {
+		t.Errorf("the task runs in %s with %+v", task.Driver, c)
+	}
+	for i, port := range group.Networks[0].DynamicPorts {
+		if c.Ports[i] != port.Label {
+			t.Errorf("the task has the ports %q, not %s", c.Ports, port.Label)
+		}
+	}
+	if !slices.Equal(c.Volumes, []string{filepath.Dir(task.Env["STATUS_PATH"]) + ":/etc/jitsi"}) || len(c.Mount) != 1 ||
+		c.Mount[0].Type != "volume" || c.Mount[0].Target != "/var/lib/signal-sidecar" {
+		t.Errorf("the task mounts %q and %+v", c.Volumes, c.Mount)
 	}
 
 	// Nomad replaces these variables.
@@ -80,6 +108,21 @@ func TestNomadJob(t *testing.T) {
 	}
 	if strings.Contains(effective, "notice:") {
 		t.Errorf("the sidecar has something to say:\n%s", effective)
+	}
+}
+
+// TestNomadJobCensus checks that the census is that of the shards' domain, unless the variable names another one.
+func TestNomadJobCensus(t *testing.T) {
+	t.Parallel()
+	for want, more := range map[string][]string{
+		"meet.example.org": {"domain=meet.example.org"}, "prosody.example.com": {"census_host=prosody.example.com"},
+	} {
+		var job nomadJob
+		command := exec.Command(tool(t, "E2E_NOMADJOB"), slices.Concat([]string{nomadFile}, nomadVariables, more)...)
+		testbed.Must(t, json.Unmarshal([]byte(output(t, command)), &job))
+		if got := job.TaskGroups[0].Tasks[0].Env["CENSUS_HOST"]; got != want {
+			t.Errorf("%q: the census of %s", more, got)
+		}
 	}
 }
 

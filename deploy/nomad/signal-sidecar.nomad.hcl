@@ -15,7 +15,8 @@ variable "environment" {
 }
 
 variable "domain" {
-  type = string
+  type        = string
+  description = "The domain of the shards, such as meet.example.com."
 }
 
 variable "image" {
@@ -25,14 +26,14 @@ variable "image" {
 
 variable "census_host" {
   type        = string
-  default     = "meet.example.com"
-  description = "The domain of the shard. Do not put \"conference.\" before it: mod_muc_census adds it."
+  default     = ""
+  description = "The domain in prosody, if it is not that of the variable domain; without \"conference.\" before it."
 }
 
 variable "otlp_traces_endpoint" {
   type        = string
   default     = ""
-  description = "URL of a Collector for traces, such as http://10.0.0.2:4318/v1/traces. If it is empty, nothing is pushed."
+  description = "URL of a Collector, such as http://10.0.0.2:4318/v1/traces. If it is empty, no traces are pushed."
 }
 
 job "signal-sidecar" {
@@ -134,7 +135,7 @@ job "signal-sidecar" {
         TCP_PORT            = "${NOMAD_PORT_agent}"
         STATUS_PATH         = "/etc/jitsi/shard-status"
         CENSUS_POLL         = "true"
-        CENSUS_HOST         = var.census_host
+        CENSUS_HOST         = var.census_host != "" ? var.census_host : var.domain
         WEIGHT_PARTICIPANTS = "true"
 
         # The sidecar uses the Consul agent on the node. CONSUL_HTTP_ADDR names another one. Jitsi's tools use these
