@@ -2,11 +2,9 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +16,6 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
 
-	"github.com/signal-sidecar/signal-sidecar/signalnode"
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
@@ -31,6 +28,7 @@ type stack struct {
 	statuses string            // the folder of the status files
 	consul   string            // the URL of Consul
 	sidecars map[string]vars   // the environment of each sidecar, by service
+	running  map[string]*testbed.Process
 }
 
 // inContainers are the ports in the containers that tests replace by free ones.
@@ -40,7 +38,7 @@ func startStack(t *testing.T) *stack {
 	t.Helper()
 	s := &stack{
 		project: loadProject(t), ports: map[string]string{}, places: map[string]string{}, statuses: t.TempDir(),
-		sidecars: map[string]vars{},
+		sidecars: map[string]vars{}, running: map[string]*testbed.Process{},
 	}
 	for _, port := range inContainers {
 		s.ports[port] = testbed.LastingPort(t)
@@ -83,24 +81,29 @@ func (s *stack) publish(service, host string) {
 	}
 }
 
-// startConsul serves a Consul with the services that the compose file gives it.
+// startConsul runs the command of the service, as the entrypoint of its image does, and its health check.
 func (s *stack) startConsul(t *testing.T) {
 	t.Helper()
-	var file struct {
-		Services []struct {
-			ID, Name string
-			Meta     map[string]string
-		}
+	port := testbed.LastingPort(t)
+	command := s.project.Services["consul"].Command
+	arguments := []string{command[0], "-data-dir=" + t.TempDir(), "-config-dir=" + t.TempDir()}
+	for _, argument := range command[1:] {
+		argument = strings.Replace(argument, "0.0.0.0", "127.0.0.1", 1)
+		arguments = append(arguments, strings.Replace(argument, "/etc/consul/", "../deploy/compose/consul/", 1))
 	}
-	testbed.Must(t, json.Unmarshal([]byte(testbed.Contents("../deploy/compose/consul/services.json")), &file))
-	kv := signalnode.NewConsul()
-	for _, service := range file.Services {
-		kv.Datacenter("").Register(signalnode.Instance{Service: service.Name, ID: service.ID, Meta: service.Meta})
-	}
-	server := httptest.NewServer(kv)
-	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections)
-	s.consul, s.places["8500"] = server.URL, strings.TrimPrefix(server.URL, "http://")
+	arguments = append(arguments, "-bind=127.0.0.1", "-http-port="+port, "-serf-lan-port="+testbed.LastingPort(t),
+		"-serf-wan-port="+testbed.LastingPort(t), "-server-port="+testbed.LastingPort(t), "-grpc-port=-1",
+		"-grpc-tls-port=-1", "-dns-port=-1", "-disable-host-node-id")
+	cmd := exec.Command(tool(t, "E2E_CONSUL"), arguments...)
+	cmd.Env = s.environment("consul").Environ()
+	s.running["consul"] = testbed.Start(t, cmd)
+	s.consul, s.places["8500"] = "http://127.0.0.1:"+port, "127.0.0.1:"+port
+	check := s.project.Services["consul"].HealthCheck.Test
+	leader := strings.Replace(check[len(check)-1], "http://127.0.0.1:8500", s.consul, 1)
+	testbed.Eventually(t, "Consul", bound, func() bool {
+		code, _ := testbed.Get(leader)
+		return code == http.StatusOK
+	})
 }
 
 // startShard runs the commands of the services shardN and sidecarN, and their health checks.
@@ -117,7 +120,7 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 	}
 	simulate := exec.Command(testbed.Binary(t), append(arguments, "--jicofo-addr", at("8888"))...)
 	simulate.Env = vars{}.Environ()
-	testbed.Start(t, simulate)
+	s.running["shard"+n] = testbed.Start(t, simulate)
 
 	status := filepath.Join(s.statuses, "shard"+n)
 	testbed.Must(t, os.WriteFile(status, []byte("drain\n"), 0o600)) // as in the image
@@ -133,7 +136,7 @@ func (s *stack) startShard(t *testing.T, n, traces string) {
 		"DRAIN_GRACE_INTERVAL":               "15", "HEALTH_DAMPENING_INTERVAL": "2", // short, for the test
 	})
 	sidecar.Env = s.sidecars["sidecar"+n].Environ()
-	testbed.Start(t, sidecar)
+	s.running["sidecar"+n] = testbed.Start(t, sidecar)
 	s.publish("node"+n, host)
 	for _, service := range []string{"shard" + n, "sidecar" + n} {
 		testbed.Eventually(t, "the health check of "+service, bound, func() bool {
@@ -182,7 +185,7 @@ func (s *stack) startHAProxy(t *testing.T) {
 	moved["STATS_SOCKET"] = filepath.Join(folder, "stats")
 	cmd := exec.Command(testbed.Component(t, "haproxy"), "-db", "-f", "../deploy/haproxy/haproxy.cfg")
 	cmd.Env = moved.Environ()
-	testbed.Start(t, cmd)
+	s.running["haproxy"] = testbed.Start(t, cmd)
 	s.publish("haproxy", "127.0.0.1")
 }
 
@@ -294,6 +297,19 @@ func TestWalkThrough(t *testing.T) {
 		t.Fatal("the README does not put the shard jitsi into service")
 	}
 	s.says(t, jitsi[1], "jitsi: ready", "shard2: ready (was drain)", "shard3: ready")
+	s.wantMemory(t)
+}
+
+// wantMemory checks that no program needed more memory than the compose file allows it.
+func (s *stack) wantMemory(t *testing.T) {
+	t.Helper()
+	for service, process := range s.running {
+		peak, limit := process.PeakMemory(t), int(s.project.Services[service].MemLimit)
+		t.Logf("%s: %d of %d MiB", service, peak>>20, limit>>20)
+		if peak > limit {
+			t.Errorf("%s needed %d MiB of memory, and has a limit of %d", service, peak>>20, limit>>20)
+		}
+	}
 }
 
 var realShard = regexp.MustCompile(`(?m)^SHARD1=jitsi docker compose --profile jitsi up --build --wait\n` +
