@@ -18,11 +18,12 @@ GOVULNCHECK := $(CACHE)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 JAEGER_VERSION := v1.42.0
 JAEGER := $(CACHE)/jaeger-$(JAEGER_VERSION)/all-in-one
 
-# What tests read the files in deploy/ with: a Collector with just their components, Nomad's parser, consul-template.
-# The first two are programs of this tree, so their key is their source.
+# What tests read the files in deploy/ with: a Collector with just their components, Nomad's parser, a Kubernetes,
+# consul-template. The first three are programs of this tree, so their key is their source.
 source_key = $(shell cat e2e/$(1)/main.go e2e/$(1)/go.mod | sha256sum | cut -c 1-12)
 OTELCOL := $(CACHE)/otelcol-$(call source_key,otelcol)/otelcol
 NOMADJOB := $(CACHE)/nomadjob-$(call source_key,nomadjob)/nomadjob
+KUBE := $(CACHE)/kube-$(call source_key,kube)/kube
 CONSUL_TEMPLATE_VERSION := v0.41.1
 CONSUL_TEMPLATE := $(CACHE)/consul-template-$(CONSUL_TEMPLATE_VERSION)/consul-template
 
@@ -62,7 +63,7 @@ BENCHMARKED := ./agent ./collector ./health ./history ./rest
 # for go run without make.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)'
 
-.PHONY: demo build test test-all check race components missing lint shellcheck actionlint vulncheck fuzz test-e2e test-containers test-packages test-trixie test-newest deb rpm release licenses bench baseline soak short-soak repeat fmt clean
+.PHONY: demo build test test-all check race components missing lint shellcheck actionlint vulncheck fuzz test-e2e test-containers test-packages test-trixie test-newest test-kubernetes deb rpm release licenses bench baseline soak short-soak repeat fmt clean
 
 build: ## the stripped, static binary
 	$(GO_BUILD) -o signal-sidecar ./cmd/signal-sidecar
@@ -138,6 +139,10 @@ $(NOMADJOB):
 	mkdir -p $(@D)
 	go build -C e2e/nomadjob -trimpath -ldflags '$(LDFLAGS)' -o $@ .
 
+$(KUBE):
+	mkdir -p $(@D)
+	go build -C e2e/kube -p 2 -trimpath -ldflags '$(LDFLAGS)' -o $@ .
+
 $(CONSUL):
 	mkdir -p $(@D)
 	go build -C tools/consul -mod=readonly -p 2 -trimpath -ldflags '$(LDFLAGS)' -o $@ github.com/hashicorp/consul
@@ -145,6 +150,9 @@ $(CONSUL):
 $(CONSUL_TEMPLATE):
 	mkdir -p $(@D)
 	GOBIN=$(@D) go install github.com/hashicorp/consul-template@$(CONSUL_TEMPLATE_VERSION)
+
+test-kubernetes: $(KUBE) ## the commands of docs/kubernetes.md in a Kubernetes without nodes, which takes ten minutes to build
+	cd e2e && go vet ./kubernetes && E2E_KUBE=$(KUBE) go test -count=1 -timeout 20m ./kubernetes
 
 test-containers: ## docker-compose.yml, and the image of the Dockerfile
 	@tools/components.sh install containers

@@ -15,6 +15,9 @@ import (
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
+	disruption "k8s.io/api/policy/v1"
+	security "k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -29,6 +32,7 @@ type manifests struct {
 	shard   apps.StatefulSet
 	service core.Service
 	policy  networking.NetworkPolicy
+	budget  disruption.PodDisruptionBudget
 	monitor monitoring.PodMonitor
 	rules   monitoring.PrometheusRule
 	jitsi   core.ConfigMap
@@ -48,7 +52,7 @@ func loadManifests(t *testing.T) *manifests {
 	testbed.Must(t, err)
 	kinds := map[string]any{
 		"StatefulSet": &m.shard, "Service": &m.service, "NetworkPolicy": &m.policy, "PodMonitor": &m.monitor,
-		"PrometheusRule": &m.rules, "ConfigMap": &m.jitsi,
+		"PrometheusRule": &m.rules, "ConfigMap": &m.jitsi, "PodDisruptionBudget": &m.budget,
 	}
 	for _, resource := range built.Resources() {
 		into := kinds[resource.GetKind()]
@@ -108,24 +112,37 @@ func TestKubernetesProbes(t *testing.T) {
 	}
 }
 
-// TestKubernetesHardening checks the security contexts, and that every container has bounds.
+// TestKubernetesPodSecurity checks that a namespace that enforces the Pod Security Standard restricted admits the pods,
+// as docs/kubernetes.md describes.
+func TestKubernetesPodSecurity(t *testing.T) {
+	t.Parallel()
+	pod := loadManifests(t).shard.Spec.Template
+	checks, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	testbed.Must(t, err)
+	level := security.LevelVersion{Level: security.LevelRestricted, Version: security.LatestVersion()}
+	result := policy.AggregateCheckResults(checks.EvaluatePod(level, &pod.ObjectMeta, &pod.Spec))
+	if !result.Allowed {
+		t.Error(result.ForbiddenDetail())
+	}
+	pod.Spec.Containers[0].SecurityContext.Capabilities.Drop = nil
+	if policy.AggregateCheckResults(checks.EvaluatePod(level, &pod.ObjectMeta, &pod.Spec)).Allowed {
+		t.Error("a container that keeps its capabilities is admitted too")
+	}
+}
+
+// TestKubernetesHardening checks what the Pod Security Standard restricted does not demand: a read-only root file
+// system, the users of the images, bounds for every container, and no variables of Services.
 func TestKubernetesHardening(t *testing.T) {
 	t.Parallel()
 	m := loadManifests(t)
 	pod, sidecar := m.shard.Spec.Template.Spec, m.sidecar(t)
-	if pod.SecurityContext.SeccompProfile.Type != core.SeccompProfileTypeRuntimeDefault ||
-		*pod.AutomountServiceAccountToken || *pod.EnableServiceLinks || pod.HostNetwork || pod.HostPID {
-		t.Errorf("the pod: %+v", pod.SecurityContext)
+	if *pod.AutomountServiceAccountToken || *pod.EnableServiceLinks {
+		t.Error("the pod gets a token or variables of Services")
 	}
-	s := sidecar.SecurityContext
-	if !*s.RunAsNonRoot || *s.RunAsUser != 65532 || *s.RunAsGroup != 65532 || !*s.ReadOnlyRootFilesystem ||
-		len(s.Capabilities.Add) > 0 {
-		t.Errorf("the sidecar: %+v", s)
-	}
+	users := map[string]int64{"signal-sidecar": 65532, "prosody": 1000, "jicofo": 1000}
 	for _, c := range append(pod.Containers, sidecar) {
 		s := c.SecurityContext
-		if *s.AllowPrivilegeEscalation || !slices.Equal(s.Capabilities.Drop, []core.Capability{"ALL"}) ||
-			(s.Privileged != nil && *s.Privileged) {
+		if !*s.ReadOnlyRootFilesystem || *s.RunAsUser != users[c.Name] || *s.RunAsGroup != users[c.Name] {
 			t.Errorf("%s: %+v", c.Name, s)
 		}
 		if c.Resources.Limits.Memory().IsZero() || c.Resources.Requests.Cpu().IsZero() ||
@@ -135,6 +152,21 @@ func TestKubernetesHardening(t *testing.T) {
 		if !strings.Contains(c.Image, ":") || strings.HasSuffix(c.Image, ":latest") {
 			t.Errorf("%s: image %s", c.Name, c.Image)
 		}
+	}
+}
+
+// TestKubernetesEnd checks that the sidecar of a pod that is deleted lives long enough to report down, and that nothing
+// evicts a shard.
+func TestKubernetesEnd(t *testing.T) {
+	t.Parallel()
+	m := loadManifests(t)
+	const agentInter = 2
+	sleep := m.sidecar(t).Lifecycle.PreStop.Sleep.Seconds
+	if sleep < 3*agentInter || sleep > *m.shard.Spec.Template.Spec.TerminationGracePeriodSeconds/2 {
+		t.Errorf("the sidecar ends after %d s", sleep)
+	}
+	if m.budget.Spec.MaxUnavailable.IntValue() != 0 {
+		t.Errorf("the budget allows %s evictions", m.budget.Spec.MaxUnavailable)
 	}
 }
 
@@ -251,6 +283,8 @@ func TestKubernetesReferences(t *testing.T) {
 	matches("the StatefulSet", m.shard.Spec.Selector.MatchLabels)
 	matches("the Service", m.service.Spec.Selector)
 	matches("the NetworkPolicy", m.policy.Spec.PodSelector.MatchLabels)
+	matches("the PodDisruptionBudget", m.budget.Spec.Selector.MatchLabels)
+	matches("the spread over nodes", m.shard.Spec.Template.Spec.TopologySpreadConstraints[0].LabelSelector.MatchLabels)
 	matches("the PodMonitor", m.monitor.Spec.Selector.MatchLabels)
 	if m.service.Name != m.shard.Spec.ServiceName || m.service.Spec.ClusterIP != core.ClusterIPNone {
 		t.Errorf("Service %s with address %q", m.service.Name, m.service.Spec.ClusterIP)
@@ -286,46 +320,10 @@ func TestKubernetesReferences(t *testing.T) {
 	}
 }
 
-// TestKubernetesPage checks that the commands of docs/kubernetes.md name what the manifests create.
-func TestKubernetesPage(t *testing.T) {
+// TestKubernetesHAProxy checks the configuration in the page with HAProxy.
+func TestKubernetesHAProxy(t *testing.T) {
 	t.Parallel()
-	m := loadManifests(t)
-	content, err := os.ReadFile("../docs/kubernetes.md")
-	testbed.Must(t, err)
-	checkHAProxy(t, string(content))
-	commands := regexp.MustCompile(`(?m)^ *kubectl .*$`).FindAllString(string(content), -1)
-	if len(commands) < 8 {
-		t.Fatalf("the page has only %q", commands)
-	}
-	known := map[string]bool{
-		"configmap/" + m.status.Name: true, "statefulset/" + m.shard.Name: true, "secret/" + m.jitsi.Name: true,
-		"namespace/jitsi": true,
-	}
-	for name := range m.status.Data {
-		known["pod/"+name] = true
-	}
-	object := regexp.MustCompile(`\b(configmap|statefulset|secret|namespace|pod)[/ ](generic )?([a-z0-9-]+)`)
-	for _, command := range commands {
-		for _, found := range object.FindAllStringSubmatch(command, -1) {
-			if name := found[1] + "/" + found[3]; !known[name] {
-				t.Errorf("%s: no %s in the manifests", command, name)
-			}
-		}
-		if !strings.Contains(command, "-k ") && !strings.Contains(command, "-n jitsi") &&
-			!strings.Contains(command, "status.yaml") && !strings.Contains(command, "namespace jitsi") {
-			t.Errorf("%s: which namespace?", command)
-		}
-		for _, file := range regexp.MustCompile(`deploy/kubernetes[a-z./]*`).FindAllString(command, -1) {
-			if _, err := os.Stat("../" + file); err != nil {
-				t.Error(err)
-			}
-		}
-	}
-}
-
-// checkHAProxy checks the configuration in the page with HAProxy.
-func checkHAProxy(t *testing.T, page string) {
-	t.Helper()
+	page := testbed.Contents("../docs/kubernetes.md")
 	backend := regexp.MustCompile("(?s)```\n(resolvers .*?)```").FindStringSubmatch(page)
 	if backend == nil {
 		t.Fatal("the page has no configuration of HAProxy")
