@@ -315,6 +315,26 @@ func (s *stack) wantMemory(t *testing.T) {
 var realShard = regexp.MustCompile(`(?m)^SHARD1=jitsi docker compose --profile jitsi up --build --wait\n` +
 	`(docker compose exec sidecar1 signal-sidecar ready jitsi .*)\n`)
 
+// TestComposeSettings checks that the sidecars know all settings in their environment, and have no notice about them.
+func TestComposeSettings(t *testing.T) {
+	t.Parallel()
+	s := &stack{project: loadProject(t)}
+	for _, service := range []string{"sidecar1", "sidecar2", "sidecar3", "sidecar-jitsi"} {
+		settings := s.environment(service)
+		check := exec.Command(testbed.Binary(t), "check-config")
+		check.Dir, check.Env = t.TempDir(), settings.Environ()
+		effective := output(t, check)
+		for name, value := range settings {
+			if !strings.Contains(effective, name+" ") {
+				t.Errorf("%s: the sidecar does not know %s=%s", service, name, value)
+			}
+		}
+		if strings.Contains(effective, "notice:") {
+			t.Errorf("%s:\n%s", service, effective)
+		}
+	}
+}
+
 // TestWalkThroughNamesWhatIsPublished checks that the compose file publishes every port that the README names in its
 // walk-through.
 func TestWalkThroughNamesWhatIsPublished(t *testing.T) {

@@ -117,6 +117,9 @@ func TestComposeHealthChecks(t *testing.T) {
 		if s.Image == product && !slices.Equal(check.Test, self) {
 			t.Errorf("%s: the health check is %q", name, check.Test)
 		}
+		if check.StartPeriod == nil || time.Duration(*check.StartPeriod) < time.Minute {
+			t.Errorf("%s: up --wait fails if it takes more than %s to start", name, check.StartPeriod)
+		}
 		if time.Duration(*check.Timeout) <= 5*time.Second && s.Image == product {
 			t.Errorf("%s: docker ends the check after %s, before it can print the reason", name, check.Timeout)
 		}
@@ -173,6 +176,25 @@ func TestComposeImagesArePinned(t *testing.T) {
 		}
 		if !strings.Contains(string(docs), "| `"+m[1]+"` |") {
 			t.Errorf("docs/dependencies.md has no row for %s", m[1])
+		}
+	}
+}
+
+// TestComposeVariablesAreUsed checks that a mounted configuration uses each variable that its service gets.
+func TestComposeVariablesAreUsed(t *testing.T) {
+	t.Parallel()
+	services := load(t).Services
+	for service, file := range map[string]string{
+		"haproxy": "deploy/haproxy/haproxy.cfg", "otel-collector": "deploy/otel-collector/config.yaml",
+	} {
+		content, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil || len(services[service].Environment) == 0 {
+			t.Fatalf("%s: %v", service, err)
+		}
+		for name := range services[service].Environment {
+			if !regexp.MustCompile(`\b` + name + `\b`).Match(content) {
+				t.Errorf("%s does not use %s", file, name)
+			}
 		}
 	}
 }
