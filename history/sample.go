@@ -33,8 +33,9 @@ type ProbeSample struct {
 	Took float32
 	// FailedAfter is the time from the beginning of the sample to its first failed run, in seconds.
 	FailedAfter float32
-	// Ran reports whether the probe ran at all, Failed whether any run failed.
-	Ran, Failed bool
+	// Ran reports whether the probe ran at all, Failed whether any run failed, and FailedFirst and FailedLast whether the
+	// first and the last did.
+	Ran, Failed, FailedFirst, FailedLast bool
 }
 
 // Probe returns what a probe found.
@@ -49,7 +50,10 @@ func (s *Sample) add(step health.Step, after *health.Snapshot) {
 		if r.Failed() && !p.Failed {
 			p.FailedAfter = float32(step.At.Sub(s.Began).Seconds())
 		}
-		p.Ran, p.Failed = true, p.Failed || r.Failed()
+		if !p.Ran {
+			p.FailedFirst = r.Failed()
+		}
+		p.Ran, p.Failed, p.FailedLast = true, p.Failed || r.Failed(), r.Failed()
 		p.Took = max(p.Took, float32(r.Took))
 	}
 	s.Known, s.Weight = after.Verdict.Known, after.Verdict.Weight

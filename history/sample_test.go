@@ -36,10 +36,10 @@ func TestSample(t *testing.T) {
 	observe(health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 200, Took: 0.125},
 		Stats: health.Answer{Code: 200}, StatsProblem: "no number"}})
 	want := Sample{Began: s.Began, Known: true, Down: true, Weight: 0, Word: health.WordMaint}
-	*want.Probe(health.ProbeJicofoHealth) = ProbeSample{0.5, 0, true, false}
-	*want.Probe(health.ProbeJicofoStats) = ProbeSample{0.25, 5, true, true}
-	*want.Probe(health.ProbeProsody) = ProbeSample{3, 2, true, true}
-	*want.Probe(health.ProbeStatusFile) = ProbeSample{0, 0, true, false}
+	*want.Probe(health.ProbeJicofoHealth) = ProbeSample{Took: 0.5, Ran: true}
+	*want.Probe(health.ProbeJicofoStats) = ProbeSample{Took: 0.25, FailedAfter: 5, Ran: true, Failed: true, FailedLast: true}
+	*want.Probe(health.ProbeProsody) = ProbeSample{Took: 3, FailedAfter: 2, Ran: true, Failed: true, FailedFirst: true}
+	*want.Probe(health.ProbeStatusFile) = ProbeSample{Ran: true}
 	if s != want {
 		t.Errorf("the sample is\n%+v, want\n%+v", s, want)
 	}
@@ -47,7 +47,10 @@ func TestSample(t *testing.T) {
 	observe(health.Observation{Jicofo: &health.Jicofo{Health: health.Answer{Code: 200}, Stats: health.Answer{Code: 200},
 		Participants: 12}})
 	observe(health.Observation{StatusFile: &health.StatusFile{Found: true, Contents: "ready"}})
-	*want.Probe(health.ProbeCensus) = ProbeSample{2, 6, true, true}
+	*want.Probe(health.ProbeCensus) = ProbeSample{
+		Took: 2, FailedAfter: 6, Ran: true, Failed: true, FailedFirst: true, FailedLast: true,
+	}
+	want.Probe(health.ProbeJicofoStats).FailedLast = false
 	want.Down, want.Loaded, want.Participants, want.Weight, want.Word = false, true, 12, 100, health.WordReady
 	if s != want {
 		t.Errorf("the sample is\n%+v, want\n%+v", s, want)

@@ -149,8 +149,6 @@ func (c *chart) latency(a axis, samples []history.Sample, probe health.Probe) {
 		runs++
 		if p.Failed {
 			failures++
-			from := began.Add(time.Duration(float64(p.FailedAfter) * float64(time.Second)))
-			c.fail(a, from, endOf(samples, i, a.To))
 		}
 		x, took := a.x(began), float64(p.Took)
 		peak = max(peak, took)
@@ -164,9 +162,27 @@ func (c *chart) latency(a axis, samples []history.Sample, probe health.Probe) {
 		return
 	}
 	points = append(points, point{chartWidth, points[len(points)-1].y})
+	c.markFailures(a, samples, probe)
 	c.draw(points, niceCeiling(max(peak, 0.002))) // below 2 ms the line stays flat
 	c.Peak = "max " + seconds(peak)
 	c.Alt = fmt.Sprintf("%s: at most %s, failed in %d of %d samples.", c.Name, seconds(peak), failures, runs)
+}
+
+// markFailures marks the periods in which a probe failed: each from its first failed run to the end of the sample of
+// its last. Without a run in between that did not fail, a failure has no gaps.
+func (c *chart) markFailures(a axis, samples []history.Sample, probe health.Probe) {
+	failing := false                         // the latest run failed
+	for i := len(samples) - 1; i >= 0; i-- { // oldest first
+		p, from := samples[i].Probe(probe), samples[i].Began
+		goesOn := failing && (!p.Ran || p.FailedFirst)
+		if !goesOn {
+			from = from.Add(time.Duration(float64(p.FailedAfter) * float64(time.Second)))
+		}
+		if (p.Failed || goesOn) && !from.Before(a.From) {
+			c.fail(a, from, endOf(samples, i, a.To))
+		}
+		failing = p.FailedLast || failing && !p.Ran
+	}
 }
 
 // endOf returns the beginning of the next sample, or now for the last one.

@@ -102,6 +102,22 @@ func TestLatency(t *testing.T) {
 	if c = draw([]history.Sample{late}); bands(c.Failures) != " 510+90" || c.Failures[0].Title != "failed from 11:51:00" {
 		t.Errorf("a failure in the middle of a sample is drawn at %s, %+v", bands(c.Failures), c.Failures)
 	}
+	// The probe hangs: some samples have no run, and in others the run ends late.
+	hangs := history.ProbeSample{Took: 3, FailedAfter: 30, Ran: true, Failed: true, FailedFirst: true, FailedLast: true}
+	recovers := history.ProbeSample{Took: 3, Ran: true}
+	c = draw([]history.Sample{
+		prosodySample(ago(10), recovers), prosodySample(ago(20), history.ProbeSample{}), prosodySample(ago(30), hangs),
+		prosodySample(ago(40), history.ProbeSample{}), prosodySample(ago(50), hangs),
+	})
+	if got := bands(c.Failures); got != " 105+395" || c.Alt != "prosody: at most 3 s, failed in 2 of 3 samples." {
+		t.Errorf("a failure without a break is drawn at %s: %s", got, c.Alt)
+	}
+	again := hangs
+	again.FailedFirst = false
+	c = draw([]history.Sample{prosodySample(ago(10), again), prosodySample(ago(20), hangs)})
+	if got := bands(c.Failures); got != " 405+95,  505+95" {
+		t.Errorf("a failure after a recovery in the same sample is drawn at %s", got)
+	}
 	if c = draw(nil); c.Line != "" || c.Peak != "" {
 		t.Errorf("without samples the chart is %+v", c)
 	}

@@ -49,9 +49,9 @@ type FleetCell struct {
 
 // Fleet provides the tables.
 type Fleet interface {
-	// Subscribe returns a channel of tables: the present one, and then each that differs in more than ages, until ctx
-	// ends. A subscriber that is slow misses some, but never the latest. The first comes when everything has been read
-	// once or has failed.
+	// Subscribe returns a channel of tables: the present one, and then each that differs, until ctx ends. One that differs
+	// only in when the reports were made may come some seconds later. A subscriber that is slow misses some, but never the
+	// latest. The first comes when everything has been read once or has failed.
 	Subscribe(ctx context.Context) <-chan *FleetTable
 	// JSON returns the fleet in the form of "fleet --json", with the present ages. It waits until everything has been read
 	// once or has failed, or ctx ends. ok is false if something could not be read; the document, if any, names it. Calls

@@ -23,6 +23,9 @@ const (
 	maxPageAnswer = 32 << 20
 	// pageLinger is how long Consul is queried after the last client has gone, so that a reload finds a table.
 	pageLinger = 10 * time.Second
+	// agesEvery is the least time between tables that differ only in when the reports were made. In a large fleet there is
+	// a new report all the time.
+	agesEvery = 2 * time.Second
 )
 
 // fleetPages provides the page /fleet with tables. There is one set of queries, whatever the number of clients.
@@ -32,7 +35,9 @@ type fleetPages struct {
 
 	mu       sync.Mutex
 	view     *fleet.View // the one that table is of
-	content  string      // of view, without ages
+	content  string      // of table, without the times of its reports
+	times    string      // of its reports
+	made     time.Time   // when table was made
 	table    *rest.FleetTable
 	written  *fleet.View // the one that document is of
 	document []byte
@@ -89,19 +94,31 @@ func (f *fleetPages) JSON(ctx context.Context) (document []byte, ok bool) {
 	return f.document, len(v.Problems) == 0
 }
 
-// tableOf returns the table of a view, which is the same as that of an earlier one if only ages differ.
+// tableOf returns the table of a view. It is that of an earlier view if nothing has changed since, or only the times of
+// reports within agesEvery.
 func (f *fleetPages) tableOf(v *fleet.View) *rest.FleetTable {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if v == f.view {
 		return f.table
 	}
-	content := lasting(v) + v.Outdated.String()
-	if f.table == nil || content != f.content {
-		f.table = newPageTable(v)
+	content, times := lasting(v)+v.Outdated.String(), reportTimes(v)
+	if f.table == nil || content != f.content || times != f.times && v.At.Sub(f.made) >= agesEvery {
+		f.table, f.content, f.times, f.made = newPageTable(v), content, times, v.At
 	}
-	f.view, f.content = v, content
+	f.view = v
 	return f.table
+}
+
+// reportTimes returns when the reports of a view were made, as one text.
+func reportTimes(v *fleet.View) string {
+	var b strings.Builder
+	for _, r := range v.Rows {
+		if r.ReportTime != nil {
+			b.WriteString(time.Time(*r.ReportTime).String())
+		}
+	}
+	return b.String()
 }
 
 // newPageTable returns the table of a view: the columns of the command fleet, with ages that count.

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -73,7 +75,8 @@ func TestFleetPage(t *testing.T) {
 	code, page := testbed.Get("http://" + s.HTTP + "/fleet")
 	for _, want := range []string{
 		`<a href="http://10.0.0.1:6001/" rel="noreferrer">s1</a>`, `<a href="http://10.0.0.1:6000/" rel="noreferrer">s2</a>`,
-		`<td data-label="shard">s3</td>`, "Browsers refuse some", "3 shards: 3 ready", `<th scope="col">users</th>`, `<td data-label="users">7</td>`,
+		`<td data-label="shard">s3</td>`, "Browsers refuse some", "3 shards: 3 ready", `<th scope="col">users</th>`,
+		`<td data-label="users">7</td>`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%d: the page has no %s", code, want)
@@ -93,6 +96,18 @@ func TestFleetPage(t *testing.T) {
 		if !found {
 			t.Errorf("no event shows the drain: %v", c.Err())
 		}
+	}
+	dc.Put("signal-report/prod/s2", shardReport(-3*time.Second, "up ready 100%", 7))
+	newer := time.Now().Add(2 * time.Second).UnixMilli()
+	found := false
+	for c := clients[0]; !found && c.Scan(); {
+		for _, m := range regexp.MustCompile(`data-since="(\d+)"`).FindAllStringSubmatch(c.Text(), -1) {
+			since, _ := strconv.ParseInt(m[1], 10, 64)
+			found = found || since > newer
+		}
+	}
+	if !found {
+		t.Errorf("no event has the time of a new report with the same content: %v", clients[0].Err())
 	}
 	_, document := testbed.Get("http://" + s.HTTP + "/fleet.json")
 	f := parseFleet(t, document)
