@@ -49,9 +49,9 @@ func TestWorkflows(t *testing.T) {
 	}
 }
 
-// TestDependabotFindsAllModules checks that every go.mod of the repository gets updates.
-func TestDependabotFindsAllModules(t *testing.T) {
-	t.Parallel()
+// dependabotDirectories returns the directories that get updates, by ecosystem.
+func dependabotDirectories(t *testing.T) map[string][]string {
+	t.Helper()
 	var config struct {
 		Updates []struct {
 			Ecosystem   string `yaml:"package-ecosystem"`
@@ -59,6 +59,16 @@ func TestDependabotFindsAllModules(t *testing.T) {
 		}
 	}
 	testbed.Must(t, yaml.Unmarshal([]byte(testbed.Contents("../../.github/dependabot.yml")), &config))
+	directories := map[string][]string{}
+	for _, update := range config.Updates {
+		directories[update.Ecosystem] = update.Directories
+	}
+	return directories
+}
+
+// TestDependabotFindsAllModules checks that every go.mod of the repository gets updates.
+func TestDependabotFindsAllModules(t *testing.T) {
+	t.Parallel()
 	var found []string
 	root := os.DirFS("../..")
 	for _, pattern := range []string{"go.mod", "*/go.mod", "*/*/go.mod", "*/*/*/go.mod"} {
@@ -71,8 +81,42 @@ func TestDependabotFindsAllModules(t *testing.T) {
 		}
 	}
 	slices.Sort(found)
-	listed := slices.Sorted(slices.Values(config.Updates[0].Directories))
-	if config.Updates[0].Ecosystem != "gomod" || len(found) < 5 || !slices.Equal(found, listed) {
+	listed := slices.Sorted(slices.Values(dependabotDirectories(t)["gomod"]))
+	if len(found) < 5 || !slices.Equal(found, listed) {
 		t.Errorf("dependabot updates %q; the modules are in %q", listed, found)
+	}
+}
+
+// TestDependabotFindsAllImages checks that every folder with an image that has a version gets updates.
+func TestDependabotFindsAllImages(t *testing.T) {
+	t.Parallel()
+	directories := dependabotDirectories(t)
+	for ecosystem, c := range map[string]struct {
+		patterns []string
+		image    *regexp.Regexp
+	}{
+		"docker": {
+			[]string{"Dockerfile", "*/*/Dockerfile", "deploy/*/*.yaml"},
+			regexp.MustCompile(`(?m)^ *(?:- )?(?:FROM|image:) (?:--\S+ )?[a-z0-9./-]+:\w`),
+		},
+		"docker-compose": {
+			[]string{"docker-compose.yml", "*/*/docker-compose.yml"}, regexp.MustCompile(`(?m)^ *image: [a-z0-9./-]+:\w`),
+		},
+	} {
+		var found []string
+		for _, pattern := range c.patterns {
+			files, err := filepath.Glob("../../" + pattern)
+			testbed.Must(t, err)
+			for _, file := range files {
+				if c.image.MatchString(testbed.Contents(file)) {
+					found = append(found, path.Join("/", path.Dir(strings.TrimPrefix(filepath.ToSlash(file), "../../"))))
+				}
+			}
+		}
+		slices.Sort(found)
+		found = slices.Compact(found)
+		if !slices.Equal(found, directories[ecosystem]) {
+			t.Errorf("dependabot updates images (%s) in %q; they are in %q", ecosystem, directories[ecosystem], found)
+		}
 	}
 }
