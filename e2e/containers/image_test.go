@@ -187,11 +187,14 @@ func checkFiles(t *testing.T, files string) {
 	}
 }
 
-// inImage returns a command that runs the image's program as its user. It has only the image's files and, as in every
-// container, a /proc. Its mount namespace ends with it.
+// inImage returns a command that runs the image's program as its user. It has only the image's files, which it cannot
+// change, a volume for the state as in docker-compose.yml and, as in every container, a /proc. Its mount namespace ends
+// with it.
 func inImage(t *testing.T, files string, environment []string, args ...string) *exec.Cmd {
 	t.Helper()
-	const enter = `mount -t proc proc "$0/proc" && exec chroot --userspec=65532:65532 "$0" /usr/bin/signal-sidecar "$@"`
+	const enter = `mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && mount -t proc proc "$0/proc" &&
+		mount -t tmpfs -o uid=65532,mode=0755 state "$0/var/lib/signal-sidecar" &&
+		exec chroot --userspec=65532:65532 "$0" /usr/bin/signal-sidecar "$@"`
 	cmd := exec.CommandContext(t.Context(), "unshare", append([]string{"--mount", "sh", "-c", enter, files}, args...)...)
 	cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, environment...)
 	return cmd
@@ -209,6 +212,7 @@ func checkRuns(t *testing.T, files string) {
 	environment := []string{
 		"HTTP_ADDR=127.0.0.1", "TCP_ADDR=127.0.0.1", "TCP_PORT=0", "HTTP_PORT=" + port,
 		"JICOFO_ORIG=" + node.Jicofo.Origin(), "PROSODY_ORIG=" + node.Prosody.Origin(),
+		"STATE_PATH=/var/lib/signal-sidecar/state.json", // as in the image
 	}
 	sidecar := inImage(t, files, environment)
 	var log bytes.Buffer
@@ -228,6 +232,10 @@ func checkRuns(t *testing.T, files string) {
 	}
 	if out, err := inImage(t, files, environment, "status", "--self").Output(); err != nil || string(out) != "OK\n" {
 		t.Errorf("its health check: %v, %s", err, out)
+	}
+	state := fmt.Sprintf("/proc/%d/root/var/lib/signal-sidecar/state.json", sidecar.Process.Pid)
+	if content, err := os.ReadFile(state); err != nil || !json.Valid(content) {
+		t.Errorf("its state: %v, %q", err, content)
 	}
 	_ = sidecar.Process.Signal(syscall.SIGTERM)
 	if err := sidecar.Wait(); err != nil || t.Failed() {
