@@ -57,9 +57,9 @@ func (c *exportCount) done(n int, err error) {
 	}
 }
 
-// partialSuccess returns how many items (data points for metrics) the backend rejected of a batch that it accepted. That
-// is 0 if it only sent a warning. ok is false for any other error, and true for nil. The type of the error is in an
-// internal package of each exporter, so it is found by its name.
+// partialSuccess returns how many items (data points for metrics) the backend rejected of a batch that it accepted.
+// ok is false for any other error, and true for nil. The type of the error is in an internal package of each exporter,
+// so it is found by its name.
 func partialSuccess(err error) (rejected int64, ok bool) {
 	switch e := err.(type) { //nolint:errorlint // the whole tree is looked at
 	case nil:

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -21,21 +22,23 @@ const (
 	// client can send one, or with a request. A client that does not read its replies, or does not send the body that it
 	// announced, keeps its place no longer.
 	turn = 200 * time.Millisecond
+	// minFlood is the least number of requests of a connection that is closed because it sends requests fast.
+	minFlood = 5
 	// waitTick is the time between two looks for a place.
 	waitTick = 10 * time.Millisecond
 )
 
 // limiter bounds the open connections of a listener. When all are in use, a new connection replaces the one that has
-// been without a request for the longest time, so that idle clients never keep others out. If each of them has a
-// request in progress, the new connection waits, and replaces the one whose request has been in progress for the
-// longest time and longer than turn.
+// been without a request for the longest time, so that idle clients never keep others out. If there is none, it takes
+// the place of the one whose request has been in progress for the longest time and longer than turn, or else of the one
+// that sends requests fastest (see floods): a client that always has the next request ready is never idle.
 type limiter struct {
 	net.Listener
 	limit   int
 	turn    time.Duration // tests change it
 	log     *slog.Logger
 	evicted metric.Int64Counter
-	freed   chan struct{} // holds a token when a connection was closed or became idle
+	freed   chan struct{} // holds a token when a connection was closed
 	done    chan struct{} // closed with the listener
 	close   sync.Once
 
@@ -58,7 +61,7 @@ func newLimiter(l net.Listener, limit int, log *slog.Logger, evicted metric.Int6
 func newEvicted(provider metric.MeterProvider) (metric.Int64Counter, error) {
 	evicted, err := provider.Meter(meterName).Int64Counter("signal.http.evicted", metric.WithUnit("{connection}"),
 		metric.WithDescription("Number of HTTP connections that were closed for a new one, because as many were open as are "+
-			"allowed: idle ones, or, if there were none, one whose request took longest."))
+			"allowed: idle ones, or, if there were none, one whose request took longest or that sent requests fastest."))
 	if err != nil {
 		return nil, fmt.Errorf("create the instrument of HTTP connections: %w", err)
 	}
@@ -81,7 +84,7 @@ func (l *limiter) Accept() (net.Conn, error) {
 		_ = conn.Close()
 		return nil, err
 	}
-	c := &limitedConn{Conn: conn, of: l}
+	c := &limitedConn{Conn: conn, of: l, accepted: time.Now()}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.enter(&l.idle)
@@ -111,17 +114,17 @@ func (l *limiter) take() bool {
 		l.mu.Unlock()
 		return true
 	}
-	longest := l.longest(time.Now())
+	replaced := l.replaceable(time.Now())
 	allBusy := l.idle.Len() == 0
 	l.mu.Unlock()
 	if allBusy && l.due("waiting") {
 		l.log.Warn("HTTP connections wait: all are in use and have a request in progress")
 	}
-	if longest == nil {
+	if replaced == nil {
 		return false
 	}
-	longest.leave()
-	go longest.Conn.Close() //nolint:errcheck // it waits for the end of a write that is stuck
+	replaced.leave()
+	go replaced.Conn.Close() //nolint:errcheck // it waits for the end of a write that is stuck
 	l.evicted.Add(context.Background(), 1)
 	if l.due("evicted") {
 		l.log.Warn("HTTP connections are at their limit: the longest idle or busy ones are closed")
@@ -129,15 +132,23 @@ func (l *limiter) take() bool {
 	return l.take()
 }
 
-// longest returns the connection that makes place for another one: the longest idle one, or else the one whose request
-// has been in progress for the longest time. It returns nil while their turn lasts. The caller holds mu.
-func (l *limiter) longest(now time.Time) *limitedConn {
+// replaceable returns the connection that makes place for another one. It returns nil while the turns of all last. The
+// caller holds mu.
+func (l *limiter) replaceable(now time.Time) (chosen *limitedConn) {
 	for _, all := range []*list.List{&l.idle, &l.active} {
 		if first := all.Front(); first != nil && now.Sub(first.Value.(*limitedConn).since) >= l.turn {
 			return first.Value.(*limitedConn)
 		}
 	}
-	return nil
+	for _, all := range []*list.List{&l.idle, &l.active} {
+		for e := all.Front(); e != nil; e = e.Next() {
+			c := e.Value.(*limitedConn)
+			if c.floods(now) && (chosen == nil || c.rate(now) > chosen.rate(now)) {
+				chosen = c
+			}
+		}
+	}
+	return chosen
 }
 
 // Close implements net.Listener. It ends an Accept that waits.
@@ -175,12 +186,26 @@ func (l *limiter) due(kind string) bool {
 // limitedConn is a connection that counts.
 type limitedConn struct {
 	net.Conn
-	of *limiter
+	of       *limiter
+	accepted time.Time
 	// Guarded by of.mu:
-	in    *list.List // of.idle or of.active; nil after Close
-	place *list.Element
-	since time.Time // when it came into the list
-	fresh bool      // without a request until now
+	in       *list.List // of.idle or of.active; nil after Close
+	place    *list.Element
+	since    time.Time // when it came into the list
+	fresh    bool      // without a request until now
+	requests int       // since accepted
+}
+
+// rate returns the number of requests a second. The caller holds of.mu.
+func (c *limitedConn) rate(now time.Time) float64 {
+	return float64(c.requests) / now.Sub(c.accepted).Seconds()
+}
+
+// floods reports whether the connection has sent so many requests since it was accepted that it cannot be without one
+// for a turn. The caller holds of.mu.
+func (c *limitedConn) floods(now time.Time) bool {
+	age := now.Sub(c.accepted)
+	return age >= c.of.turn && c.requests >= minFlood && c.rate(now) >= 1/c.of.turn.Seconds()
 }
 
 // Close implements net.Conn.
@@ -222,6 +247,7 @@ func (c *limitedConn) begin() {
 func (c *limitedConn) busy() {
 	c.of.mu.Lock()
 	defer c.of.mu.Unlock()
+	c.requests++
 	if c.in == &c.of.idle {
 		c.enter(&c.of.active)
 		c.begin()
@@ -234,7 +260,6 @@ func (c *limitedConn) rest() {
 	defer c.of.mu.Unlock()
 	if c.in != nil {
 		c.enter(&c.of.idle)
-		c.of.free()
 	}
 }
 
@@ -264,6 +289,9 @@ func trackConnections(s *http.Server) {
 	s.ConnState = func(conn net.Conn, state http.ConnState) {
 		if c := limitedOf(conn); c != nil && state == http.StateIdle {
 			c.rest()
+			// A client that does not wait for replies always has a request ready. Its goroutine would run for 10 ms at a time,
+			// and a thousand of them would delay every other request, agent check and probe by seconds.
+			runtime.Gosched()
 		}
 	}
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

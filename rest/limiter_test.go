@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,6 +138,63 @@ func TestStuckRequestsMakePlace(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// flood sends requests without waiting for replies, and reads all replies, until the connection is closed.
+func flood(conn net.Conn) {
+	requests := []byte(strings.Repeat("GET /health HTTP/1.1\r\nHost: node\r\n\r\n", 400))
+	go func() { _, _ = io.Copy(io.Discard, conn) }()
+	go func() {
+		for {
+			if _, err := conn.Write(requests); err != nil {
+				return
+			}
+		}
+	}()
+}
+
+// TestFloodsMakePlace checks that clients that are never idle, because they always have the next request ready, keep
+// nobody out.
+func TestFloodsMakePlace(t *testing.T) {
+	t.Parallel()
+	r := startServer(t, setup{openFiles: 4}) // 2 connections
+	for range 3 {
+		for range 2 {
+			flood(r.dial(t))
+		}
+		if code := get(t, r.dial(t), "/health"); code != 200 {
+			t.Errorf("/health answers %d", code)
+		}
+	}
+}
+
+// TestFloodsTakeTurns checks that between a request and its reply each flooding client gets few replies, not all that
+// fit into the 10 ms for which Go lets a goroutine run.
+func TestFloodsTakeTurns(t *testing.T) {
+	t.Parallel()
+	var handled atomic.Int64
+	r := startServer(t, setup{change: func(s *Server) {
+		handler := s.http.Handler
+		s.http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			handled.Add(1)
+			handler.ServeHTTP(w, r)
+		})
+	}})
+	const floods, samples = 50, 21
+	for range floods {
+		flood(r.dial(t))
+	}
+	conn := r.dial(t)
+	meanwhile := make([]int64, samples)
+	for i := range meanwhile {
+		before := handled.Load()
+		get(t, conn, "/health")
+		meanwhile[i] = handled.Load() - before
+	}
+	slices.Sort(meanwhile)
+	if median := meanwhile[samples/2]; median > floods*20 {
+		t.Errorf("%d requests of %d other clients were handled meanwhile: %d", median, floods, meanwhile)
 	}
 }
 
