@@ -157,4 +157,4 @@ func (e *StatusError) Error() string {
 var ErrHTML = errors.New("answered with HTML, so it is not Consul's HTTP API")
 
 // ErrTooLarge is the error of an answer whose body is larger than MaxAnswer.
-var ErrTooLarge = errors.New("answer is too large")
+var ErrTooLarge = errors.New("sent a reply that is too large")

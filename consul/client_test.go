@@ -61,13 +61,13 @@ func TestAnswersThatAreNotConsul(t *testing.T) {
 		"redirect":     {reply(302, "", "Location", "https://login.example.com/"), "302, a redirect to https://login.example.com/"},
 		"denied":       {reply(403, "Permission denied:\n\x1b[31mkey:read"), "answered 403: Permission denied: ?[31mkey:read"},
 		"long":         {reply(500, strings.Repeat("x", 500<<10)), "answered 500: " + strings.Repeat("x", 297) + "..."},
-		"large":        {reply(200, `["`+strings.Repeat("x", 2000)+`"]`), "answer is too large"},
-		"hangs":        {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "no complete answer in time: 200ms"},
+		"large":        {reply(200, `["`+strings.Repeat("x", 2000)+`"]`), "sent a reply that is too large"},
+		"hangs":        {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "gave no complete reply within 200ms"},
 		"hangs halfway": {func(w http.ResponseWriter, r *http.Request) {
 			reply(200, `[{`)(w, r)
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
-		}, "no complete answer in time: 200ms"},
+		}, "gave no complete reply within 200ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

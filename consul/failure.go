@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -110,10 +111,11 @@ func (o *outcomes) failed(ctx context.Context, kind Kind, err error) {
 	switch {
 	case o.last == "":
 		o.since, o.count = time.Now(), 0
-		o.log.WarnContext(ctx, "consul began to fail", "kind", string(kind), "error", message(err))
+		o.log.WarnContext(ctx, "consul began to fail",
+			"kind", string(kind), "detail", describe(kind, err), "error", message(err))
 	case o.last != kind:
 		o.log.WarnContext(ctx, "consul fails differently",
-			"kind", string(kind), "error", message(err), "failures", o.count)
+			"kind", string(kind), "detail", describe(kind, err), "error", message(err), "failures", o.count)
 	}
 	o.last = kind
 	o.count++
@@ -126,6 +128,14 @@ func (o *outcomes) worked(ctx context.Context) {
 		o.log.InfoContext(ctx, "consul works again", "failures", o.count, "seconds", float64(time.Since(o.since).Milliseconds())/1e3)
 	}
 	o.last = ""
+}
+
+// describe returns the text of a failure in an operator's words, in one line.
+func describe(kind Kind, err error) string {
+	if kind == KindFile {
+		return health.OneLine(cut("the status file cannot be written: " + errtext.File(err)))
+	}
+	return health.OneLine(cut(errtext.Request("Consul", "", err)))
 }
 
 // message returns the text of an error in one line.

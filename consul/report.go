@@ -68,10 +68,11 @@ type Publisher struct {
 
 // Published is the state of a Publisher.
 type Published struct {
-	Key   string
-	At    time.Time // of the latest report that was put, zero for none
-	Error string    // of the latest put, "" if it worked
-	Kind  Kind      // of this error
+	Key     string
+	At      time.Time // of the latest report that was put, zero for none
+	Problem string    // of the latest put, in an operator's words; "" if it worked
+	Error   string    // the original error of Problem
+	Kind    Kind      // of this error
 }
 
 // NewPublisher returns a Publisher, or an error if an instrument cannot be created.
@@ -155,14 +156,15 @@ func (p *Publisher) publish(ctx context.Context) (next time.Duration, ok bool) {
 		return p.Interval, false
 	}
 	p.mu.Lock()
-	p.latest.Error, p.latest.Kind = "", kind
+	p.latest.Problem, p.latest.Error, p.latest.Kind = "", "", kind
 	if err != nil {
-		p.latest.Error = message(err)
+		p.latest.Problem, p.latest.Error = describe(kind, err), message(err)
 	}
 	p.mu.Unlock()
 	if err != nil {
 		span.SetAttributes(attribute.String("error.type", string(kind)))
-		span.SetStatus(codes.Error, message(err))
+		span.SetAttributes(attribute.String("signal.error", message(err)))
+		span.SetStatus(codes.Error, describe(kind, err))
 		p.outcomes.failed(ctx, kind, err)
 		return retryAfterOf(err) + min(p.retry.NextBackOff(), p.Interval), false
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -55,7 +56,7 @@ func (a *authenticator) RoundTrip(r *http.Request) (*http.Response, error) {
 func readToken(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", err
+		return "", &errtext.Error{Text: errtext.File(err), Err: err}
 	}
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, maxToken+1))
@@ -80,12 +81,12 @@ type checker struct {
 	maxAnswer int64
 }
 
-var errHang = errors.New("no complete answer in time")
+var errHang = errors.New("gave no complete reply")
 
 // RoundTrip implements http.RoundTripper.
 func (c *checker) RoundTrip(r *http.Request) (*http.Response, error) {
 	limit := c.timeout + waitOf(r)
-	ctx, cancel := context.WithTimeoutCause(r.Context(), limit, fmt.Errorf("%w: %s", errHang, limit))
+	ctx, cancel := context.WithTimeoutCause(r.Context(), limit, fmt.Errorf("%w within %s", errHang, limit))
 	response, err := c.next.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		defer cancel()

@@ -45,7 +45,8 @@ type Status struct {
 	Word        health.Word // WordUnknown for a value that is no known word, and before the first answer
 	ModifyIndex uint64
 	Changed     time.Time // when this process saw the value first; zero before the first answer
-	Error       string    // of the latest query or write, "" if it worked
+	Problem     string    // of the latest query or write, in an operator's words; "" if it worked
+	Error       string    // the original error of Problem
 	Kind        Kind      // of this error
 }
 
@@ -175,7 +176,7 @@ func (w *Watch) step(ctx context.Context) time.Duration {
 	return w.pause(a, w.use(ctx, a))
 }
 
-var errIndex = errors.New("answered without an index")
+var errIndex = errors.New("answered without an index: is that Consul's HTTP API?")
 
 // answer is the answer to a query.
 type answer struct {
@@ -277,7 +278,7 @@ func (w *Watch) apply(ctx context.Context, a answer) {
 
 // work records that everything works.
 func (w *Watch) work(ctx context.Context) {
-	w.update(func(s *Status) { s.Error, s.Kind = "", "" })
+	w.update(func(s *Status) { s.Problem, s.Error, s.Kind = "", "", "" })
 	w.outcomes.worked(ctx)
 }
 
@@ -296,8 +297,9 @@ func (w *Watch) fail(ctx context.Context, a answer, kind Kind, err error) {
 
 func (w *Watch) failSpan(ctx context.Context, span trace.Span, kind Kind, err error) {
 	span.SetAttributes(attribute.String("error.type", string(kind)))
-	span.SetStatus(codes.Error, message(err))
-	w.update(func(s *Status) { s.Error, s.Kind = message(err), kind })
+	span.SetAttributes(attribute.String("signal.error", message(err)))
+	span.SetStatus(codes.Error, describe(kind, err))
+	w.update(func(s *Status) { s.Problem, s.Error, s.Kind = describe(kind, err), message(err), kind })
 	w.outcomes.failed(ctx, kind, err)
 }
 

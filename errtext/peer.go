@@ -26,12 +26,20 @@ func Peer(err error, address string) string {
 	if err == nil {
 		return ""
 	}
-	for _, describe := range []func(error, string) string{lookup, connection, certificate, handshake, protocol} {
-		if text := describe(err, address); text != "" {
-			return text
-		}
+	if text, ok := peer(err, address); ok {
+		return text
 	}
 	return "cannot be used at " + address + ": " + err.Error()
+}
+
+// peer is Peer for an error of a known kind. ok is false for another error.
+func peer(err error, address string) (text string, ok bool) {
+	for _, describe := range []func(error, string) string{lookup, connection, certificate, handshake, protocol} {
+		if text := describe(err, address); text != "" {
+			return text, true
+		}
+	}
+	return "", false
 }
 
 // lookup describes an error of the name resolution.

@@ -235,10 +235,10 @@ func (p *Plan) Commit(ctx context.Context) ([]Changed, error) {
 	}
 	done, response, _, err := p.datacenter.client.Txn().Txn(p.operations, p.datacenter.options(ctx, query{}))
 	if err != nil {
-		return nil, fmt.Errorf("write %s to Consul at %s: %w", p.keys(), p.datacenter.address, withoutURL(err))
+		return nil, failure("write "+p.keys(), "Consul", p.datacenter.address, err)
 	}
 	if slices.Contains(response.Errors, nil) {
-		return nil, fmt.Errorf("write %s to Consul at %s: %w", p.keys(), p.datacenter.address, errNull)
+		return nil, failure("write "+p.keys(), "Consul", p.datacenter.address, errNull)
 	}
 	if !done {
 		return nil, p.conflict(ctx, response.Errors)

@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"slices"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/hashicorp/consul/api"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 )
 
 // defaultHTTPPort is the sidecar's port of a service that does not name it, as on virtual machines.
@@ -74,16 +75,20 @@ func (d *datacenter) read(ctx context.Context, consistent bool) (*contents, erro
 	return c, nil
 }
 
+// failure returns the error of a request: what was tried, and why it failed.
+func failure(what, service, where string, err error) error {
+	return &errtext.Error{Text: what + ": " + errtext.Request(service, where, err), Err: err}
+}
+
 // failed returns an error that names what was requested from where, nil for nil.
 func (d *datacenter) failed(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	where := d.address
 	if d.name != "" {
-		where += ", datacenter " + Printable(d.name)
+		what += " of datacenter " + Printable(d.name)
 	}
-	return fmt.Errorf("read %s from Consul at %s: %w", what, where, withoutURL(err))
+	return failure("read "+what, "Consul", d.address, err)
 }
 
 func (d *datacenter) options(ctx context.Context, q query) *api.QueryOptions {
@@ -236,7 +241,7 @@ func (o Options) datacenters(ctx context.Context) ([]string, error) {
 	var all []string
 	// The library's Datacenters takes no context.
 	if _, err := o.Client.Raw().Query("/v1/catalog/datacenters", &all, (&api.QueryOptions{}).WithContext(ctx)); err != nil {
-		return nil, fmt.Errorf("read the datacenters from Consul at %s: %w", o.Address, withoutURL(err))
+		return nil, failure("read the datacenters", "Consul", o.Address, err)
 	}
 	slices.Sort(all)
 	return slices.Compact(all), nil

@@ -105,7 +105,7 @@ func TestRead(t *testing.T) {
 	o.Datacenter = "north"
 	v, _ := NewReader(o).Read(t.Context())
 	if len(v.Rows) != 0 || len(v.Problems) != 1 || !strings.Contains(v.Problems[0],
-		"from Consul at "+o.Address+", datacenter north: ") || !strings.Contains(v.Problems[0], "No path to datacenter") {
+		" of datacenter north: Consul at "+o.Address) || !strings.Contains(v.Problems[0], "No path to datacenter") {
 		t.Errorf("datacenter north: %q", v.Problems)
 	}
 }
@@ -114,13 +114,13 @@ func TestRead(t *testing.T) {
 func TestBadConsul(t *testing.T) {
 	t.Parallel()
 	for answer, want := range map[string]string{
-		"200 <html>login": "invalid character '<'",
+		"200 <html>login": "sent no valid JSON",
 		"404 not found":   "404",
 		"429 slow down":   "slow down",
 		"403 Permission":  "Permission",
 		"200 []":          "the ACL token may not read any of it",
 		"200 [null]":      "contains null",
-		"hang":            "context deadline exceeded",
+		"hang":            "gave no complete reply at ",
 	} {
 		o := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			code := 0
@@ -143,7 +143,9 @@ func TestBadConsul(t *testing.T) {
 		v, _ := NewReader(o).Read(ctx)
 		cancel()
 		if len(v.Rows) != 0 || len(v.Problems) != 1 || !strings.Contains(v.Problems[0], want) ||
-			!strings.Contains(v.Problems[0], " from Consul at "+o.Address) || strings.Contains(v.Problems[0], "secret") {
+			!strings.Contains(v.Problems[0], ": Consul ") ||
+			!strings.Contains(v.Problems[0], strings.TrimPrefix(o.Address, "http://")) ||
+			strings.Contains(v.Problems[0], "secret") {
 			t.Errorf("%s: %s, %q", answer, short(v), v.Problems)
 		}
 	}

@@ -88,11 +88,11 @@ func (h *HAProxy) servers(ctx context.Context) ([]Belief, error) {
 	}
 	text, err := read(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the statistics of HAProxy from %s: %w", h.source, err)
+		return nil, failure("read the statistics", "HAProxy", h.source, err)
 	}
 	servers, err := parseStatistics(text)
 	if err != nil {
-		return nil, fmt.Errorf("read the statistics of HAProxy from %s: %w", h.source, err)
+		return nil, failure("read the statistics", "HAProxy", h.source, err)
 	}
 	for i := range servers {
 		servers[i].HAProxy = h.name
@@ -108,21 +108,13 @@ func (h *HAProxy) get(ctx context.Context) ([]byte, error) {
 	}
 	res, err := h.client.Do(req)
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, err
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("answered %d", res.StatusCode)
 	}
 	return readBounded(res.Body)
-}
-
-// withoutURL removes the URL, which may contain secrets, from an error.
-func withoutURL(err error) error {
-	if outer := (*url.Error)(nil); errors.As(err, &outer) {
-		return outer.Err
-	}
-	return err
 }
 
 // ask requests the statistics of the servers from the stats socket. The answer ends with an empty line.

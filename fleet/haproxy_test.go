@@ -106,7 +106,7 @@ func TestHAProxyURL(t *testing.T) {
 	h := parse(t, "http://user:secret@"+host+"/;csv?token=secret")
 	_, err := h.servers(t.Context())
 	if err == nil || strings.Contains(err.Error(), "secret") ||
-		!strings.Contains(err.Error(), "from http://"+host+"/;csv: dial") {
+		err.Error() != "read the statistics: HAProxy does not accept connections at "+host {
 		t.Errorf("error %v", err)
 	}
 	if h.Name() != host || parse(t, "unix:/run/a.sock").Name() != "/run/a.sock" {
@@ -142,10 +142,10 @@ func TestHAProxyOverHTTP(t *testing.T) {
 	host := strings.TrimPrefix(server.URL, "http://")
 	for url, want := range map[string]string{
 		"http://stats:secret@" + host + "/;csv": "",
-		"http://" + host + "/;csv":              "/;csv: answered 401",
+		"http://" + host + "/;csv":              "HAProxy at http://" + host + "/;csv answered 401",
 		"http://" + host + "/login":             "the answer is HTML",
 		"http://" + host + "/away":              "answered 302",
-		"http://" + host + "/cut":               "unexpected EOF",
+		"http://" + host + "/cut":               "HAProxy closed the connection at " + host + " before",
 		"http://" + host + "/endless":           "larger than 32 MiB",
 	} {
 		servers, err := parse(t, url).servers(t.Context())
@@ -166,7 +166,7 @@ func TestHAProxySocket(t *testing.T) {
 		statistics26:                "the empty line at the end is missing",
 		"Permission denied\n\n":     `it begins with "Permission denied\n"`,
 		statistics26[:150] + "\n\n": "wrong number of fields",
-		"hangs":                     "context deadline exceeded",
+		"hangs":                     "gave no complete reply at ",
 	} {
 		path := filepath.Join(t.TempDir(), "s")
 		l, err := net.Listen("unix", path)
@@ -199,7 +199,7 @@ func TestHAProxySocket(t *testing.T) {
 		switch {
 		case want == "" && (err != nil || len(servers) != 2):
 			t.Errorf("%q: %+v, %v", answer, servers, err)
-		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "unix:"+path)):
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path)):
 			t.Errorf("%q: %+v, %v", answer, servers, err)
 		}
 	}
@@ -230,7 +230,8 @@ func TestHAProxyOverTLS(t *testing.T) {
 	if servers, err := h.servers(t.Context()); err != nil || len(servers) != 1 {
 		t.Errorf("%+v, %v", servers, err)
 	}
-	if _, err := parse(t, server.URL+"/;csv").servers(t.Context()); err == nil || !strings.Contains(err.Error(), "x509") {
+	if _, err := parse(t, server.URL+"/;csv").servers(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "HAProxy has a certificate from an unknown authority at ") {
 		t.Errorf("without the CA: %v", err)
 	}
 	testbed.Must(t, os.WriteFile(path, []byte("no certificate"), 0o600))

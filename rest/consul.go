@@ -19,15 +19,19 @@ type Consul struct {
 	Value   *string      `json:"value"`   // nil if there is no such key, or before the first answer
 	Changed *health.Time `json:"changed"` // when this process saw the value first; nil before the first answer
 	// Differs is whether the value is a known word and the status file has another content.
-	Differs bool   `json:"differs"`
-	Error   string `json:"error,omitempty"` // of the latest query or write of the file
+	Differs bool `json:"differs"`
+	// Problem describes why the latest query or write of the file failed. Error is its original error.
+	Problem string `json:"problem,omitempty"`
+	Error   string `json:"error,omitempty"`
 }
 
 // ConsulReports is the state of the reports that CONSUL_REPORTS publishes.
 type ConsulReports struct {
-	Key   string       `json:"key"`
-	Put   *health.Time `json:"put"`             // when the latest report was put; nil before the first
-	Error string       `json:"error,omitempty"` // of the latest put
+	Key string       `json:"key"`
+	Put *health.Time `json:"put"` // when the latest report was put; nil before the first
+	// Problem describes why the latest put failed. Error is its original error.
+	Problem string `json:"problem,omitempty"`
+	Error   string `json:"error,omitempty"`
 }
 
 // ConsulSource returns what is known of Consul now. Both are nil if the feature is off. The server sets Differs.
@@ -63,7 +67,7 @@ func (source ConsulSource) rows(s *health.Snapshot) (rows []chart) {
 		if reports.Put != nil {
 			row.Now, row.State = "published", "ok"
 		}
-		row.problem(reports.Error)
+		row.problem(reports.Problem)
 		rows = append(rows, row)
 	}
 	for i, row := range rows {
@@ -83,7 +87,7 @@ func wantedRow(c *Consul) chart {
 	case c.Changed != nil:
 		row.Now = "no such key"
 	}
-	row.problem(c.Error)
+	row.problem(c.Problem)
 	if c.Differs {
 		row.State, row.Detail = "bad", excerpt(fmt.Sprintf("the status file differs from %s", c.Key))
 	}

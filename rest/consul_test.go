@@ -23,8 +23,8 @@ func TestConsul(t *testing.T) {
 		{nil, nil, `"next":null}`, nil},
 		{&Consul{Key: "key"}, nil, `"consul":{"key":"key","value":null,"changed":null,"differs":false}`,
 			[]string{"wanted in Consul", "not known yet", "key"}},
-		{&Consul{Key: "key", Changed: at, Error: "there is no such key"}, nil,
-			`"consul":{"key":"key","value":null,"changed":"2026-01-02T03:04:05.000Z","differs":false,"error":"there is no such key"}`,
+		{&Consul{Key: "key", Changed: at, Problem: "there is no such key"}, nil,
+			`"consul":{"key":"key","value":null,"changed":"2026-01-02T03:04:05.000Z","differs":false,"problem":"there is no such key"}`,
 			[]string{"no such key", "there is no such key"}},
 		{&Consul{Key: "key", Value: new("READY\n"), Changed: at}, nil,
 			`"value":"READY\n","changed":"2026-01-02T03:04:05.000Z","differs":false`, []string{"wanted in Consul: ready."}},
@@ -32,8 +32,9 @@ func TestConsul(t *testing.T) {
 			[]string{"wanted in Consul: drain.", "the status file differs from key", "report in Consul: not put yet."}},
 		{&Consul{Key: "key", Value: new("nonsense"), Changed: at}, &ConsulReports{Key: "report", Put: at}, `"differs":false`,
 			[]string{"wanted in Consul: nonsense.", "report in Consul: published."}},
-		{nil, &ConsulReports{Key: "report", Put: at, Error: "answered 403"},
-			`"consulReports":{"key":"report","put":"2026-01-02T03:04:05.000Z","error":"answered 403"}`, []string{"answered 403"}},
+		{nil, &ConsulReports{Key: "report", Put: at, Problem: "Consul answered 403", Error: "PUT: answered 403"},
+			`"consulReports":{"key":"report","put":"2026-01-02T03:04:05.000Z","problem":"Consul answered 403",` +
+				`"error":"PUT: answered 403"}`, []string{"Consul answered 403"}},
 	} {
 		r := startServer(t, setup{consul: func() (*Consul, *ConsulReports) { return c.status, c.reports }})
 		r.node.enter(t, "up")

@@ -94,14 +94,14 @@ func (p consulParts) source() rest.ConsulSource {
 	return func() (status *rest.Consul, reports *rest.ConsulReports) {
 		if p.watch != nil {
 			s := p.watch.Status()
-			status = &rest.Consul{Key: s.Key, Changed: timeOf(s.Changed), Error: s.Error}
+			status = &rest.Consul{Key: s.Key, Changed: timeOf(s.Changed), Problem: s.Problem, Error: s.Error}
 			if s.Found {
 				status.Value = &s.Value
 			}
 		}
 		if p.publisher != nil {
 			s := p.publisher.Published()
-			reports = &rest.ConsulReports{Key: s.Key, Put: timeOf(s.At), Error: s.Error}
+			reports = &rest.ConsulReports{Key: s.Key, Put: timeOf(s.At), Problem: s.Problem, Error: s.Error}
 		}
 		return status, reports
 	}

@@ -61,7 +61,8 @@ func TestConsul(t *testing.T) {
 	server.CloseClientConnections()
 	server.Listener.Close()
 	testbed.Eventually(t, "the failure", testbed.Bound, func() bool {
-		return strings.Contains(run(t, nil, "status", "--url", "http://"+s.HTTP).stdout, "  failing  wanted state from Consul: Get ")
+		return strings.Contains(run(t, nil, "status", "--url", "http://"+s.HTTP).stdout,
+			"  failing  wanted state from Consul: Consul does not accept connections at ")
 	})
 	s.Becomes(t, "up maint 0%")
 }

@@ -134,13 +134,15 @@ func TestFleetDatacenters(t *testing.T) {
 		t.Errorf("%s", r.stdout)
 	}
 	r := run(t, v, "fleet", "--datacenter", "north")
-	if r.code != 1 || !strings.Contains(r.stderr, "from Consul at "+v["CONSUL_HTTP_ADDR"]+", datacenter north: answered 500: No path") {
+	if r.code != 1 ||
+		!strings.Contains(r.stderr, " of datacenter north: Consul at "+v["CONSUL_HTTP_ADDR"]+" answered 500: No path") {
 		t.Errorf("exit %d, %s%s", r.code, r.stdout, r.stderr)
 	}
 	gone := vars{"CONSUL_HTTP_ADDR": "http://127.0.0.1:" + testbed.LastingPort(t), "CONSUL_HTTP_TOKEN": "secret"}
 	r = run(t, gone, "fleet", "--json")
 	f = parseFleet(t, r.stdout)
-	if r.code != 1 || len(f.Problems) != 1 || !strings.Contains(r.stderr, "connection refused") {
+	if r.code != 1 || len(f.Problems) != 1 ||
+		!strings.Contains(r.stderr, ": Consul does not accept connections at 127.0.0.1:") {
 		t.Errorf("exit %d, %s%s", r.code, r.stdout, r.stderr)
 	}
 }
@@ -206,7 +208,7 @@ func TestFleetHAProxy(t *testing.T) {
 		t.Errorf("a disagreement: exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	r = run(t, v, append(flags, "http://u:secret@127.0.0.1:"+testbed.LastingPort(t)+"/;csv")...)
-	if r.code != 1 || !strings.Contains(r.stderr, "read the statistics of HAProxy from http://127.0.0.1:") ||
+	if r.code != 1 || !strings.Contains(r.stderr, "read the statistics: HAProxy does not accept connections at 127.0.0.1:") ||
 		strings.Contains(r.stderr, "secret") || !strings.Contains(r.stdout, "2 shards: 2 ready\n") {
 		t.Errorf("no HAProxy: exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
@@ -405,7 +407,7 @@ func TestFleetRealHAProxy(t *testing.T) {
 		t.Errorf("exit %d, %s%s", r.code, r.stdout, r.stderr)
 	}
 	r = run(t, v, "fleet", "--haproxy", "http://stats:wrong@"+statistics+"/stats;csv")
-	if r.code != 1 || !strings.Contains(r.stderr, "http://"+statistics+"/stats;csv: answered 401") {
+	if r.code != 1 || !strings.Contains(r.stderr, "http://"+statistics+"/stats;csv answered 401") {
 		t.Errorf("a wrong password: exit %d, %s", r.code, r.stderr)
 	}
 	r = run(t, v, "fleet", "--haproxy", "http://stats:secret@"+statistics+"/stats")

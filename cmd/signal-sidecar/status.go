@@ -192,12 +192,12 @@ func writeConsul(b *strings.Builder, e rest.Explanation) {
 			fmt.Fprint(b, "  (the status file differs)")
 		}
 		fmt.Fprintln(b)
-		if c.Error != "" {
-			fmt.Fprintf(b, "  failing  wanted state from Consul: %s\n", health.EscapeLine(c.Error))
+		if c.Problem != "" {
+			fmt.Fprintf(b, "  failing  wanted state from Consul: %s\n", health.EscapeLine(c.Problem))
 		}
 	}
-	if r := e.ConsulReports; r != nil && r.Error != "" {
-		fmt.Fprintf(b, "  failing  report to Consul: %s\n", health.EscapeLine(r.Error))
+	if r := e.ConsulReports; r != nil && r.Problem != "" {
+		fmt.Fprintf(b, "  failing  report to Consul: %s\n", health.EscapeLine(r.Problem))
 	}
 }
 
