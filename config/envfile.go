@@ -16,6 +16,9 @@ const (
 	maxEnvFile     = 1 << 20 // bytes
 )
 
+// errLargeEnvFile is the error for a file that systemd reads and this program does not.
+var errLargeEnvFile = fmt.Errorf("larger than %d bytes", maxEnvFile)
+
 // envFile is the content of a file of variables. Its notices and the errors of its parsers do not quote the file, which
 // may contain secrets.
 type envFile struct {
@@ -48,7 +51,7 @@ func readBounded(path string) ([]byte, error) {
 		return nil, err
 	}
 	if len(content) > maxEnvFile {
-		return nil, fmt.Errorf("larger than %d bytes", maxEnvFile)
+		return nil, errLargeEnvFile
 	}
 	if at := bytes.IndexByte(content, 0); at >= 0 {
 		return nil, fmt.Errorf("line %d holds a NUL byte", 1+bytes.Count(content[:at], []byte("\n")))

@@ -28,6 +28,7 @@ type Environment struct {
 	once     sync.Once
 	announce func(string)    // prints a note
 	note     string          // which file is used although none was named, or why it is not; "" for none
+	ignored  error           // why systemd ignores the file of the package; nil if it does not
 	problem  error           // of reading the file
 	file     string          // the file that was read, "" for none
 	fromFile map[string]bool // the variables that came from it
@@ -54,10 +55,14 @@ func (e *Environment) readFile(ctx *kong.Context) error {
 	}
 	if e.file == "" {
 		switch err := e.read(packagedFile, true); {
+		case err == nil || errors.Is(err, fs.ErrNotExist):
 		case errors.Is(err, fs.ErrPermission):
 			e.note = packagedFile + " cannot be read (permission denied), so its settings are not used: run this as root"
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, errLargeEnvFile):
 			return err
+		default: // the unit has EnvironmentFile=-, so the service starts
+			e.ignored = fmt.Errorf("%w; systemd ignores the whole file, so the service starts with the defaults", err)
+			e.note = e.ignored.Error() + ", and this command uses them too"
 		}
 	}
 	if e.file != "" {
@@ -65,6 +70,10 @@ func (e *Environment) readFile(ctx *kong.Context) error {
 	}
 	return nil
 }
+
+// Ignored returns why systemd ignores the whole settings file of the package, which this command would use. It returns
+// nil if systemd uses the file.
+func (e *Environment) Ignored() error { return e.ignored }
 
 // printNote prints the note once.
 func (e *Environment) printNote() {

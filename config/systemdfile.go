@@ -175,7 +175,7 @@ func (s *systemdScan) push(trim bool) {
 	switch {
 	case !systemdUTF8(name) || !systemdUTF8(value):
 		if s.err == nil {
-			s.err = fmt.Errorf("line %d is not UTF-8, so systemd ignores the whole file", s.begin)
+			s.err = fmt.Errorf("line %d is not UTF-8", s.begin)
 		}
 	case !systemdName.MatchString(name):
 		s.notice("line %d has no name of a variable before its =, so it is ignored", s.begin)

@@ -10,6 +10,9 @@ import (
 type checkConfigCommand struct{}
 
 func (checkConfigCommand) Run(line *kong.Context, env *config.Environment, std streams) error {
+	if err := env.Ignored(); err != nil {
+		return err
+	}
 	c, err := config.Load(line, env)
 	if err != nil {
 		return err

@@ -121,12 +121,13 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 func reportError(std streams, err error) int {
 	var chosen exitError
 	var setting *config.Error
+	var file *config.EnvFileError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &chosen):
 		return int(chosen)
-	case errors.As(err, &setting):
+	case errors.As(err, &setting), errors.As(err, &file):
 		return fail(std, exitUsage, err)
 	default:
 		return fail(std, exitFailure, err)

@@ -110,6 +110,37 @@ func TestUnreadablePackagedSettings(t *testing.T) {
 	}
 }
 
+// TestIgnoredPackagedSettings checks that a command about the node works when systemd ignores the settings file, as the
+// service then does, and that check-config reports the file.
+func TestIgnoredPackagedSettings(t *testing.T) {
+	t.Parallel()
+	folder := packagedFolder(t, nil)
+	file := filepath.Join(folder, testbed.PackagedFile)
+	status := filepath.Join(t.TempDir(), "shard-status")
+	for name, c := range map[string]struct {
+		spoil func()
+		why   string
+	}{
+		"not UTF-8": {func() { testbed.Must(t, os.WriteFile(file, []byte("A=1\nLOG_LEVEL=\xff\n"), 0o600)) }, "line 2 is not UTF-8"},
+		"NUL":       {func() { testbed.Must(t, os.WriteFile(file, []byte("LOG_LEVEL=\x00\n"), 0o600)) }, "line 1 holds a NUL byte"},
+		"folder":    {func() { testbed.Must(t, os.Mkdir(file, 0o700)) }, "is a directory"},
+	} {
+		testbed.Must(t, os.RemoveAll(file))
+		c.spoil()
+		const ignored = "systemd ignores the whole file, so the service starts with the defaults"
+		r := runIn(t, folder, nil, "check-config")
+		if r.code != 2 || r.stdout != "" || len(r.problems()) != 1 ||
+			!strings.Contains(r.stderr, c.why) || !strings.Contains(r.stderr, ignored) {
+			t.Errorf("%s: check-config: exit %d, %s%s", name, r.code, r.stdout, r.stderr)
+		}
+		r = runIn(t, folder, vars{"STATUS_PATH": status}, "drain")
+		if r.code != 0 || len(r.problems()) != 1 || !strings.Contains(r.stderr, c.why) ||
+			!strings.Contains(r.stderr, ignored+", and this command uses them too") || testbed.Contents(status) != "drain\n" {
+			t.Errorf("%s: drain: exit %d, %s%s", name, r.code, r.stdout, r.stderr)
+		}
+	}
+}
+
 // TestHelpWithoutSettings checks that help lists the settings only for commands that read them.
 func TestHelpWithoutSettings(t *testing.T) {
 	t.Parallel()
