@@ -32,8 +32,9 @@ CONSUL := $(CACHE)/consul-$(shell sed -n 's,.*github.com/hashicorp/consul \(v[^ 
 NFPM := $(CACHE)/nfpm-$(shell sed -n 's,.*goreleaser/nfpm/v2 \(v[^ ]*\).*,\1,p' tools/nfpm/go.mod)/nfpm
 CYCLONEDX := $(CACHE)/cyclonedx-gomod-$(shell sed -n 's,.*/cyclonedx-gomod \(v[^ ]*\).*,\1,p' tools/sbom/go.mod)/cyclonedx-gomod
 
-# The Debian that packages are installed into by the tests: $(call scratch_root,RELEASE).
-ROOT_PACKAGES := adduser systemd rpm
+# The Debian that packages are installed into by the tests, with what the commands in docs/ need:
+# $(call scratch_root,RELEASE).
+ROOT_PACKAGES := adduser bash-completion curl haproxy iproute2 jq man-db netcat-openbsd rpm socat sudo systemd
 scratch_root = $(CACHE)/debian-$(1)-$(subst $(space),-,$(ROOT_PACKAGES))
 SCRATCH_ROOT := $(call scratch_root,bookworm)
 # The same with further programs: $(call programs_root,RELEASE). The tests run in it to have that release's versions.

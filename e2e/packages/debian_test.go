@@ -49,6 +49,9 @@ func TestInstall(t *testing.T) {
 	if version := m.must("signal-sidecar version"); !strings.HasPrefix(version, "signal-sidecar v") {
 		t.Errorf("version: %s", version)
 	}
+	if page := m.must("man --pager=cat signal-sidecar"); !strings.HasPrefix(page, "SIGNAL-SIDECAR(8)") {
+		t.Errorf("man: %s", page)
+	}
 	m.must("setpriv --reuid signal-sidecar --regid jitsi --clear-groups signal-sidecar check-config --env-file %s",
 		configPath)
 	if folder := m.must("ls -A /etc/jitsi"); folder != "shard-status\nsignal-sidecar\n" {
@@ -203,13 +206,7 @@ func TestLifeOfAPackage(t *testing.T) {
 // nextVersion returns the package with a higher version and other packaged settings.
 func nextVersion(t *testing.T, deb string) string {
 	t.Helper()
-	folder := t.TempDir()
-	root, next := filepath.Join(folder, "root"), filepath.Join(folder, "next.deb")
-	output(t, "dpkg-deb", "--raw-extract", deb, root)
-	output(t, "sed", "-i", "s/^Version: .*/Version: 1:99.0.0-1/", filepath.Join(root, "DEBIAN/control"))
-	output(t, "sh", "-c", "echo NEW_SETTING= >>"+filepath.Join(root, configPath))
-	output(t, "dpkg-deb", "-Znone", "--root-owner-group", "--build", root, next)
-	return next
+	return repacked(t, deb, "1:99.0.0-1", "next.deb", "NEW_SETTING=\n")
 }
 
 // TestPurgeKeepsNeighbours checks that a file of jicofo in /etc/jitsi survives a purge.
