@@ -62,8 +62,8 @@ func TestComposeServices(t *testing.T) {
 	}
 }
 
-// unasked are the services without a health check, with the reasons. Their images have none either.
-var unasked = map[string]string{
+// withoutCheck are the services without a health check, with the reasons. Their images have none either.
+var withoutCheck = map[string]string{
 	"prosody": "its sidecar observes it", "jicofo": "its sidecar observes it", "jvb": "its sidecar observes it",
 	"node1": "does nothing", "node2": "does nothing", "node3": "does nothing", "node-jitsi": "does nothing",
 	"otel-collector": "its image has no program for a check",
@@ -84,19 +84,20 @@ func TestComposeHardening(t *testing.T) {
 		expect(s.PidsLimit > 0, "has no bound of its processes")
 		expect(s.Logging != nil && s.Logging.Options["max-size"] != "" && s.Logging.Options["max-file"] != "",
 			"has no bound of its log")
-		expect(!s.Privileged && s.NetworkMode != "host" && s.Pid == "" && s.Ipc == "", "shares what is the host's")
+		expect(!s.Privileged && s.NetworkMode != "host" && s.Pid == "" && s.Ipc == "", "shares a namespace of the host")
 		expect(s.ReadOnly, "may write to its root file system")
 		uid, err := strconv.Atoi(strings.Split(s.User, ":")[0])
 		expect(err == nil && uid > 0, fmt.Sprintf("runs as %q, which is no number, or root", s.User))
-		expect((s.HealthCheck != nil) == (unasked[name] == ""), "has a health check, or none, against expectation")
+		expect((s.HealthCheck != nil) == (withoutCheck[name] == ""), "has a health check, or none, against expectation")
 		for _, p := range s.Ports {
 			expect(p.HostIP == "127.0.0.1", "publishes port "+p.Published+" beyond loopback")
 		}
 	}
 }
 
-// TestComposeHealthChecks checks that `up --wait` can succeed: it fails for a service whose health check is disabled. The
-// checks of the product ask for the sidecar itself and for the simulation, which must not restart because a node fails.
+// TestComposeHealthChecks checks that `up --wait` can succeed: it fails for a service whose health check is disabled.
+// The checks of the product ask for the sidecar itself and for the simulation, which must not restart because a node
+// fails.
 func TestComposeHealthChecks(t *testing.T) {
 	t.Parallel()
 	for name, s := range load(t, "jitsi").Services {
@@ -129,8 +130,8 @@ func TestComposeHealthChecks(t *testing.T) {
 // product is the image that is built from this tree.
 const product = "signal-sidecar:local"
 
-// TestComposeBuildsOnce checks that one service builds the image, and that no other pulls it: builds of several services
-// that export the same tag at the same time fail.
+// TestComposeBuildsOnce checks that one service builds the image, and that no other pulls it: builds of several
+// services that export the same tag at the same time fail.
 func TestComposeBuildsOnce(t *testing.T) {
 	t.Parallel()
 	var builders []string
@@ -253,7 +254,33 @@ func TestComposeSidecarsSitBesideTheirShards(t *testing.T) {
 				t.Errorf("%s has the network %s, and would stay in it when %s is restarted", name, s.NetworkMode, node)
 			}
 			if strings.HasPrefix(name, "sidecar") && !slices.Contains(owner.Networks["default"].Aliases, name) {
-				t.Errorf("nobody finds %s", name)
+				t.Errorf("%s has no alias in the network", name)
+			}
+		}
+	}
+}
+
+// TestComposeJitsi checks what Jitsi's images need to run without root and privileges, and that the heaps of Java take
+// half of the memory limit at most.
+func TestComposeJitsi(t *testing.T) {
+	t.Parallel()
+	services := load(t, "jitsi").Services
+	for _, name := range []string{"prosody", "jicofo", "jvb"} {
+		s := services[name]
+		if s.User != "1000:1000" {
+			t.Errorf("%s runs as %s", name, s.User)
+		}
+		for _, folder := range []string{"/run", "/var/lib/prosody"} {
+			if !slices.ContainsFunc(s.Tmpfs, func(mount string) bool {
+				return strings.HasPrefix(mount, folder+":uid=1000,gid=1000,")
+			}) {
+				t.Errorf("%s cannot write to %s: %q", name, folder, s.Tmpfs)
+			}
+		}
+		for _, variable := range []string{"JICOFO_MAX_MEMORY", "VIDEOBRIDGE_MAX_MEMORY"} {
+			mib, err := strconv.Atoi(strings.TrimSuffix(*s.Environment[variable], "m"))
+			if err != nil || 2*mib<<20 > int(s.MemLimit) {
+				t.Errorf("%s: %s=%s does not fit into %d MiB", name, variable, *s.Environment[variable], s.MemLimit>>20)
 			}
 		}
 	}

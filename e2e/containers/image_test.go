@@ -161,8 +161,8 @@ func checkFiles(t *testing.T, files string) {
 		"/usr/share/doc/signal-sidecar/THIRD_PARTY_LICENSES"}; err != nil || !slices.Equal(held, want) {
 		t.Errorf("it holds %q, want %q, %v", held, want, err)
 	}
-	if licences, _ := os.ReadFile(filepath.Join(files, "usr/share/doc/signal-sidecar/THIRD_PARTY_LICENSES")); !bytes.Contains(
-		licences, []byte("\n* github.com/gin-gonic/gin v")) {
+	licences, _ := os.ReadFile(filepath.Join(files, "usr/share/doc/signal-sidecar/THIRD_PARTY_LICENSES"))
+	if !bytes.Contains(licences, []byte("\n* github.com/gin-gonic/gin v")) {
 		t.Error("it has no licences of the modules")
 	}
 	status := filepath.Join(files, "etc/jitsi/shard-status")
