@@ -98,8 +98,8 @@ func (s *stack) startConsul(t *testing.T) {
 	cmd.Env = s.environment("consul").Environ()
 	s.running["consul"] = testbed.Start(t, cmd)
 	s.consul, s.places["8500"] = "http://127.0.0.1:"+port, "127.0.0.1:"+port
-	check := s.project.Services["consul"].HealthCheck.Test
-	leader := strings.Replace(check[len(check)-1], "http://127.0.0.1:8500", s.consul, 1)
+	check := strings.Join(s.project.Services["consul"].HealthCheck.Test, " ")
+	leader := s.consul + regexp.MustCompile(`http://127\.0\.0\.1:8500(/\S+)`).FindStringSubmatch(check)[1]
 	testbed.Eventually(t, "Consul", bound, func() bool {
 		code, _ := testbed.Get(leader)
 		return code == http.StatusOK
