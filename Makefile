@@ -120,8 +120,9 @@ $(GOVULNCHECK):
 	mkdir -p $(@D)
 	GOBIN=$(@D) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 
-fuzz: ## each fuzz target for FUZZTIME
+fuzz: ## each fuzz target for FUZZTIME, and more cases of the properties of health
 	@tools/fuzz.sh $(FUZZTIME)
+	go test ./health -rapid.checks 5000 -sequence 6
 
 test-e2e: components $(JAEGER) $(OTELCOL) $(NOMADJOB) $(CONSUL) $(CONSUL_TEMPLATE) ## the binary with a Collector, Consul, Jaeger, Prometheus and a browser; the files in deploy/
 	@tools/components.sh install browser

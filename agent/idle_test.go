@@ -34,17 +34,3 @@ func TestIdlePeers(t *testing.T) {
 		})
 	}
 }
-
-// TestIdlePeersByThousands opens more connections than may be open at once.
-func TestIdlePeersByThousands(t *testing.T) {
-	r := startAgent(t, setup{config: rules})
-	r.upReady()
-	const peers = 3000
-	for range peers {
-		r.dial(t)
-	}
-	if got := r.check(t); got != "up ready 100%\n" {
-		t.Errorf("got %q", got)
-	}
-	testbed.Eventually(t, "the agent to close connections", bound, func() bool { return sockets() <= r.idle+peers+2 })
-}

@@ -15,15 +15,15 @@ const answeredAll = "a checker that asks every 100 ms is always answered in time
 
 // agentPort are the faults of the clients of the agent's port.
 var agentPort = []fault{
-	attacked("10,000 connections stay open", answeredAll, func(t *testing.T, s *shard) {
+	attacked("3,000 connections stay open", answeredAll, func(t *testing.T, s *shard) {
 		open(t, s.Agent, idleConnections, func(net.Conn) {})
 	}),
 	attacked("500 clients send a byte and wait", answeredAll, func(t *testing.T, s *shard) {
 		open(t, s.Agent, 500, func(c net.Conn) { _, _ = c.Write([]byte("x")) })
 	}),
 	attacked("20 clients send 1 MB of garbage", "each of them is answered, "+answeredAll, sendGarbage),
-	attacked("3,000 clients reset their connections", answeredAll, func(t *testing.T, s *shard) {
-		for range 3000 {
+	attacked("500 clients reset their connections", answeredAll, func(t *testing.T, s *shard) {
+		for range 500 {
 			c := dial(t, s.Agent)
 			_ = c.SetLinger(0)
 			_ = c.Close()
@@ -43,7 +43,7 @@ var agentPort = []fault{
 		}
 	}),
 	attacked("a port scan connects and closes", answeredAll, func(t *testing.T, s *shard) {
-		for range 1500 {
+		for range 300 {
 			_ = dial(t, s.Agent).Close()
 			_ = dial(t, s.HTTP).Close()
 		}
@@ -66,7 +66,7 @@ var agentPort = []fault{
 }
 
 // idleConnections is how many idle connections a test opens. The limit of descriptors of the tests is above it.
-const idleConnections = 10_000
+const idleConnections = 3000
 
 // dial opens a connection. It is closed at the end of the test.
 func dial(t *testing.T, address string) *net.TCPConn {

@@ -112,12 +112,12 @@ var backends = []fault{
 		func(t *testing.T, _ *testbed.Authority) (string, string) {
 			return testbed.NewAuthority(t).Issue(t, "localhost")
 		}),
-	named("the name in PROSODY_ORIG no longer exists", nil,
+	named("the name in PROSODY_ORIG no longer exists", nameIsUnknown,
 		seen{
 			line: down, reason: "prosody_unreachable", text: `cannot be found: .*"prosody.test"`,
 			outcome: "prosody name_resolution",
 		}),
-	named("the name server does not reply", hangingNameServer,
+	named("the name server does not reply", noReply,
 		seen{line: down, reason: "prosody_timeout", text: "was not resolved within", outcome: "prosody timeout"}),
 	{
 		does: "no socket is free", within: onePoll,

@@ -7,8 +7,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
@@ -61,21 +64,20 @@ func (p *peer) port(t *testing.T) string {
 	return port
 }
 
-// resolves makes the sidecar read other files than the machine's /etc/hosts and /etc/resolv.conf. It returns the first.
-func (s *shard) resolves(t *testing.T, hosts, nameServer string) (path string) {
+// resolves makes the sidecar read other files than the machine's /etc/hosts and /etc/resolv.conf.
+func (s *shard) resolves(t *testing.T, hosts, nameServer string) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		testbed.Missing(t, "root, to mount something over /etc/hosts")
 	}
 	folder := t.TempDir()
-	path = testbed.Write(t, folder, "hosts", hosts)
+	path := testbed.Write(t, folder, "hosts", hosts)
 	testbed.Write(t, folder, "resolv.conf", "nameserver "+nameServer+"\noptions attempts:1\n")
 	s.program = []string{
 		testbed.Component(t, "unshare"), "--mount", "sh", "-c",
 		fmt.Sprintf("mount --bind %s /etc/hosts && mount --bind %s /etc/resolv.conf && exec %s", path,
 			filepath.Join(folder, "resolv.conf"), testbed.Binary(t)),
 	}
-	return path
 }
 
 // listensOn is a row in which prosody listens on one address of localhost only.
@@ -91,41 +93,85 @@ func listensOn(does, address string) fault {
 	}
 }
 
-// named is a row in which the name in PROSODY_ORIG can no longer be resolved. A nameServer is started on the address
-// that it is given; nil for none. The sidecar reads /etc/hosts anew after 5 s.
-func named(does string, nameServer func(t *testing.T, address string), want seen) fault {
-	const known = "127.0.0.1 localhost prosody.test\n"
-	var hosts string
+// named is a row in which the name in PROSODY_ORIG can no longer be resolved, because its name server replies to no
+// query, or that the name does not exist.
+func named(does string, after nameServerMode, want seen) fault {
+	var server *nameServer
 	return fault{
 		does: does, within: "60 s", want: want,
 		prepare: func(t *testing.T, s *shard) {
 			t.Helper()
 			s.peer = newPeer(t, "", nil)
 			s.peer.set(closing("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nOK"))
-			address := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250))
-			hosts = s.resolves(t, known, address)
-			if nameServer != nil {
-				nameServer(t, address)
-			}
+			server = startNameServer(t)
+			s.resolves(t, "127.0.0.1 localhost\n", server.address)
 			s.set(vars{"PROSODY_ORIG": "http://prosody.test:" + s.peer.port(t)})
 		},
-		inject: func(t *testing.T, s *shard) {
-			t.Helper()
-			testbed.Must(t, os.WriteFile(hosts, []byte("127.0.0.1 localhost\n"), 0o600))
-		},
-		undo: func(t *testing.T, _ *shard) {
-			t.Helper()
-			testbed.Must(t, os.WriteFile(hosts, []byte(known), 0o600))
-		},
+		inject: func(*testing.T, *shard) { server.mode.Store(int64(after)) },
+		undo:   func(*testing.T, *shard) { server.mode.Store(int64(nameIsKnown)) },
 	}
 }
 
-// hangingNameServer receives queries and does not reply.
-func hangingNameServer(t *testing.T, address string) {
+// nameServerMode is how a nameServer replies.
+type nameServerMode int64
+
+const (
+	nameIsKnown nameServerMode = iota // every name has the address 127.0.0.1
+	nameIsUnknown
+	noReply
+)
+
+// nameServer is a name server at port 53 of an address of loopback.
+type nameServer struct {
+	address string
+	mode    atomic.Int64 // a nameServerMode
+}
+
+func startNameServer(t *testing.T) *nameServer {
 	t.Helper()
-	l, err := net.ListenPacket("udp", address+":53")
+	s := &nameServer{address: fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250))}
+	l, err := net.ListenPacket("udp", s.address+":53")
 	if err != nil {
 		testbed.Missing(t, "the right to listen on port 53: "+err.Error())
 	}
-	t.Cleanup(func() { _ = l.Close() })
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for buffer := make([]byte, 512); ; {
+			n, from, err := l.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			if reply := s.reply(buffer[:n]); reply != nil {
+				_, _ = l.WriteTo(reply, from)
+			}
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		serving.Wait()
+	})
+	return s
+}
+
+// reply returns the reply to a query, nil for none.
+func (s *nameServer) reply(query []byte) []byte {
+	var m dnsmessage.Message
+	mode := nameServerMode(s.mode.Load())
+	if mode == noReply || m.Unpack(query) != nil || len(m.Questions) != 1 {
+		return nil
+	}
+	m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
+	question := m.Questions[0]
+	switch {
+	case mode == nameIsUnknown:
+		m.RCode = dnsmessage.RCodeNameError
+	case question.Type == dnsmessage.TypeA:
+		header := dnsmessage.ResourceHeader{Name: question.Name, Class: question.Class, TTL: 1}
+		m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}}}}
+	}
+	reply, err := m.Pack()
+	if err != nil {
+		return nil
+	}
+	return reply
 }

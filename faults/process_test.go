@@ -67,7 +67,7 @@ var process = []fault{
 	},
 	{
 		does: "the control group allows 40 MB of memory, and many clients ask", within: throughout, prepare: limitMemory,
-		inject: func(t *testing.T, s *shard) { s.checked(t, func() { load(t, s, 2*time.Second) }) },
+		inject: func(t *testing.T, s *shard) { s.checked(t, func() { load(t, s, loadTime) }) },
 		want:   seen{line: up, also: "a checker that asks every 100 ms is always answered"},
 	},
 	{
@@ -75,7 +75,7 @@ var process = []fault{
 		prepare: func(t *testing.T, s *shard) {
 			s.program = []string{testbed.Component(t, "taskset"), "--cpu-list", "0", testbed.Binary(t)}
 		},
-		inject: func(t *testing.T, s *shard) { s.checked(t, func() { load(t, s, 2*time.Second) }) },
+		inject: func(t *testing.T, s *shard) { s.checked(t, func() { load(t, s, loadTime) }) },
 		want:   seen{line: up, also: "a checker that asks every 100 ms is always answered"},
 	},
 	{
@@ -231,6 +231,9 @@ func (s *shard) mounts(t *testing.T, command string) {
 	}
 }
 
+// loadTime is for how long many clients ask. It is enough for thousands of requests.
+const loadTime = 500 * time.Millisecond
+
 // load asks both ports for a time, as fast as it is answered. It returns the first reply that is wrong. After done the
 // connections may fail, but no reply may be cut off.
 func load(t *testing.T, s *shard, d time.Duration) {
@@ -260,13 +263,13 @@ func stopUnderLoad(t *testing.T, s *shard) {
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		<-time.After(500 * time.Millisecond)
+		<-time.After(loadTime / 2)
 		s.stopping.Store(true)
 		if code, took := s.Stop(t, syscall.SIGTERM); code != 0 {
 			t.Errorf("exit %d after %s", code, took)
 		}
 	}()
-	load(t, s, time.Second)
+	load(t, s, loadTime)
 	<-stopped
 	if n := len(s.Logged("signal-sidecar stopped")); n != 1 {
 		t.Errorf("%d log lines about the stop", n)

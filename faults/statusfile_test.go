@@ -104,12 +104,12 @@ func replaceFolder(t *testing.T, s *shard) {
 	testbed.Must(t, os.Rename(folder+".new", folder))
 }
 
-// editOften changes the file every millisecond for a second, and then writes maint.
+// editOften changes the file every millisecond for a third of a second, and then writes maint.
 func editOften(t *testing.T, s *shard) {
 	t.Helper()
 	pace := time.NewTicker(time.Millisecond)
 	defer pace.Stop()
-	for i := range 1000 {
+	for i := range 333 {
 		<-pace.C
 		word := []string{"ready", "drain"}[rand.IntN(2)]
 		if i%2 == 0 {

@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"reflect"
 	"slices"
@@ -506,14 +507,13 @@ func TestMachineAgreesWithReference(t *testing.T) {
 	})
 }
 
+var sequenceLength = flag.Int("sequence", 5, "letters in the longest sequences of TestMachineExhaustively")
+
 // TestMachineExhaustively runs every sequence of a small alphabet, one letter every 5 s. Deadlines fall on a letter
 // (grace 10 s, dampening 5 s) or between two letters (12 s, 7 s), on a node that works at first and on one that does
 // not.
 func TestMachineExhaustively(t *testing.T) {
-	length := 6
-	if testing.Short() {
-		length = 4
-	}
+	length := *sequenceLength
 	ok, unwell := health.Answer{Code: 200}, health.Answer{Code: 503}
 	timeout, refused := health.Answer{Failure: health.FailureTimeout}, health.Answer{Failure: health.FailureRefused}
 	alphabet := []*health.Observation{
