@@ -13,7 +13,7 @@ import (
 
 // commands are subcommands that --help lists.
 var commands = []string{
-	"serve", "demo", "status", "replay", "fleet", "drain", "ready", "maint", "check-config", "version",
+	"serve", "demo", "simulate", "status", "replay", "fleet", "drain", "ready", "maint", "check-config", "version",
 	"completion", "man", "help",
 }
 

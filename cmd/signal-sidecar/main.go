@@ -106,6 +106,9 @@ func execute(args []string, std streams) int {
 	if file := (*config.EnvFileError)(nil); errors.As(err, &file) {
 		return fail(std, exitUsage, file) // without the name of the flag that kong was parsing
 	}
+	if unwritten, ok := std.stdout.(*escapingWriter); ok && unwritten.failed() != nil { // the text of --help
+		return exitOK // run reports it
+	}
 	if err != nil {
 		return fail(std, exitUsage, fmt.Errorf("%w (see --help)", err))
 	}

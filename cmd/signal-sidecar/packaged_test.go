@@ -180,7 +180,7 @@ func TestFullDisk(t *testing.T) {
 		{"status", "--url", "http://" + s.HTTP}, {"status", "--json", "--url", "http://" + s.HTTP},
 		{"status", "--watch", "--url", "http://" + s.HTTP},
 		{"replay", "../../recording/testdata/recordings/jicofo_overloaded.jsonl"}, {"drain", "--status-path", file},
-		{"check-config"}, {"version"}, {"--version"}, {"help"}, {"--help"}, {"man"}, {"completion", "bash"},
+		{"check-config"}, {"version"}, {"--version"}, {"help"}, {"--help"}, {"fleet", "--help"}, {"man"}, {"completion", "bash"},
 	} {
 		to, err := os.OpenFile(full, os.O_WRONLY, 0)
 		testbed.Must(t, err)
@@ -190,7 +190,8 @@ func TestFullDisk(t *testing.T) {
 		cmd.Stderr = &problem
 		err = cmd.Run()
 		_ = to.Close()
-		if err == nil || !strings.Contains(problem.String(), "no space left on device") {
+		if err == nil || strings.Count(problem.String(), "no space left on device") != 1 ||
+			strings.Contains(problem.String(), "see --help") {
 			t.Errorf("%s: %v, %q", args, err, problem.String())
 		}
 	}

@@ -89,11 +89,12 @@ func (p *page) close(reasons map[string]string) {
 	}
 }
 
-// edit runs systemctl edit on a terminal. The editor replaces the file by the text.
+// edit runs systemctl edit on a terminal. The editor writes the text to the place that the file names.
 func (m *machine) edit(unit, text string) {
 	m.t.Helper()
 	m.write("/root/text", text)
-	m.write("/root/editor", "#!/bin/sh\ncat /root/text >\"$1\"\n")
+	m.write("/root/editor", "#!/bin/sh\nfor file; do :; done # the last argument\n"+
+		"sed -i '/^### Anything between here/r /root/text' \"$file\"\n")
 	m.must("chmod +x /root/editor && SYSTEMD_EDITOR=/root/editor script --quiet --return --command 'systemctl edit %s' /dev/null", unit)
 }
 
