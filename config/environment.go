@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 )
 
 // NoSettings is the tag of the commands that read no settings. A bad setting or a bad file does not affect them.
@@ -129,7 +131,7 @@ type EnvFileError struct {
 }
 
 func (e *EnvFileError) Error() string {
-	return fmt.Sprintf("ENV_FILE=%q: cannot be read: %s", e.path, strings.ReplaceAll(e.err.Error(), "\n", "; "))
+	return fmt.Sprintf("ENV_FILE=%q: cannot be read: %s", e.path, strings.ReplaceAll(errtext.File(e.err), "\n", "; "))
 }
 
 func (e *EnvFileError) Unwrap() error { return e.err }

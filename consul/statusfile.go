@@ -82,7 +82,11 @@ func (s statusFile) write(word health.Word) error {
 // replace replaces the file by rename. The new one has the mode and the owner of the old one; old is nil for no file.
 func (s statusFile) replace(path string, old fs.FileInfo, word health.Word) (err error) {
 	folder := filepath.Dir(path)
-	if d, openErr := os.Open(folder); openErr == nil {
+	d, openErr := os.Open(folder)
+	if errors.Is(openErr, fs.ErrNotExist) { // an error that names the folder, not the temporary file
+		return openErr
+	}
+	if openErr == nil {
 		defer d.Close()
 		lock(d) // until it is closed
 		defer func() {

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -85,8 +86,10 @@ func (s *script) start(ctx context.Context) {
 		}
 		s.running.Store(false) // before the end is logged
 		if err != nil {
-			span.SetStatus(codes.Error, err.Error())
-			log.ErrorContext(ctx, "dump failed", "error", err, "seconds", float64(time.Since(began).Milliseconds())/1e3)
+			span.SetAttributes(attribute.String("signal.error", err.Error()))
+			span.SetStatus(codes.Error, "the script "+errtext.Command(err))
+			log.ErrorContext(ctx, "dump failed", "detail", "the script "+errtext.Command(err), "error", err,
+				"seconds", float64(time.Since(began).Milliseconds())/1e3)
 			return
 		}
 		log.InfoContext(ctx, "dump finished", "seconds", float64(time.Since(began).Milliseconds())/1e3)

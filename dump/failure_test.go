@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
@@ -51,8 +52,10 @@ func TestFailure(t *testing.T) {
 				t.Errorf("something else happened:\n%s", n.log)
 			}
 			for _, span := range n.spans.Ended() {
-				if s := span.Status(); span.Name() != "dump jicofo" || s.Code != codes.Error || !strings.Contains(s.Description,
-					test.reason) {
+				attributes := attribute.NewSet(span.Attributes()...)
+				cause, _ := attributes.Value("signal.error")
+				if s := span.Status(); span.Name() != "dump jicofo" || s.Code != codes.Error ||
+					!strings.HasPrefix(s.Description, "the script ") || !strings.Contains(cause.AsString(), test.reason) {
 					t.Errorf("span %q: %v", span.Name(), s)
 				}
 			}

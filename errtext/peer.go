@@ -60,6 +60,7 @@ func lookup(err error, _ string) string {
 // connection describes an error of a connection before, while and after it is open.
 func connection(err error, address string) string {
 	var timeout net.Error
+	var op *net.OpError
 	var code syscall.Errno
 	dialing := isDial(err)
 	switch {
@@ -81,7 +82,7 @@ func connection(err error, address string) string {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		strings.Contains(err.Error(), "server closed idle connection"): // of net/http, without a type
 		return "closed the connection at " + address + " before its reply was complete"
-	case errors.As(err, &code):
+	case errors.As(err, &op) && errors.As(err, &code):
 		return "broke the connection at " + address + ": " + code.Error()
 	default:
 		return ""

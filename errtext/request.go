@@ -19,6 +19,9 @@ func Request(service, where string, err error) string {
 			where = address
 		}
 	}
+	if own := (*Error)(nil); errors.As(err, &own) {
+		return err.Error()
+	}
 	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Net == "unix" && op.Addr != nil {
 		address = op.Addr.String()
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -94,7 +95,7 @@ func (p *parser) next() bool {
 		case errors.Is(err, io.EOF):
 			return len(p.text) > 0
 		default:
-			p.problem(fmt.Errorf("cannot be read: %w", err))
+			p.problem(errors.New("cannot be read: " + errtext.File(err)))
 			return false
 		}
 	}

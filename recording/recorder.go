@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -137,7 +138,7 @@ func (r *Recorder) fail(ctx context.Context, now time.Time, err error) {
 	_ = r.file.close() // prepare opens it again; err is the error that matters
 	if !r.failing {
 		r.failing, r.backOff = true, minBackOff
-		r.log.ErrorContext(ctx, "recording fails", "error", err)
+		r.log.ErrorContext(ctx, "recording fails", "detail", errtext.File(err), "error", err)
 	} else {
 		r.backOff = min(2*r.backOff, maxBackOff)
 	}

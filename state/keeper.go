@@ -13,6 +13,7 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -69,7 +70,7 @@ func (k *Keeper) Load(ctx context.Context) *Saved {
 		if errors.Is(err, fs.ErrNotExist) || errors.As(err, &outdated) {
 			level = slog.LevelInfo
 		}
-		k.log.Log(ctx, level, "no state is restored", "reason", err.Error())
+		k.log.Log(ctx, level, "no state is restored", "reason", errtext.File(err))
 		return nil
 	}
 	restored := []any{"age", saved.Age.Round(time.Millisecond).String(), "agent_line", saved.Checkpoint.AgentLine}
@@ -147,7 +148,8 @@ func (k *Keeper) write(ctx context.Context, always bool) {
 	case err != nil:
 		k.counts.failed.Add(1)
 		if !k.failing {
-			k.log.ErrorContext(ctx, "state is not written: a restart would forget it", "error", err)
+			k.log.ErrorContext(ctx, "state is not written: a restart would forget it",
+				"detail", errtext.File(err), "error", err)
 		}
 	default:
 		k.counts.written.Add(1)

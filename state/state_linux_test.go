@@ -217,7 +217,7 @@ func TestBadFiles(t *testing.T) {
 		create              func(path string) error
 	}{
 		{"good", "INFO", "", write(text)},
-		{"missing", "INFO", "no such file", func(string) error { return nil }},
+		{"missing", "INFO", "does not exist", func(string) error { return nil }},
 		{"empty", "WARN", "not JSON", write("")},
 		{"garbage", "WARN", "not JSON", write("\x00\x01")},
 		{"cut off", "WARN", "not JSON", write(text[:len(text)/2])},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/config"
 	"github.com/signal-sidecar/signal-sidecar/consul"
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 	"github.com/signal-sidecar/signal-sidecar/fleet"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
@@ -141,7 +142,7 @@ func writeLocalState(word health.Word, line *kong.Context, env *config.Environme
 	before, err := consul.WriteStatusFile(c.StatusPath, word)
 	switch {
 	case err != nil:
-		return fmt.Errorf("write the status file of this node (STATUS_PATH=%s): %w", c.StatusPath, err)
+		return fmt.Errorf("write the status file of this node (STATUS_PATH=%s): %s", c.StatusPath, errtext.File(err))
 	case before == word:
 		_, err = fmt.Fprintf(std.stdout, "%s: %s already\n", c.StatusPath, word)
 	default:

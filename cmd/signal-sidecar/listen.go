@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 
 	"github.com/signal-sidecar/signal-sidecar/config"
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 	"github.com/signal-sidecar/signal-sidecar/systemd"
 )
 
@@ -45,7 +45,7 @@ func (s *sidecar) listen(ctx context.Context, c config.Config) error {
 			continue
 		}
 		if *p.listener, err = p.open(ctx, p.address); err != nil {
-			return fmt.Errorf("%s: %w", p.setting, err)
+			return &errtext.Error{Text: p.setting + ": " + errtext.Listen(err), Err: err}
 		}
 	}
 	return nil

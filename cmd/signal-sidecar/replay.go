@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/signal-sidecar/signal-sidecar/config"
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/recording"
 )
@@ -51,6 +52,7 @@ func (r replayCommand) replay(
 	file := os.Stdin
 	if r.File != "-" {
 		if file, err = os.Open(r.File); err != nil {
+			err = &errtext.Error{Text: errtext.File(err), Err: err}
 			return nil, nil, nil, err
 		}
 	}

@@ -86,7 +86,7 @@ func TestReplayDiffers(t *testing.T) {
 
 // TestReplayNoFile checks that the error of a file that does not exist or cannot be read names it.
 func TestReplayNoFile(t *testing.T) {
-	if got, code := replayed("no/such/file"); code != exitFailure || !strings.Contains(got, "no such file or directory") {
+	if got, code := replayed("no/such/file"); code != exitFailure || !strings.Contains(got, "no/such/file does not exist") {
 		t.Errorf("exit code %d: %s", code, got)
 	}
 	if got, code := replayed(t.TempDir()); code != exitFailure || !strings.Contains(got, ":1: cannot be read: ") {
