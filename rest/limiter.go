@@ -208,6 +208,14 @@ func (c *limitedConn) floods(now time.Time) bool {
 	return age >= c.of.turn && c.requests >= minFlood && c.rate(now) >= 1/c.of.turn.Seconds()
 }
 
+// Read implements net.Conn. It lets everything else run that can run, for the same reason as trackConnections: HTTP/2
+// frames that are no requests, such as PING, cost processor time too.
+func (c *limitedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	runtime.Gosched()
+	return n, err
+}
+
 // Close implements net.Conn.
 func (c *limitedConn) Close() error {
 	c.leave()

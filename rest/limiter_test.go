@@ -3,11 +3,14 @@ package rest
 import (
 	"bufio"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
@@ -197,6 +201,51 @@ func TestFloodsTakeTurns(t *testing.T) {
 		t.Errorf("%d requests of %d other clients were handled meanwhile: %d", median, floods, meanwhile)
 	}
 }
+
+// TestReadsTakeTurns checks that a connection whose client always has sent more, such as PING frames of HTTP/2, does not
+// read for the 10 ms for which Go lets a goroutine run.
+func TestReadsTakeTurns(t *testing.T) {
+	t.Parallel()
+	evicted, err := newEvicted(noop.NewMeterProvider())
+	testbed.Must(t, err)
+	l := newLimiter(listenLocally(t), 100, slog.New(slog.DiscardHandler), evicted)
+	t.Cleanup(func() { l.Close() })
+	const clients, samples = 20, 21
+	var reads atomic.Int64
+	var all sync.WaitGroup
+	t.Cleanup(all.Wait)
+	for range clients {
+		client, err := net.Dial("tcp", l.Addr().String())
+		testbed.Must(t, err)
+		conn, err := l.Accept()
+		testbed.Must(t, err)
+		t.Cleanup(func() { client.Close(); conn.Close() })
+		all.Go(func() { _, _ = io.Copy(client, zeros{}) })
+		all.Go(func() {
+			for b := make([]byte, 1); ; reads.Add(1) {
+				if _, err := conn.Read(b); err != nil {
+					return
+				}
+			}
+		})
+	}
+	testbed.Eventually(t, "many reads", bound, func() bool { return reads.Load() > 1000 })
+	meanwhile := make([]int64, samples)
+	for i := range meanwhile {
+		before := reads.Load()
+		runtime.Gosched()
+		meanwhile[i] = reads.Load() - before
+	}
+	slices.Sort(meanwhile)
+	if median := meanwhile[samples/2]; median > clients*20 {
+		t.Errorf("%d reads of %d connections meanwhile: %d", median, clients, meanwhile)
+	}
+}
+
+// zeros is an endless io.Reader.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { return len(b), nil }
 
 // TestShutdownEndsWaitingConnection checks that a connection that waits for a place does not delay the shutdown.
 func TestShutdownEndsWaitingConnection(t *testing.T) {
