@@ -36,7 +36,7 @@ COPY --from=build --chown=65532:65532 /status/shard-status /etc/jitsi/shard-stat
 COPY --from=build --chown=65532:65532 /state /var/lib/signal-sidecar
 ENV STATE_PATH=/var/lib/signal-sidecar/state.json
 USER 65532:65532
-# REST and metrics, the HAProxy agent, the held agent (if TCP_HOLD_PORT=6061 is set)
+# REST and metrics, the same for browsers (PAGE_PORT=6001), the HAProxy agent, the held agent (TCP_HOLD_PORT=6061)
 EXPOSE 6000 6001 6060 6061
 # Of the sidecar itself, not of the node: what restarts unhealthy containers (Swarm, autoheal) must not restart the
 # sidecar of a node that is down. Its exit codes are 0 and 1 only; docker reserves 2.
