@@ -29,6 +29,8 @@ const (
 	statusTimeout  = 5 * time.Second
 	watchInterval  = time.Second
 	maxExplanation = 1 << 20 // bytes
+	maxStalled     = 256     // bytes
+	healthPath     = "/health"
 )
 
 // statusCommand requests the explanation of a running sidecar and prints it.
@@ -96,9 +98,9 @@ func (r statusResult) print(std streams, asJSON bool) (err error) {
 
 // self requests /health once and prints the reply.
 func (c *statusClient) self(ctx context.Context, std streams) error {
-	body, err := c.get(ctx, "/health")
+	body, err := c.get(ctx, healthPath)
 	if err != nil {
-		fmt.Fprintln(std.stdout, c.unknown("/health", err).text)
+		fmt.Fprintln(std.stdout, c.unknown(healthPath, err).text)
 		return exitError(exitDown)
 	}
 	fmt.Fprintln(std.stdout, health.EscapeLine(string(body)))

@@ -130,7 +130,7 @@ func TestStatusSelfFails(t *testing.T) {
 	}
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	stuck := func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "no progress: jicofo", http.StatusServiceUnavailable)
+		http.Error(w, "the jicofo poll loop makes no progress", http.StatusServiceUnavailable)
 	}
 	reset := func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()
@@ -138,6 +138,7 @@ func TestStatusSelfFails(t *testing.T) {
 		testbed.Must(t, conn.(*net.TCPConn).SetLinger(0))
 		testbed.Must(t, conn.Close())
 	}
+	testbed.Binary(t) // the first use builds it
 	folder := t.TempDir()
 	bad := write(t, folder, ".env", "no setting\n")
 	for name, c := range map[string]struct {
@@ -145,13 +146,13 @@ func TestStatusSelfFails(t *testing.T) {
 		url      string // "" for none
 		says     string
 	}{
-		"refused":                    {nil, "http://127.0.0.1:" + testbed.LastingPort(t), "refused"},
-		"refused, by the settings":   {vars{"HTTP_PORT": testbed.LastingPort(t)}, "", "refused"},
-		"never accepted":             {nil, "http://127.0.0.1:" + occupy(t), "deadline exceeded"},
-		"hung":                       {nil, reply(hang), "deadline exceeded"},
-		"reset":                      {nil, reply(reset), "reset by peer"},
-		"a poll loop without polls":  {nil, reply(stuck), "reply 503"},
-		"another program":            {nil, reply(http.NotFound), "reply 404"},
+		"refused":                    {nil, "http://127.0.0.1:" + testbed.LastingPort(t), "does not accept connections"},
+		"refused, by the settings":   {vars{"HTTP_PORT": testbed.LastingPort(t)}, "", "does not accept connections"},
+		"never accepted":             {nil, "http://127.0.0.1:" + occupy(t), "no complete reply within 5s"},
+		"hung":                       {nil, reply(hang), "no complete reply within 5s"},
+		"reset":                      {nil, reply(reset), "reset the connection"},
+		"a poll loop without polls":  {nil, reply(stuck), "that it does not work: the jicofo poll loop"},
+		"another program":            {nil, reply(http.NotFound), "answered 404"},
 		"a bad port":                 {vars{"HTTP_PORT": "x"}, "", "HTTP_PORT"},
 		"a bad setting":              {vars{"POLLING_INTERVAL": "0"}, "", "POLLING_INTERVAL"},
 		"no settings file":           {vars{"ENV_FILE": folder + "/none"}, "", "none"},
@@ -324,6 +325,7 @@ const statusTime = 10 * time.Second
 // wantUnknown runs status, which must print the problem in one line.
 func wantUnknown(t *testing.T, url, problem string) {
 	t.Helper()
+	testbed.Binary(t) // the first use builds it
 	began := time.Now()
 	r := run(t, nil, "status", "--url", url)
 	if r.code != saysUnknown || r.stderr != "" || strings.Count(r.stdout, "\n") != 1 ||

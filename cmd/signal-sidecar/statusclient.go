@@ -123,6 +123,13 @@ func (f foreignError) Error() string { return "not the reply of a sidecar: " + s
 // errPlain is the reply of Go's HTTP server to a request without TLS.
 var errPlain = errors.New("the request needs TLS")
 
+// stalledError is what a sidecar replies on healthPath when one of its poll loops makes no progress.
+type stalledError string
+
+func (s stalledError) Error() string {
+	return "the sidecar replies that it does not work: " + string(s)
+}
+
 // access reports whether the request was refused because of who asked, or by which name.
 func (c codeError) access() bool {
 	return slices.Contains([]int{http.StatusUnauthorized, http.StatusMisdirectedRequest}, int(c))
@@ -140,6 +147,10 @@ func (c *statusClient) get(ctx context.Context, path string) ([]byte, error) {
 		if strings.Contains(string(begin), "HTTP request to an HTTPS server") {
 			return nil, errPlain
 		}
+	}
+	if res.StatusCode == http.StatusServiceUnavailable && path == healthPath {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, maxStalled))
+		return nil, stalledError(text)
 	}
 	if res.StatusCode != http.StatusOK {
 		return nil, codeError(res.StatusCode)
@@ -198,8 +209,11 @@ func (c *statusClient) unknown(path string, err error) statusResult {
 func (c *statusClient) problem(path string, err error) string {
 	var foreign foreignError
 	var code codeError
+	var stalled stalledError
 	at := c.base + path
 	switch {
+	case errors.As(err, &stalled):
+		return health.EscapeLine(stalled.Error())
 	case errors.As(err, &code):
 		return fmt.Sprintf("%s answered %d: is that HTTP_PORT?", at, int(code))
 	case errors.As(err, &foreign):
