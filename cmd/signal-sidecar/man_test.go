@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"fmt"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -33,7 +35,7 @@ func TestManIsAccepted(t *testing.T) {
 	t.Parallel()
 	_, path := manual(t)
 	v := vars{"LC_ALL": "C.UTF-8", "MANROFFSEQ": "", "MANWIDTH": "80"}
-	r := runCommand(t, t.TempDir(), v, testbed.Component(t, "man"),
+	r := runCommand(t, t.TempDir(), v, manDB(t),
 		"--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", path)
 	if r.code != 0 || r.stderr != "" || r.stdout == "" {
 		t.Errorf("man: exit %d, %s", r.code, r.stderr)
@@ -46,6 +48,16 @@ func TestManIsAccepted(t *testing.T) {
 	}
 }
 
+// manDB returns the path of man, which must be that of man-db: the man of macOS has other options.
+func manDB(t *testing.T) string {
+	t.Helper()
+	path := testbed.Component(t, "man")
+	if out, err := exec.Command(path, "--version").CombinedOutput(); err != nil {
+		testbed.Missing(t, fmt.Sprintf("man-db: %s --version: %v\n%s", path, err, out))
+	}
+	return path
+}
+
 // inHelp matches a flag of --help with its value, such as --http-port=PORT.
 var inHelp = regexp.MustCompile(`(?m)^ +(?:-\w, )?(--[a-z-]+)(=\S+)?`)
 
@@ -54,7 +66,7 @@ func TestManIsComplete(t *testing.T) {
 	t.Parallel()
 	_, path := manual(t)
 	wide := vars{"LC_ALL": "C.UTF-8", "MANWIDTH": "1000", "MAN_KEEP_FORMATTING": ""}
-	r := runCommand(t, filepath.Dir(path), wide, testbed.Component(t, "man"), "-E", "UTF-8", "-l", path)
+	r := runCommand(t, filepath.Dir(path), wide, manDB(t), "-E", "UTF-8", "-l", path)
 	page := regexp.MustCompile(` +`).ReplaceAllString(r.stdout, " ")
 	for _, heading := range []string{
 		"NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "SETTINGS", "FILES",

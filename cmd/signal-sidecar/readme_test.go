@@ -34,14 +34,18 @@ func TestReadmeCommands(t *testing.T) {
 	if want := []string{"make demo", withoutMake, "make test", replay}; !slices.Equal(commands, want) {
 		t.Fatalf("the README's commands are %q; this test knows %q", commands, want)
 	}
-	// timeout sends the signal to all processes that make and go run have started, as a terminal does.
-	cmd := exec.Command("sh", "-c", "exec timeout 300 "+commands[0])
+	cmd := exec.Command("sh", "-c", "exec "+commands[0])
 	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "HTTP_PORT=0", "TCP_PORT=0")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p := testbed.Start(t, cmd)
+	// A terminal too sends a signal to all processes that make and go run have started.
+	signalAll := func(s syscall.Signal) error { return syscall.Kill(-cmd.Process.Pid, s) }
+	t.Cleanup(func() { _ = signalAll(syscall.SIGKILL) }) // there is none left, unless the test failed
 	testbed.Eventually(t, "the demo's guide", 6*bound, func() bool {
 		return strings.Contains(p.Stdout(), "End with Ctrl-C") || p.Ended()
 	})
-	p.Stop(t, syscall.SIGINT) // the exit code is that of go run
+	testbed.Must(t, signalAll(syscall.SIGINT))
+	p.Exit(t) // the exit code is that of make
 	if log := p.Stderr(); !strings.Contains(log, "signal-sidecar stopped") {
 		t.Errorf("the demo did not stop:\n%s", log)
 	}
