@@ -24,7 +24,15 @@ var words = []health.Word{health.WordReady, health.WordDrain, health.WordMaint, 
 // newStatusFile returns a status file in a new folder.
 func newStatusFile(t *testing.T, content string) statusFile {
 	t.Helper()
-	return statusFile{testbed.Write(t, t.TempDir(), "shard-status", content), (*os.File).Sync}
+	return statusFile{testbed.Write(t, realFolder(t), "shard-status", content), (*os.File).Sync}
+}
+
+// realFolder returns a folder whose path has no symbolic link, as errors have it. That of t.TempDir has one on macOS.
+func realFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := filepath.EvalSymlinks(t.TempDir())
+	testbed.Must(t, err)
+	return folder
 }
 
 // lock makes the folder of a file, but not the file, read-only for the user that asNobody becomes.
@@ -104,7 +112,7 @@ func TestWriteFollowsLinks(t *testing.T) {
 
 func TestWriteFails(t *testing.T) {
 	t.Parallel()
-	folder := t.TempDir()
+	folder := realFolder(t)
 	fifo := filepath.Join(folder, "fifo")
 	testbed.Must(t, syscall.Mkfifo(fifo, 0o644))
 	large := newStatusFile(t, strings.Repeat("x", maxStatusFile+1))

@@ -19,8 +19,8 @@ var readmeCommand = regexp.MustCompile("(?s)```sh\n(.*?)```")
 // they test it in TestWalkThrough.
 var readmeStack = regexp.MustCompile("(?s)\n## Run the whole stack.*?\n## ")
 
-// TestReadmeCommands runs the commands of the README. The second must be the one that the first runs, and make test runs
-// this test, so of that only the existence of the target is checked.
+// TestReadmeCommands runs the commands of the README. The second must be the one that the first runs, and make test
+// runs this test, so of that only the existence of the target is checked.
 func TestReadmeCommands(t *testing.T) {
 	t.Parallel()
 	var commands []string
