@@ -28,7 +28,7 @@ type tab struct {
 }
 
 // openBrowser starts a browser, which ends with the test.
-func openBrowser(t *testing.T) *tab {
+func openBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) *tab {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -37,6 +37,7 @@ func openBrowser(t *testing.T) *tab {
 	options := append(chromedp.DefaultExecAllocatorOptions[:len(
 		chromedp.DefaultExecAllocatorOptions):len(chromedp.DefaultExecAllocatorOptions)],
 		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.Env("HOME="+t.TempDir()))
+	options = append(options, more...)
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(end)
 	b := new(tab)
@@ -122,6 +123,19 @@ func (b *tab) look(t *testing.T, width, height int64, scheme string) {
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 	})
 	testbed.Must(t, err)
+}
+
+// choose selects the contents of an element, and returns the selected text.
+func (b *tab) choose(t *testing.T, element string) string {
+	t.Helper()
+	evaluate[any](t, b, fmt.Sprintf("getSelection().selectAllChildren(%s) ?? null", element))
+	return b.selected(t)
+}
+
+// selected returns the selected text.
+func (b *tab) selected(t *testing.T) string {
+	t.Helper()
+	return evaluate[string](t, b, "getSelection().toString()")
 }
 
 // withoutScript turns JavaScript off for the next page.

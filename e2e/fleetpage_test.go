@@ -55,9 +55,13 @@ func TestFleetPage(t *testing.T) {
 	b.awaitText(t, "#live", "live")
 	evaluate[int](t, b, "window.notReloaded = 1")
 
+	b.choose(t, `[...document.querySelectorAll("#fleet td")].find((cell) => cell.innerText === "shard1")`)
 	putShard(dc, "shard2", "ready", "down ready 100%")
 	b.awaitText(t, "#fleet tbody:first-of-type", "shard2")
 	b.awaitText(t, "#fleet tbody:first-of-type .details", "jicofo answered 500: No <b>bridges</b>")
+	if got := b.selected(t); got != "shard1" { // the second row now
+		t.Errorf("selected is %q", got)
+	}
 	if class := evaluate[string](t, b, `document.querySelector("#fleet b").className`); class != "down" {
 		t.Errorf("the first state looks like %q", class)
 	}
@@ -92,8 +96,12 @@ func TestFleetPage(t *testing.T) {
 	for _, width := range []int64{320, 768} {
 		for _, scheme := range []string{"light", "dark"} {
 			b.look(t, width, 800, scheme)
-			if got := evaluate[int64](t, b, "document.documentElement.scrollWidth"); got > width {
-				t.Errorf("the page is %d wide on a screen of %d", got, width)
+			b.wantFit(t, width)
+			for _, box := range evaluate[[]float64](t, b,
+				`[...document.querySelectorAll("#fleet b")].map((state) => state.getBoundingClientRect().right)`) {
+				if box > float64(width) {
+					t.Errorf("%d wide: the word of a state ends at %.0f", width, box)
+				}
 			}
 		}
 	}

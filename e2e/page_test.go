@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
 	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
@@ -156,17 +159,15 @@ func TestPageKeepsSelection(t *testing.T) {
 	b.goTo(t, d.origin+"/")
 	d.command(t, "/jicofo", "code 503")
 	b.awaitText(t, "h1", "Draining")
-	const selected = "getSelection().toString()"
-	evaluate[int](t, b, `(() => { getSelection().selectAllChildren(document.querySelector(".reasons")); return 1; })()`)
-	before, count := evaluate[string](t, b, selected), b.text(t, ".count")
+	const reason = "jicofo answered 503: Health check timed out, overloaded"
+	before, count := b.choose(t, `document.querySelector(".reasons strong")`), b.text(t, ".count")
 	rows := evaluate[int](t, b, `document.querySelectorAll("#changes tbody tr").length`)
 	testbed.Must(t, os.WriteFile(d.statusPath, []byte("maint"), 0o600))
 	b.awaitText(t, "h1", "Maintenance")
 	testbed.Must(t, os.WriteFile(d.statusPath, []byte("ready"), 0o600))
 	b.awaitText(t, "h1", "Draining")
 	testbed.Eventually(t, "the countdown to go on", bound, func() bool { return b.text(t, ".count") != count })
-	if now := evaluate[string](t, b, selected); !strings.Contains(before, "jicofo answered 503") ||
-		!strings.Contains(now, "jicofo answered 503") {
+	if now := b.selected(t); before != reason || now != reason {
 		t.Errorf("selected was %q, is %q", before, now)
 	}
 	if n := evaluate[int](t, b, `document.querySelectorAll("#changes tbody tr").length`); n != rows+2 {
@@ -176,7 +177,46 @@ func TestPageKeepsSelection(t *testing.T) {
 	if !slices.IsSortedFunc(times, func(a, b string) int { return strings.Compare(b, a) }) {
 		t.Errorf("the changes are at %q", times)
 	}
+	d.wantChangeToStaySelected(t, b)
+	b.choose(t, `document.querySelector(".reasons strong")`)
+	testbed.Must(t, os.WriteFile(d.statusPath, []byte("unhealthy"), 0o600))
+	b.awaitText(t, ".reasons li:first-child", "status_unhealthy")
+	testbed.Must(t, os.WriteFile(d.statusPath, []byte("ready"), 0o600))
+	b.awaitText(t, ".reasons li:first-child", "jicofo_overloaded")
+	if now := b.selected(t); now != reason {
+		t.Errorf("with another reason above, selected is %q", now)
+	}
+	evaluate[any](t, b, `document.querySelector("footer a").focus() ?? null`)
+	time := `document.querySelector(".reasons time")`
+	b.choose(t, time)
+	was := b.text(t, ".reasons time")
+	testbed.Eventually(t, "the selected time to go on", bound, func() bool { return b.text(t, ".reasons time") != was })
+	if !evaluate[bool](t, b, "getSelection().toString() === "+time+".textContent") {
+		t.Errorf("selected is %q", b.selected(t))
+	}
+	if focus := evaluate[string](t, b, "document.activeElement.pathname"); focus != "/signal/report" {
+		t.Errorf("the focus is at %q", focus)
+	}
 	b.wantQuiet(t, d.origin)
+}
+
+// wantChangeToStaySelected selects a change, and checks that it stays so until the oldest changes are no longer listed.
+func (d *demo) wantChangeToStaySelected(t *testing.T, b *tab) {
+	t.Helper()
+	const key = `getSelection().anchorNode.parentElement.closest("tr")?.dataset.key ?? ""`
+	b.choose(t, `document.querySelector("#changes tbody tr td:nth-child(3)")`)
+	chosen := evaluate[string](t, b, key)
+	for i := range 16 {
+		testbed.Must(t, os.WriteFile(d.statusPath, []byte([]string{"maint", "ready"}[i%2]), 0o600))
+		b.awaitText(t, "h1", []string{"Maintenance", "Draining"}[i%2])
+	}
+	if now := evaluate[string](t, b, key); chosen == "" || now != chosen {
+		t.Errorf("the selected change was %q, is %q", chosen, now)
+	}
+	keys := evaluate[[]string](t, b, `[...document.querySelectorAll("#changes tbody tr")].map((row) => row.dataset.key)`)
+	if len(keys) != 20 || !slices.IsSortedFunc(keys, func(a, b string) int { return strings.Compare(b, a) }) {
+		t.Errorf("the changes are %q", keys)
+	}
 }
 
 // overprinted returns pairs of texts that are printed over each other, and links that are smaller than 24 by 24 pixels.
@@ -232,12 +272,7 @@ func TestPageEverywhere(t *testing.T) {
 			b.look(t, width, 800, scheme)
 			b.goTo(t, d.origin+"/")
 			b.awaitText(t, "h1", "Draining")
-			for _, problem := range evaluate[[]string](t, b, overprinted) {
-				t.Errorf("%s, %d wide: %s", scheme, width, problem)
-			}
-			if got := evaluate[int64](t, b, "document.documentElement.scrollWidth"); got > width {
-				t.Errorf("%s: the page is %d wide on a screen of %d", scheme, got, width)
-			}
+			b.wantFit(t, width)
 		}
 		grounds[scheme] = evaluate[string](t, b, "getComputedStyle(document.body).backgroundColor")
 		for text, ratio := range evaluate[map[string]float64](t, b, contrasts) {
@@ -246,10 +281,58 @@ func TestPageEverywhere(t *testing.T) {
 			}
 		}
 	}
+	b.wantBandsInForcedColors(t)
 	if grounds["light"] == grounds["dark"] {
 		t.Errorf("light and dark have the same ground, %s", grounds["light"])
 	}
 	b.wantQuiet(t, d.origin)
+}
+
+// wantBandsInForcedColors checks that the bands keep their colours when the user forces those of texts.
+func (b *tab) wantBandsInForcedColors(t *testing.T) {
+	t.Helper()
+	const fills = `[...document.querySelectorAll(".legend .band")].map((band) => getComputedStyle(band).fill)`
+	before := evaluate[[]string](t, b, fills)
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{
+			{Name: "forced-colors", Value: "active"}, {Name: "prefers-color-scheme", Value: "dark"},
+		},
+	})
+	testbed.Must(t, err)
+	if !evaluate[bool](t, b, `matchMedia("(forced-colors: active)").matches`) {
+		t.Fatal("the browser does not force colours")
+	}
+	if after := evaluate[[]string](t, b, fills); len(after) != 6 || !slices.Equal(before, after) {
+		t.Errorf("the bands were %q, are %q", before, after)
+	}
+}
+
+// TestPageWithLargeText checks that the page fits a small screen when the user has doubled the size of texts.
+func TestPageWithLargeText(t *testing.T) {
+	d := startDemo(t, nil)
+	testbed.Must(t, os.WriteFile(d.statusPath, []byte(strings.Repeat("x", 500)), 0o600))
+	d.command(t, "/jicofo", "code 503")
+	b := openBrowser(t, chromedp.Flag("blink-settings", "defaultFontSize=32"))
+	for _, width := range []int64{320, 640, 1280} {
+		b.look(t, width, 800, "light")
+		b.goTo(t, d.origin+"/")
+		b.awaitText(t, "h1", "Draining")
+		if size := evaluate[string](t, b, "getComputedStyle(document.documentElement).fontSize"); size != "32px" {
+			t.Fatalf("the size of the text is %s", size)
+		}
+		b.wantFit(t, width)
+	}
+}
+
+// wantFit checks that no texts are printed over each other, links are large enough, and the page is not too wide.
+func (b *tab) wantFit(t *testing.T, width int64) {
+	t.Helper()
+	for _, problem := range evaluate[[]string](t, b, overprinted) {
+		t.Errorf("%d wide: %s", width, problem)
+	}
+	if got := evaluate[int64](t, b, "document.documentElement.scrollWidth"); got > width {
+		t.Errorf("the page is %d wide on a screen of %d", got, width)
+	}
 }
 
 // TestPageTellsThatItIsStale checks that the page shows when its server is gone, and is live again when the server is
@@ -270,12 +353,7 @@ func TestPageTellsThatItIsStale(t *testing.T) {
 	if !strings.HasPrefix(title, "Unknown, was: Up") || !strings.HasPrefix(icon, "/assets/none-") {
 		t.Errorf("not live, the title is %q and the icon %q", title, icon)
 	}
-	if state := evaluate[string](t, b, "document.body.dataset.live"); state != "stale" {
-		t.Errorf("the page is %q", state)
-	}
-	if h := b.text(t, "h1"); h != "Up" {
-		t.Errorf("what was known last is gone: %q", h)
-	}
+	b.wantUnknown(t, "Up")
 	again := startDemo(t, vars{"PAGE_PORT": port})
 	if again.origin != d.origin {
 		t.Fatalf("the second demo is at %s", again.origin)
@@ -289,6 +367,44 @@ func TestPageTellsThatItIsStale(t *testing.T) {
 	})
 	again.command(t, "/prosody", "code 500")
 	b.awaitText(t, "h1", "Down")
+}
+
+// wantUnknown checks that the heading, its colour and the message for screen readers show that the state is not known.
+func (b *tab) wantUnknown(t *testing.T, was string) {
+	t.Helper()
+	if before := evaluate[string](t, b, `getComputedStyle(document.querySelector("h1"), "::before").content`); before !=
+		`"Unknown, was: "` || b.text(t, "h1") != was {
+		t.Errorf("the heading is %s %q", before, b.text(t, "h1"))
+	}
+	color := evaluate[string](t, b, `getComputedStyle(document.getElementById("verdict")).backgroundColor`)
+	if color != "rgb(89, 98, 111)" && color != "rgb(72, 80, 91)" { // --verdict-none
+		t.Errorf("the verdict is still %s", color)
+	}
+	if got := b.text(t, "#announce"); !strings.HasPrefix(got, "Unknown, was: "+was) {
+		t.Errorf("announced is %q", got)
+	}
+}
+
+// TestPageNoticesSilence checks that a page shows that the state is unknown when its server hangs, and after the
+// computer has slept, when only the wall clock shows that nothing came for long.
+func TestPageNoticesSilence(t *testing.T) {
+	d := startDemo(t, nil)
+	b := openBrowser(t)
+	b.goTo(t, d.origin+"/")
+	b.awaitText(t, "#live", "live")
+	d.Signal(t, syscall.SIGSTOP)
+	evaluate[any](t, b, `(() => { const now = Date.now; Date.now = () => now() + 13_000; })() ?? null`)
+	b.awaitText(t, "#live", "Not live: no events for 0:")
+	b.wantUnknown(t, "Up")
+	if title, icon := evaluate[string](t, b, "document.title"), b.icon(t); !strings.HasPrefix(title, "Unknown, was: Up") ||
+		!strings.HasPrefix(icon, "/assets/none-") {
+		t.Errorf("the title is %q and the icon %q", title, icon)
+	}
+	d.Signal(t, syscall.SIGCONT)
+	testbed.Eventually(t, "the page to be live again", bound, func() bool {
+		return b.text(t, "#live") == "live" && strings.HasPrefix(evaluate[string](t, b, "document.title"), "Up · ")
+	})
+	b.wantQuiet(t, d.origin)
 }
 
 // TestPageWithHostileText checks that text from outside is shown as text.

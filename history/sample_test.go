@@ -37,7 +37,9 @@ func TestSample(t *testing.T) {
 		Stats: health.Answer{Code: 200}, StatsProblem: "no number"}})
 	want := Sample{Began: s.Began, Known: true, Down: true, Weight: 0, Word: health.WordMaint}
 	*want.Probe(health.ProbeJicofoHealth) = ProbeSample{Took: 0.5, Ran: true}
-	*want.Probe(health.ProbeJicofoStats) = ProbeSample{Took: 0.25, FailedAfter: 5, Ran: true, Failed: true, FailedLast: true}
+	*want.Probe(health.ProbeJicofoStats) = ProbeSample{
+		Took: 0.25, FailedAfter: 5, Ran: true, Failed: true, FailedLast: true,
+	}
 	*want.Probe(health.ProbeProsody) = ProbeSample{Took: 3, FailedAfter: 2, Ran: true, Failed: true, FailedFirst: true}
 	*want.Probe(health.ProbeStatusFile) = ProbeSample{Ran: true}
 	if s != want {
