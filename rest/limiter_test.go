@@ -202,8 +202,8 @@ func TestFloodsTakeTurns(t *testing.T) {
 	}
 }
 
-// TestReadsTakeTurns checks that a connection whose client always has sent more, such as PING frames of HTTP/2, does not
-// read for the 10 ms for which Go lets a goroutine run.
+// TestReadsTakeTurns checks that a connection whose client has always sent more, such as PING frames of HTTP/2, does
+// not read for the 10 ms for which Go lets a goroutine run.
 func TestReadsTakeTurns(t *testing.T) {
 	t.Parallel()
 	evicted, err := newEvicted(noop.NewMeterProvider())
