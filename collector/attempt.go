@@ -39,7 +39,7 @@ const (
 func startAttempt(ctx context.Context) (context.Context, *stopwatch) {
 	w := &stopwatch{start: time.Now()}
 	a := &w.attempt
-	a.Start = w.start.UTC().Round(0)
+	a.Start = w.start.UTC().Round(0).Truncate(time.Microsecond) // as the durations
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { w.enter(phaseConnect, phaseBody) },
 		GotConn: func(info httptrace.GotConnInfo) {
