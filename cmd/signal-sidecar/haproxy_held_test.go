@@ -18,7 +18,7 @@ const checkers = 4
 func heldShard(t *testing.T, settings vars) *shard {
 	t.Helper()
 	testbed.Component(t, "haproxy")
-	return startShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "1"}.With(settings))
+	return startShard(t, vars{"TCP_HOLD_PORT": "0", "AGENT_HOLD": "0.4"}.With(settings))
 }
 
 // startHeldHAProxy starts a HAProxy that checks the shard's held port, for a server with agent-send and one without.

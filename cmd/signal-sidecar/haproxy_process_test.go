@@ -173,6 +173,9 @@ func (h *haproxy) states(t *testing.T, name string) (operational, administrative
 	return 0, 0
 }
 
+// sampleInterval is shorter than the interval of agent checks, so that samples see what each reply changes.
+const sampleInterval = 20 * time.Millisecond
+
 // view samples HAProxy's states of its servers until the test ends, and keeps each change.
 type view struct {
 	mu      sync.Mutex
@@ -186,7 +189,7 @@ func (h *haproxy) sample(t *testing.T) *view {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		tick := time.NewTicker(5 * time.Millisecond)
+		tick := time.NewTicker(sampleInterval)
 		defer tick.Stop()
 		for {
 			select {
@@ -226,7 +229,7 @@ func (v *view) of(name string) server {
 	return v.latest[name]
 }
 
-// settle waits for 100 more samples; several agent checks happen in that time.
+// settle waits for 25 more samples, which takes several intervals of agent checks.
 func (v *view) settle(t *testing.T) {
 	t.Helper()
 	count := func() int {
@@ -235,7 +238,7 @@ func (v *view) settle(t *testing.T) {
 		return v.samples
 	}
 	from := count()
-	testbed.Eventually(t, "samples of HAProxy's view", bound, func() bool { return count() >= from+100 })
+	testbed.Eventually(t, "samples of HAProxy's view", bound, func() bool { return count() >= from+25 })
 }
 
 // forget removes the history except the current states.

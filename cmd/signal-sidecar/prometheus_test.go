@@ -3,15 +3,10 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os/exec"
-	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/signal-sidecar/signal-sidecar/signalnode"
@@ -145,51 +140,6 @@ func TestPrometheus(t *testing.T) {
 
 	s.Prosody.Set("/room-census", signalnode.MustParseBehavior("notjson"))
 	one("signal_census", "0")
-}
-
-// scrapedThrough starts a Prometheus that scrapes a sidecar through a proxy. It returns Prometheus's address, and the
-// content type of the latest scrape.
-func scrapedThrough(t *testing.T, target string, arguments ...string) (address string, contentType *atomic.Value) {
-	t.Helper()
-	contentType = new(atomic.Value)
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", target },
-		ModifyResponse: func(r *http.Response) error {
-			contentType.Store(r.Header.Get("Content-Type"))
-			return nil
-		},
-	}
-	server := httptest.NewServer(proxy)
-	t.Cleanup(server.Close)
-	host := strings.TrimPrefix(server.URL, "http://")
-	return testbed.StartPrometheus(t, fmt.Sprintf(prometheusConfig, host), arguments...), contentType
-}
-
-// TestPrometheusWithNativeHistograms scrapes a shard with a Prometheus that requests protobuf and one that requests
-// text. Both have the same series, also for the classic buckets: the values of le are written in the same way.
-func TestPrometheusWithNativeHistograms(t *testing.T) {
-	t.Parallel()
-	testbed.Component(t, "prometheus")
-	s := startShard(t, vars{"CENSUS_POLL": "true", "CENSUS_HOST": signalnode.Domain})
-	s.becomes(t, "up ready 100%")
-	s.healthCode()
-	text, textType := scrapedThrough(t, s.HTTP)
-	protobuf, protobufType := scrapedThrough(t, s.HTTP, "--enable-feature=native-histograms")
-	const q = `{job="sidecar",__name__=~"(signal|prosody|http)_.*"}`
-	var inText, inProtobuf []string
-	testbed.Eventually(t, "the same series from both", bound, func() bool {
-		inText = slices.Sorted(maps.Keys(query(text, q)))
-		inProtobuf = slices.Sorted(maps.Keys(query(protobuf, q)))
-		return len(inText) > 0 && slices.Equal(inText, inProtobuf)
-	})
-	if buckets := len(query(protobuf, `signal_probe_duration_seconds_bucket{probe="prosody"}`)); buckets < 5 {
-		t.Errorf("%d buckets of a histogram by protobuf", buckets)
-	}
-	if textType, protobufType := fmt.Sprint(textType.Load()),
-		fmt.Sprint(protobufType.Load()); strings.Contains(textType, "protobuf") ||
-		!strings.Contains(protobufType, "protobuf") {
-		t.Errorf("the scrapes were of type %q and %q", textType, protobufType)
-	}
 }
 
 // TestPromtool checks /metrics in several states with Prometheus's linter.
