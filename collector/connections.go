@@ -21,9 +21,10 @@ const (
 // dialer opens a connection, as net.Dialer.DialContext does.
 type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// hangups holds a token when the service has closed a connection that a probe kept for its next request. The collector
-// that receives the token polls at once. This needs no goroutine: net/http reads from the connections that it keeps,
-// and that read ends when the FIN or RST of the peer arrives.
+// hangups holds a token when the service has closed a connection that a probe kept for its next request, or when there
+// is no kept connection that would show the end of the service. The collector that receives the token polls at once.
+// This needs no goroutine: net/http reads from the connections that it keeps, and that read ends when the FIN or RST of
+// the peer arrives.
 //
 // Services also close connections after an idle timeout. The poll that follows then finds no change.
 type hangups chan struct{}
@@ -51,6 +52,7 @@ type connections struct {
 	*http.Transport
 	hangups hangups
 	oldest  atomic.Pointer[time.Time] // when the oldest connection that may be kept was opened; nil for none
+	current atomic.Pointer[keptConn]  // the connection of the latest request
 }
 
 func newConnections(o Options, h hangups) *connections {
@@ -97,9 +99,18 @@ func (c *connections) renew() {
 	}
 }
 
+// replied is called after a complete reply. net/http has then put the connection of the request back, except in three
+// cases: the reply announced its end; the goroutine that wrote the request got no CPU time for 50 ms; or another
+// connection was there first, which no request has used because its dial outlasted an earlier request. In the last two
+// cases no connection would report a hang-up, so the service is polled again at once.
+func (c *connections) replied(res *http.Response) {
+	if kept := c.current.Load(); !res.Close && kept != nil && !kept.idle.Load() {
+		c.hangups.report()
+	}
+}
+
 // trace returns a context whose requests record when their connection is in use and when it is idle.
 func (c *connections) trace(ctx context.Context) context.Context {
-	var current atomic.Pointer[keptConn] // the connection of the latest request
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
 			conn := info.Conn
@@ -110,12 +121,12 @@ func (c *connections) trace(ctx context.Context) context.Context {
 			if ok {
 				kept.idle.Store(false)
 			}
-			current.Store(kept)
+			c.current.Store(kept)
 		},
 		// net/http calls it before it reads again, so the connection cannot end before. It calls it with an error, or
 		// not at all, if either side does not want the connection to be kept.
 		PutIdleConn: func(err error) {
-			if kept := current.Load(); kept != nil && err == nil {
+			if kept := c.current.Load(); kept != nil && err == nil {
 				kept.ended.Store(false)
 				kept.idle.Store(true)
 			}

@@ -221,6 +221,7 @@ func (p *httpProbe) attempt(ctx context.Context, use func([]byte) error) (reply,
 		r.body = bytes.Clone(r.body[:min(len(r.body), excerpt)])
 		return r, fmt.Errorf("answered %d: %w", r.code, err)
 	}
+	p.connections.replied(res)
 	if r.code == http.StatusOK {
 		r.invalid = use(r.body)
 	}

@@ -250,7 +250,7 @@ func (f *fleet) checkRules(t *testing.T) {
 	testbed.Eventually(t, "the alert to name the reason", bound, func() bool {
 		_, body := testbed.Get("http://" + f.prometheus + "/api/v1/alerts")
 		return strings.Contains(body,
-			"second (test, here) has been down for a minute, and HAProxy moves its users elsewhere. Reasons: jicofo_overloaded.")
+			"second (test, here) has been down for a minute, and HAProxy sends its users to other shards. Reasons: jicofo_overloaded.")
 	})
 }
 
