@@ -34,7 +34,7 @@ CYCLONEDX := $(CACHE)/cyclonedx-gomod-$(shell sed -n 's,.*/cyclonedx-gomod \(v[^
 
 # The Debian that packages are installed into by the tests, with what the commands in docs/ need:
 # $(call scratch_root,RELEASE).
-ROOT_PACKAGES := adduser bash-completion curl haproxy iproute2 jq man-db netcat-openbsd rpm socat sudo systemd
+ROOT_PACKAGES := adduser bash-completion iproute2 jq man-db netcat-openbsd rpm sudo systemd
 scratch_root = $(CACHE)/debian-$(1)-$(subst $(space),-,$(ROOT_PACKAGES))
 SCRATCH_ROOT := $(call scratch_root,bookworm)
 # The same with further programs: $(call programs_root,RELEASE). The tests run in it to have that release's versions.

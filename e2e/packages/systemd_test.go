@@ -119,6 +119,12 @@ func TestRunbookCommands(t *testing.T) {
 		t.Errorf("check-config of another user: %s", out)
 	}
 
+	completed := m.must(`bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader signal-sidecar
+		COMP_WORDS=(signal-sidecar check-config --env-file /etc/jitsi/sig) COMP_CWORD=3; _signal_sidecar; echo "${COMPREPLY[@]}"'`)
+	if completed != "/etc/jitsi/signal-sidecar\n" {
+		t.Errorf("bash completes %q", completed)
+	}
+
 	const notice = "cannot use sudo or signal prosody"
 	deb := one(t, release(t), "*_amd64.deb")
 	if out := m.install(deb); strings.Count(out, notice) != 1 {
