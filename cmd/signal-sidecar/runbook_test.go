@@ -43,8 +43,8 @@ func TestRunbookLogMessages(t *testing.T) {
 	}
 }
 
-// TestRunbookReasons checks that the runbook has a section for each reason, in order. TestRunbook in deploy/systemd does
-// what the sections print.
+// TestRunbookReasons checks that the runbook has a section for each reason, in order. TestRunbook in deploy/systemd
+// does what the sections print.
 func TestRunbookReasons(t *testing.T) {
 	t.Parallel()
 	_, rest, _ := strings.Cut(testbed.Contents("../../docs/runbook.md"), "\n## Reasons\n")

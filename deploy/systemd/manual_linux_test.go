@@ -61,7 +61,8 @@ func bootManual(t *testing.T) *machine {
 	})
 	m.must(manualMachine)
 	m.isUp()
-	m.eventually("HAProxy to check the agent", "echo 'show stat' | socat stdio /run/haproxy/admin.sock", "signal,shard1,.*L7OK")
+	m.eventually("HAProxy to check the agent", "echo 'show stat' | socat stdio /run/haproxy/admin.sock",
+		"signal,shard1,.*L7OK")
 	return m
 }
 
@@ -108,7 +109,8 @@ func shellBlocks(t *testing.T, page string) (blocks []block) {
 }
 
 // mistaken matches what programs print about a command line that is wrong.
-var mistaken = regexp.MustCompile(`(?i)not found\n|(unknown|invalid|unrecognized) (option|command|argument|key)|usage:|syntax error`)
+var mistaken = regexp.MustCompile(
+	`(?i)not found\n|(unknown|invalid|unrecognized) (option|command|argument|key)|usage:|syntax error`)
 
 // play runs a block as root. It returns the output and the exit code of the last command.
 func (m *machine) play(page string, b block) result {
@@ -158,7 +160,8 @@ var failures = []failure{
 		"curl -s -d '10 3' localhost:8899/load"},
 	{"SignalStatusFileUnusable", "rm /etc/jitsi/shard-status", "status_file_unreadable", "No such file or directory", ""},
 	{"SignalStatusFileUnusable", "echo reddy >/etc/jitsi/shard-status", "status_unknown", `reddy\$`, ""},
-	{"SignalShardForgotten", "signal-sidecar drain", "status_drain", "the status file says drain, since (?s:.*)signal-sidecar jitsi(?s:.*)WANTED",
+	{"SignalShardForgotten", "signal-sidecar drain", "status_drain",
+		"the status file says drain, since (?s:.*)signal-sidecar jitsi(?s:.*)WANTED",
 		"signal-sidecar ready"},
 	{"SignalProbeFailing", prosody("", "reset"), "prosody_unreachable", `0,"connection_reset"`, prosody("", "recover")},
 	{"SignalProbeSlow", prosody("", "slow 200ms"), "", `replied after 0\.[2-9]`, prosody("", "recover")},
@@ -201,8 +204,8 @@ func unset(prefix string) string {
 	return "sed -i '/^" + prefix + "/d' /etc/jitsi/signal-sidecar/config; systemctl restart signal-sidecar"
 }
 
-// TestRunbook causes the failures that the runbook is about, and does what its sections print. The commands of the other
-// sections run on a shard that is up.
+// TestRunbook causes the failures that the runbook is about, and does what its sections print. The commands of the
+// other sections run on a shard that is up.
 func TestRunbook(t *testing.T) {
 	t.Parallel()
 	m := bootManual(t)
