@@ -16,7 +16,8 @@ import (
 func FuzzHostileFleet(f *testing.F) {
 	f.Add([]byte(fresh("up", "ready", 3)), []byte(`{"by":"alice","time":"2026-01-02T03:04:05Z"}`), []byte(statistics26), "ready")
 	f.Add([]byte("null"), []byte("null"), []byte(statistics3), "\x1b[2J")
-	f.Add([]byte(`{"stats":{"jicofoParticipants":1e400}}`), []byte(`{"at":"9999-99-99"}`), []byte("# pxname,svname\n\""), "")
+	f.Add([]byte(`{"stats":{"jicofoParticipants":1e400}}`), []byte(`{"time":"9999-99-99"}`),
+		[]byte("# pxname,svname\n\""), "")
 	f.Fuzz(func(t *testing.T, value, audit, csv []byte, text string) {
 		n := name{"prod", "s1"}
 		c := &contents{
