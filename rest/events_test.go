@@ -429,13 +429,14 @@ func TestStaleVerdictIsSent(t *testing.T) {
 		n.enter(t, "up")
 		p := &page{source: n, history: history.New(), watch: laterStale{time.Now().Add(12 * time.Second)}}
 		ctx, end := context.WithCancel(t.Context())
-		w := httptest.NewRecorder()
+		w := &streamRecorder{ResponseRecorder: httptest.NewRecorder()}
 		var feeding sync.WaitGroup
-		feeding.Go(func() { p.feed(ctx, stream{noDeadlines{w}, http.NewResponseController(noDeadlines{w})}) })
+		feeding.Go(func() { p.feed(ctx, stream{w, http.NewResponseController(w)}) })
 		shown := func(text string, after time.Duration) {
 			time.Sleep(after) // virtual time
 			synctest.Wait()
-			if last := w.Body.String()[strings.LastIndex(w.Body.String(), "event: page"):]; !strings.Contains(last, text) {
+			sent := w.sent()
+			if last := sent[strings.LastIndex(sent, "event: page"):]; !strings.Contains(last, text) {
 				t.Errorf("not shown: %s\n%s", text, last)
 			}
 		}
@@ -446,7 +447,22 @@ func TestStaleVerdictIsSent(t *testing.T) {
 	})
 }
 
-// noDeadlines is a ResponseRecorder that accepts deadlines.
-type noDeadlines struct{ *httptest.ResponseRecorder }
+// streamRecorder is a ResponseRecorder that accepts deadlines and can be read while it is written.
+type streamRecorder struct {
+	mu sync.Mutex
+	*httptest.ResponseRecorder
+}
 
-func (noDeadlines) SetWriteDeadline(time.Time) error { return nil }
+func (*streamRecorder) SetWriteDeadline(time.Time) error { return nil }
+
+func (r *streamRecorder) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ResponseRecorder.Write(b)
+}
+
+func (r *streamRecorder) sent() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Body.String()
+}

@@ -180,7 +180,8 @@ func TestFullDisk(t *testing.T) {
 		{"status", "--url", "http://" + s.HTTP}, {"status", "--json", "--url", "http://" + s.HTTP},
 		{"status", "--watch", "--url", "http://" + s.HTTP},
 		{"replay", "../../recording/testdata/recordings/jicofo_overloaded.jsonl"}, {"drain", "--status-path", file},
-		{"check-config"}, {"version"}, {"--version"}, {"help"}, {"--help"}, {"fleet", "--help"}, {"man"}, {"completion", "bash"},
+		{"check-config"}, {"version"}, {"--version"}, {"help"}, {"--help"}, {"fleet", "--help"}, {"man"},
+		{"completion", "bash"},
 	} {
 		to, err := os.OpenFile(full, os.O_WRONLY, 0)
 		testbed.Must(t, err)
