@@ -72,7 +72,7 @@ func TestInstallPage(t *testing.T) {
 		t.Errorf("go version: %s", out)
 	}
 	p.close(map[string]string{
-		"dnf install":                           "Debian has no dnf; TestRPM installs the package with rpm",
+		"dnf install":                           "dnf is not installed here; TestRPM installs the package with rpm",
 		"systemctl enable --now signal-sidecar": "TestRPM runs it",
 		"cosign":                                "MISSING: cosign, and the signature of a release",
 		"gh ":                                   "MISSING: gh, and the provenance of a release",
