@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -54,5 +55,28 @@ func TestRunbookReasons(t *testing.T) {
 			t.Fatalf("the runbook has no section %s, or not in the order of health.Codes", code)
 		}
 		rest = after
+	}
+}
+
+var (
+	quotedReason = regexp.MustCompile(`(?s)- If the reason says (.*?):`)
+	quotedText   = regexp.MustCompile("`([^`]*)`")
+)
+
+// TestRunbookTexts checks that each text of a reason that the runbook quotes is a text of a probe.
+func TestRunbookTexts(t *testing.T) {
+	t.Parallel()
+	sources := testbed.Contents("../../collector/words.go") + testbed.Contents("../../collector/httpprobe.go") +
+		testbed.Contents("../../errtext/peer.go")
+	conditions := quotedReason.FindAllStringSubmatch(testbed.Contents("../../docs/runbook.md"), -1)
+	if len(conditions) == 0 {
+		t.Error("the runbook quotes no reason")
+	}
+	for _, condition := range conditions {
+		for _, quoted := range quotedText.FindAllStringSubmatch(condition[1], -1) {
+			if !strings.Contains(sources, `"`+quoted[1]) && !strings.Contains(sources, " "+quoted[1]) {
+				t.Errorf("no probe says %q", quoted[1])
+			}
+		}
 	}
 }
