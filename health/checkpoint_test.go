@@ -36,7 +36,7 @@ func reopen(t interface{ Fatal(...any) }, m *health.Machine, taken, now time.Tim
 func TestRestartIsInvisible(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := drawConfig(t)
-		twin := health.NewMachine(cfg)
+		twin := machineAtEpoch(cfg)
 		last := map[part]*health.Observation{}
 		drawTimeline(t, cfg, func(m *health.Machine, s step, at time.Duration, v health.Verdict) {
 			if same := s.take(twin); !reflect.DeepEqual(v, same) {
