@@ -38,7 +38,7 @@ ROOT_PACKAGES := adduser bash-completion iproute2 jq man-db netcat-openbsd rpm s
 scratch_root = $(CACHE)/debian-$(1)-$(subst $(space),-,$(ROOT_PACKAGES))
 SCRATCH_ROOT := $(call scratch_root,bookworm)
 # The same with further programs: $(call programs_root,RELEASE). The tests run in it to have that release's versions.
-PROGRAMS := haproxy procps prometheus prosody socat strace sudo util-linux-extra
+PROGRAMS := curl haproxy iproute2 jq procps prometheus prosody socat strace sudo util-linux-extra
 programs_root = $(CACHE)/debian-$(1)-$(subst $(space),-,$(PROGRAMS))
 PROGRAM_TESTS := HAProxy|Prosody|Prometheus|Promtool|Dashboard
 # Tests in e2e/packages that do not depend on where the packages are installed.

@@ -10,13 +10,17 @@ declare -A packages
 case ${2:-} in
 "")
 	packages=(
+		[curl]=curl
 		[haproxy]=haproxy
+		[ip]=iproute2
+		[jq]=jq
 		[prometheus]=prometheus
 		[promtool]=prometheus
 		[prosody]=prosody
 		[socat]=socat
 		[strace]=strace
 		[sudo]=sudo
+		[top]=procps
 		[systemd-analyze]=systemd
 		[shellcheck]=shellcheck
 		[man]=man-db
@@ -25,10 +29,10 @@ case ${2:-} in
 		[fish]=fish
 	)
 	;;
-browser) packages=([chromium]=chromium [curl]=curl) ;;
+browser) packages=([chromium]=chromium) ;;
 containers) packages=([buildah]=buildah [debootstrap]=debootstrap) ;;
 packaging)
-	packages=([lintian]=lintian [debootstrap]=debootstrap [rpm]=rpm [ip]=iproute2 [qemu-aarch64-static]=qemu-user-static)
+	packages=([lintian]=lintian [debootstrap]=debootstrap [rpm]=rpm [qemu-aarch64-static]=qemu-user-static)
 	;;
 *)
 	echo "$0: no group ${2}" >&2
