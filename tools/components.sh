@@ -32,7 +32,7 @@ case ${2:-} in
 browser) packages=([chromium]=chromium) ;;
 containers) packages=([buildah]=buildah [debootstrap]=debootstrap) ;;
 packaging)
-	packages=([lintian]=lintian [debootstrap]=debootstrap [rpm]=rpm [qemu-aarch64-static]=qemu-user-static)
+	packages=([lintian]=lintian [debootstrap]=debootstrap [rpm]=rpm [ip]=iproute2 [qemu-aarch64-static]=qemu-user-static)
 	;;
 *)
 	echo "$0: no group ${2}" >&2
