@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"strings"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/signal-sidecar/signal-sidecar/errtext"
 	"github.com/signal-sidecar/signal-sidecar/health"
 )
 
@@ -77,24 +77,12 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	from, to := via[0].URL, req.URL
 	sameHost := strings.EqualFold(from.Hostname(), to.Hostname())
 	switch {
-	case !sameHost, to.Scheme != "https" && (to.Scheme != "http" || portOf(from) != portOf(to)):
+	case !sameHost, to.Scheme != "https" && (to.Scheme != "http" || errtext.Port(from) != errtext.Port(to)):
 		return fmt.Errorf("%w: %+.100q", errRedirected, to.Scheme+"://"+to.Host)
 	case len(via) > maxRedirects:
 		return errRedirects
 	default:
 		return nil
-	}
-}
-
-// portOf returns the port of an http or https URL.
-func portOf(u *url.URL) string {
-	switch port := u.Port(); {
-	case port != "":
-		return port
-	case u.Scheme == "https":
-		return "443"
-	default:
-		return "80"
 	}
 }
 
@@ -210,7 +198,7 @@ func (p *httpProbe) attempt(ctx context.Context, use func([]byte) error) (reply,
 		return reply{address: requested(err, req.URL)}, err
 	}
 	defer res.Body.Close()
-	r := reply{code: res.StatusCode, address: addressOf(res.Request.URL)}
+	r := reply{code: res.StatusCode, address: errtext.Address(res.Request.URL)}
 	switch {
 	case res.StatusCode < 100: // net/http accepts it
 		return reply{address: r.address}, fmt.Errorf("malformed HTTP status code %03d", res.StatusCode)

@@ -73,15 +73,12 @@ func size(bytes int64) string {
 	}
 }
 
-// addressOf returns host:port of a URL.
-func addressOf(u *url.URL) string { return net.JoinHostPort(u.Hostname(), portOf(u)) }
-
 // requested returns host:port of the request that failed, which may have followed a redirect from the first one.
 func requested(err error, first *url.URL) string {
 	if request := (*url.Error)(nil); errors.As(err, &request) {
 		if last, parseErr := url.Parse(request.URL); parseErr == nil && last.Host != "" {
-			return addressOf(last)
+			return errtext.Address(last)
 		}
 	}
-	return addressOf(first)
+	return errtext.Address(first)
 }

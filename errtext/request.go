@@ -47,6 +47,21 @@ func Request(service, where string, err error) string {
 	return service + at + ": " + text
 }
 
+// Address returns host:port of an http or https URL.
+func Address(u *url.URL) string { return net.JoinHostPort(u.Hostname(), Port(u)) }
+
+// Port returns the port of an http or https URL.
+func Port(u *url.URL) string {
+	switch port := u.Port(); {
+	case port != "":
+		return port
+	case u.Scheme == "https":
+		return "443"
+	default:
+		return "80"
+	}
+}
+
 // hostOf returns host:port of a URL, the path of a socket, or the text if it has neither.
 func hostOf(text string) string {
 	switch u, err := url.Parse(text); {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/signal-sidecar/signal-sidecar/health"
 	"github.com/signal-sidecar/signal-sidecar/history"
+	"github.com/signal-sidecar/signal-sidecar/testbed"
 )
 
 // event is a server-sent event.
@@ -435,7 +436,7 @@ func TestStaleVerdictIsSent(t *testing.T) {
 		shown := func(text string, after time.Duration) {
 			time.Sleep(after) // virtual time
 			synctest.Wait()
-			sent := w.sent()
+			sent := w.body.String()
 			if last := sent[strings.LastIndex(sent, "event: page"):]; !strings.Contains(last, text) {
 				t.Errorf("not shown: %s\n%s", text, last)
 			}
@@ -447,22 +448,12 @@ func TestStaleVerdictIsSent(t *testing.T) {
 	})
 }
 
-// streamRecorder is a ResponseRecorder that accepts deadlines and can be read while it is written.
+// streamRecorder is a ResponseRecorder that accepts deadlines and whose body can be read while it is written.
 type streamRecorder struct {
-	mu sync.Mutex
 	*httptest.ResponseRecorder
+	body testbed.LogBuffer
 }
 
 func (*streamRecorder) SetWriteDeadline(time.Time) error { return nil }
 
-func (r *streamRecorder) Write(b []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.ResponseRecorder.Write(b)
-}
-
-func (r *streamRecorder) sent() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.Body.String()
-}
+func (r *streamRecorder) Write(b []byte) (int, error) { return r.body.Write(b) }

@@ -123,14 +123,6 @@ func shortenIntervals(c *config.Config) {
 	}
 }
 
-// recoveryInterval returns the time between two polls of a service that is unhealthy.
-func recoveryInterval(c config.Config) time.Duration {
-	if c.Recovery == 0 {
-		return c.Interval
-	}
-	return min(c.Recovery, c.Interval)
-}
-
 // program returns the path of this program, for commands that people copy. go run builds it in a folder of its own.
 func program() string {
 	if path, err := os.Executable(); err == nil {
@@ -181,7 +173,7 @@ func (d demoCommand) Run(ctx context.Context, line *kong.Context, env *config.En
 			Page: forBrowser(s.pagePort.Addr()), HTTP: s.http.Addr().String(), Agent: s.tcp.Addr().String(),
 			Control: control, StatusPath: c.StatusPath, Record: c.RecordPath, Program: program(),
 			Poll: c.Interval, Grace: c.Rules.DrainGrace, Dampening: c.Rules.HealthDampening,
-			Recovery: recoveryInterval(c), Hang: c.Interval + c.Timeout, Max: c.Rules.ParticipantMax,
+			Recovery: min(c.Recovery, c.Interval), Hang: c.Interval + c.Timeout, Max: c.Rules.ParticipantMax,
 		}
 		if s.held != nil {
 			places.Held = s.held.Addr().String()

@@ -119,7 +119,7 @@ func (f *demoFleet) run(ctx context.Context, shards int) (err error) {
 	f.places = demoFleetPlaces{
 		Consul: address, Command: commandName(), Shards: make([]demoShard, shards),
 		Poll: f.config.Interval, Grace: f.config.Rules.DrainGrace, Dampening: f.config.Rules.HealthDampening,
-		Recovery: recoveryInterval(f.config), Empty: 2*demoReports + f.config.Interval,
+		Recovery: min(f.config.Recovery, f.config.Interval), Empty: 2*demoReports + f.config.Interval,
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range shards {

@@ -236,14 +236,8 @@ func (c *statusClient) problem(path string, err error) string {
 // address returns host:port of the sidecar.
 func (c *statusClient) address() string {
 	u, err := url.Parse(c.base)
-	switch {
-	case err != nil:
+	if err != nil {
 		return c.base
-	case u.Port() != "":
-		return u.Host
-	case u.Scheme == "https":
-		return net.JoinHostPort(u.Hostname(), "443")
-	default:
-		return net.JoinHostPort(u.Hostname(), "80")
 	}
+	return errtext.Address(u)
 }
